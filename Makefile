@@ -1,0 +1,90 @@
+# `make` alone lists the targets. Needs git, make, and either Bun or node with npm.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+PORT ?= 8080
+PREFIX ?= $(HOME)/.local
+ROUNDS ?= 100
+
+# The pinned Bun: the one on the PATH if it is this version, else the npm registry's, in .bun/.
+BUN_VERSION := $(shell sed -n 's/.*"packageManager": "bun@\([^"]*\)".*/\1/p' package.json)
+ifeq ($(shell bun --version 2>/dev/null),$(BUN_VERSION))
+BUN := $(shell command -v bun)
+BUN_READY :=
+else
+BUN := .bun/bun
+BUN_READY := .bun/bun
+endif
+BIN := node_modules/.bin
+
+SOURCES := $(shell find src -type f) package.json bun.lock
+
+# What a compiled binary must not do: read .env or bunfig.toml from the folder it is started in, or
+# run code that arrives as text (BUN_OPTIONS=--preload).
+BUILD := build --compile --minify --bytecode --format=esm \
+	--no-compile-autoload-dotenv --no-compile-autoload-bunfig \
+	--compile-exec-argv="--disallow-code-generation-from-strings=strict" \
+	src/main.ts
+TARGETS := linux-x64 linux-arm64 linux-x64-musl linux-arm64-musl
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: run
+run: build ## Build and serve (PORT=8080)
+	exec dist/fibserver -p $(PORT)
+
+.PHONY: build
+build: dist/fibserver ## Build dist/fibserver for this machine
+
+dist/fibserver: $(SOURCES) Makefile node_modules/.ready
+	$(BUN) $(BUILD) --outfile $@
+
+.PHONY: dist
+dist: $(TARGETS:%=dist/fibserver-%) ## Build for Linux on x64 and arm64, glibc and musl
+
+dist/fibserver-%: $(SOURCES) Makefile node_modules/.ready
+	$(BUN) $(BUILD) --target=bun-$* --outfile $@
+
+.PHONY: test
+test: build ## Run every test (ROUNDS=100 of kill -9)
+	ROUNDS=$(ROUNDS) $(BUN) test
+
+.PHONY: check
+check: node_modules/.ready ## Types, lint, format, dead code
+	$(BIN)/tsc
+	$(BIN)/oxlint --type-aware --deny-warnings
+	$(BIN)/oxfmt --check
+	$(BUN) $(BIN)/knip
+
+.PHONY: format
+format: node_modules/.ready ## Rewrite the sources in the project's format
+	$(BIN)/oxfmt
+
+.PHONY: bench
+bench: build ## Print the tables of measured ratios
+	$(BUN) bench/run.ts
+
+.PHONY: install
+install: build ## Install into PREFIX (~/.local)
+	install -D -m 755 dist/fibserver $(DESTDIR)$(PREFIX)/bin/fibserver
+
+.PHONY: clean
+clean: ## Remove what was built and fetched
+	rm -rf dist build node_modules .bun
+
+node_modules/.ready: package.json bun.lock $(BUN_READY)
+	$(BUN) install --frozen-lockfile
+	touch $@
+
+# The registry's package ships the binary itself, so no install script has to run.
+.bun/bun: package.json
+	rm -rf .bun
+	mkdir .bun
+	if command -v npm >/dev/null; \
+	then npm install --prefix .bun --no-save --no-audit --no-fund --ignore-scripts bun@$(BUN_VERSION); \
+	else echo '{}' >.bun/package.json && cd .bun && bun add --ignore-scripts bun@$(BUN_VERSION); fi
+	ln -s node_modules/@oven/bun-*/bin/bun $@

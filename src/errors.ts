@@ -1,0 +1,45 @@
+/**
+ * The errors a caller is meant to tell apart; any other error is a bug.
+ *
+ * One table maps each code to its HTTP status, its exit status (sysexits.h where
+ * that has one) and the title of its problem document (RFC 9457).
+ * @module
+ */
+
+/** One row for each code. Codes are stable: clients and scripts compare them. */
+export const CODES = {
+  bad_argument: { http: 400, exit: 2, title: "The request cannot be understood" },
+  forbidden: { http: 403, exit: 1, title: "The request is refused" },
+  not_found: { http: 404, exit: 1, title: "There is nothing at this address" },
+  not_fibonacci: { http: 404, exit: 1, title: "The value is not a Fibonacci number" },
+  method_not_allowed: { http: 405, exit: 1, title: "The method is not allowed here" },
+  not_acceptable: { http: 406, exit: 2, title: "No such representation" },
+  sequence_start: { http: 409, exit: 1, title: "The cursor is at the start of the sequence" },
+  cursor_moved: { http: 412, exit: 75, title: "The cursor has moved" },
+  body_too_large: { http: 413, exit: 2, title: "The body is too large" },
+  range_not_satisfiable: { http: 416, exit: 2, title: "The range lies outside of the result" },
+  result_too_large: { http: 422, exit: 1, title: "The result would be too large" },
+  key_reused: { http: 422, exit: 2, title: "The Idempotency-Key was used for another operation" },
+  cursor_damaged: { http: 500, exit: 65, title: "The cursor file cannot be used" },
+  internal: { http: 500, exit: 70, title: "This is a bug in fibserver" },
+  cursor_io: { http: 503, exit: 74, title: "The cursor file cannot be read or written" },
+  cursor_locked: { http: 503, exit: 75, title: "The cursor file is locked" },
+  overloaded: { http: 503, exit: 75, title: "Too much work is waiting" },
+  address_in_use: { http: 503, exit: 69, title: "The address cannot be listened on" },
+  output_failed: { http: 500, exit: 74, title: "The output cannot be written" },
+  sequence_end: { http: 507, exit: 1, title: "The cursor is at the end of the sequence" },
+} as const;
+
+/** A stable, machine-read name of an expected failure: a key of {@link CODES}. */
+export type ErrorCode = keyof typeof CODES;
+
+/** An expected failure. `code` is for programs; `message` tells people what happened and what to do. */
+export class FibError extends Error {
+  override readonly name = "FibError";
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
