@@ -1,0 +1,117 @@
+/**
+ * `fibserver cursor inspect|set|export`: the file itself.
+ * @module
+ */
+import { defineCommand } from "citty";
+import fs from "node:fs";
+import { CURSOR_FLAGS, LIMITS, parseInteger, resolveConfig } from "../config.ts";
+import { writeWholeFile } from "../cursor/file.ts";
+import { encodeGoFile } from "../cursor/go.ts";
+import { decodeCopies, decodeFile } from "../cursor/record.ts";
+import { FibError } from "../errors.ts";
+import { fibonacci } from "../numbers/fibonacci.ts";
+import type { Command } from "./arguments.ts";
+import { usageError } from "./arguments.ts";
+import { ask, openShellCursor } from "./moves.ts";
+import { print } from "./output.ts";
+
+const { file } = CURSOR_FLAGS;
+const json = { type: "boolean", description: "Print JSON" } as const;
+
+const inspect = defineCommand({
+  meta: { name: "inspect", description: "Show both copies in the file; changes nothing" },
+  args: { file, json },
+  run({ args }) {
+    const { file: filePath } = resolveConfig({ file: args.file }, process.env);
+    const bytes = readFile(filePath);
+    const copies = decodeCopies(bytes).map(({ record, fault }) =>
+      record === undefined
+        ? { valid: false, fault }
+        : { valid: true, generation: record.generation, index: record.index, keyedMoves: record.keyedCount },
+    );
+    if (args.json) print(`${JSON.stringify({ file: filePath, sizeBytes: bytes.length, copies })}\n`);
+    else print(`${[`${filePath}: ${bytes.length} bytes`, ...copies.map(describeCopy)].join("\n")}\n`);
+    decodeFile(bytes);
+  },
+});
+
+const set = defineCommand({
+  meta: { name: "set", description: "Move the cursor to an index, and print the number there" },
+  args: {
+    index: { type: "positional", required: true, description: "The index n of F(n)" },
+    ...CURSOR_FLAGS,
+  },
+  async run({ args }) {
+    const config = resolveConfig(
+      { file: args.file, "max-index": args["max-index"], "lock-timeout": args["lock-timeout"] },
+      process.env,
+    );
+    const target = parseInteger(args.index, "INDEX", 0, config.indexMax);
+    const cursor = await openShellCursor(config);
+    try {
+      print(`${fibonacci((await ask(cursor, { operation: "set", target })).index)}\n`);
+    } finally {
+      await cursor.close();
+    }
+  },
+});
+
+const exportCommand = defineCommand({
+  meta: { name: "export", description: "Write the position as a file of the Go cursor server" },
+  args: {
+    source: { type: "positional", required: true, description: "The cursor file" },
+    out: { type: "positional", required: true, description: "The file to write; it must not exist" },
+    go: { type: "boolean", description: "In the Go server's format, the only one there is" },
+  },
+  run({ args }) {
+    const { source, out } = args;
+    if (!args.go) {
+      throw usageError(
+        "fibserver cursor export",
+        "the format is missing",
+        `fibserver cursor export --go ${source} ${out}`,
+      );
+    }
+    const { index } = decodeFile(readFile(source)).record;
+    const bytes = encodeGoFile(index);
+    if (fs.existsSync(out))
+      throw new FibError("bad_argument", `Cannot write ${out}: it exists; name another file`);
+    writeWholeFile(out, bytes);
+    print(`index ${index} written to ${out}\n`);
+  },
+});
+
+/** The commands for the file. */
+export const cursor: Command = {
+  meta: { name: "cursor", description: "Look at the cursor file, set its position, or export it" },
+  subCommands: {
+    inspect,
+    set,
+    export: exportCommand,
+  },
+};
+
+function describeCopy(
+  copy: { valid: boolean; fault?: string; generation?: number; index?: number },
+  slot: number,
+): string {
+  const name = slot === 0 ? "first copy: " : "second copy:";
+  return copy.valid
+    ? `${name} generation ${copy.generation}, index ${copy.index}`
+    : `${name} bad: ${copy.fault}`;
+}
+
+// Twice the size is enough to tell what is no cursor file; a disk image need not be read whole.
+function readFile(filePath: string): Uint8Array {
+  try {
+    const fd = fs.openSync(filePath, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+    try {
+      const bytes = new Uint8Array(2 * LIMITS.bodyBytesMax);
+      return bytes.subarray(0, fs.readSync(fd, bytes, 0, bytes.length, 0));
+    } finally {
+      fs.closeSync(fd);
+    }
+  } catch (error) {
+    throw new FibError("cursor_io", `Cannot read ${filePath}: ${(error as Error).message}`, { cause: error });
+  }
+}

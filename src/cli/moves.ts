@@ -1,0 +1,106 @@
+/**
+ * The cursor from the shell: `fibserver n n p`, and `fibserver -i` for a conversation.
+ * @module
+ */
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import type { Config } from "../config.ts";
+import { Cursor } from "../cursor/cursor.ts";
+import type { CursorRequest, Outcome, Position } from "../cursor/moves.ts";
+import { FibError } from "../errors.ts";
+import { goAnswer } from "../go-answer.ts";
+import { fibonacci } from "../numbers/fibonacci.ts";
+import { print, warn } from "./output.ts";
+
+/** What the letters of the Go server's shell mean. */
+export const LETTERS = { p: "previous", c: "current", n: "next" } as const;
+type Letter = keyof typeof LETTERS;
+
+const INTERACTIVE_HELP = "n next   p previous   c current   h this help   q quit\n";
+
+/** Says whether a word is one of {@link LETTERS}. */
+export function isLetter(word: string): word is Letter {
+  return Object.hasOwn(LETTERS, word);
+}
+
+/**
+ * Opens the cursor for a shell command, which has nothing else to do while it waits for the disk.
+ *
+ * @throws {@link FibError} as `Cursor.open` does.
+ */
+export function openShellCursor(config: Config): Promise<Cursor> {
+  // The default folder is ours to make; one that the user named is not.
+  if (config.fileIsDefault) mkdirSync(path.dirname(config.file), { recursive: true });
+  const { file, indexMax, lockTimeoutMs } = config;
+  return Cursor.open({ path: file, indexMax, lockTimeoutMs, syncBlocking: true, notice: warn });
+}
+
+/** One request, with an error thrown instead of returned. */
+export async function ask(cursor: Cursor, request: CursorRequest): Promise<Position> {
+  const outcome: Outcome = await cursor.submit(request, (result) => result);
+  if (outcome instanceof FibError) throw outcome;
+  return outcome;
+}
+
+/**
+ * Makes the moves one after the other, and prints each number once its move is on disk. The first that
+ * cannot be made, or printed, ends it.
+ */
+export async function runMoves(config: Config, letters: readonly Letter[], json: boolean): Promise<void> {
+  const cursor = await openShellCursor(config);
+  try {
+    for (const letter of letters) await moveAndPrint(cursor, letter, json);
+  } finally {
+    await cursor.close();
+  }
+}
+
+/**
+ * Reads p, c, n, h and q from standard input, and answers each with one line. The file is not locked
+ * between two answers. What cannot be done is said on stderr; the conversation goes on.
+ *
+ * @throws {@link FibError} when the cursor or the output has failed for good.
+ */
+export async function runInteractive(config: Config, json: boolean): Promise<void> {
+  const cursor = await openShellCursor(config);
+  const prompts = process.stdin.isTTY && process.stderr.isTTY;
+  const lines = createInterface({
+    input: process.stdin,
+    output: prompts ? process.stderr : undefined,
+    prompt: "fib> ",
+  });
+  try {
+    if (prompts) lines.prompt();
+    for await (const line of lines) {
+      for (const word of line.split(/\s+/).filter((part) => part !== "")) {
+        if (word === "q") return;
+        if (word === "h") print(INTERACTIVE_HELP);
+        else if (isLetter(word)) await moveAndPrint(cursor, word, json).catch((error) => goOn(cursor, error));
+        else warn(`'${word.slice(0, 40)}' is none of the letters. ${INTERACTIVE_HELP.trim()}`);
+      }
+      if (prompts) lines.prompt();
+    }
+  } finally {
+    lines.close();
+    await cursor.close();
+  }
+}
+
+async function moveAndPrint(cursor: Cursor, letter: Letter, json: boolean): Promise<void> {
+  const { index } = await ask(cursor, { operation: LETTERS[letter] });
+  const value = fibonacci(index);
+  try {
+    print(`${json ? goAnswer(value) : value}\n`);
+  } catch (error) {
+    const where =
+      letter === "c" ? `The cursor stays at index ${index}` : `The cursor has moved to index ${index}`;
+    throw new FibError("output_failed", `${(error as Error).message}. ${where}`, { cause: error });
+  }
+}
+
+function goOn(cursor: Cursor, error: unknown): void {
+  if (!(error instanceof FibError) || error.code === "output_failed" || cursor.failure !== undefined)
+    throw error;
+  warn(error.message);
+}

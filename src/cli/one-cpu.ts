@@ -1,0 +1,34 @@
+/**
+ * `-t`: the whole process on one CPU, as GOMAXPROCS(1) meant it for the Go server.
+ * @see sched_setaffinity(2)
+ * @module
+ */
+import { dlopen } from "bun:ffi";
+import fs from "node:fs";
+import { libcName } from "../cursor/lock.ts";
+import { FibError } from "../errors.ts";
+
+/** Bytes of a kernel CPU mask: 1,024 CPUs. */
+const MASK_BYTES = 128;
+
+/**
+ * Keeps every thread of this process, and every one that they start, on the first CPU that it may use.
+ *
+ * @throws {@link FibError} `internal`, when the kernel refuses.
+ */
+export function useOneCpu(): void {
+  const { symbols } = dlopen(libcName(), {
+    sched_getaffinity: { args: ["i32", "u64", "ptr"], returns: "i32" },
+    sched_setaffinity: { args: ["i32", "u64", "ptr"], returns: "i32" },
+  });
+  const mask = new Uint8Array(MASK_BYTES);
+  let failed = symbols.sched_getaffinity(0, MASK_BYTES, mask) < 0;
+  const byte = mask.findIndex((bits) => bits !== 0);
+  const lowest = mask[byte]! & -mask[byte]!;
+  mask.fill(0)[byte] = lowest;
+  // The runtime has started threads already; a new one inherits the mask of the one that starts it.
+  for (const thread of fs.readdirSync("/proc/self/task")) {
+    failed ||= symbols.sched_setaffinity(Number(thread), MASK_BYTES, mask) !== 0;
+  }
+  if (failed) throw new FibError("internal", "Cannot stay on one CPU: the kernel refuses; start without -t");
+}

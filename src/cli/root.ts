@@ -1,0 +1,77 @@
+/**
+ * `fibserver` itself: letters move the cursor, no letters serve it.
+ *
+ * The flags are those of the Go cursor server. Server modules are loaded only when
+ * serving: `fibserver n` should cost little more than an empty program.
+ * @module
+ */
+import { defineCommand } from "citty";
+import { CURSOR_FLAGS, PROCESS_FLAGS, resolveConfig, SERVER_FLAGS } from "../config.ts";
+import { type Command, nearest, usageError } from "./arguments.ts";
+import { isLetter, LETTERS, runInteractive, runMoves } from "./moves.ts";
+
+const root = defineCommand({
+  meta: { name: "fibserver", description: "A durable cursor through the Fibonacci sequence" },
+  args: {
+    letters: {
+      type: "positional",
+      required: false,
+      valueHint: "p|c|n...",
+      description: "p previous, c current, n next: as many as you like; none to serve HTTP",
+    },
+    ...CURSOR_FLAGS,
+    ...SERVER_FLAGS,
+    ...PROCESS_FLAGS,
+    interactive: { type: "boolean", alias: "i", description: "Read p, c, n, h and q from standard input" },
+    json: { type: "boolean", description: "Print what the server would answer" },
+    version: { type: "boolean", description: "Print the version" },
+    help: { type: "boolean", alias: "h", description: "Print this help" },
+  },
+  async run({ args }) {
+    const config = resolveConfig(
+      {
+        file: args.file,
+        "max-index": args["max-index"],
+        "lock-timeout": args["lock-timeout"],
+        port: args.port,
+        host: args.host,
+        "allow-host": args["allow-host"],
+        debug: args.debug,
+        "one-cpu": args["one-cpu"],
+      },
+      process.env,
+    );
+    const letters = checkLetters(args._);
+    const serving = args.port ?? args.host ?? args["allow-host"];
+    if (serving !== undefined && (letters.length > 0 || args.interactive)) {
+      throw usageError("fibserver", "it either serves or moves", `fibserver ${letters.join(" ") || "-i"}`);
+    }
+    if (args.interactive && letters.length > 0) {
+      throw usageError("fibserver", "-i reads the letters from standard input", "fibserver -i");
+    }
+    if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
+    if (args.interactive) await runInteractive(config, args.json ?? false);
+    else if (letters.length > 0) await runMoves(config, letters, args.json ?? false);
+    else await (await import("./serve.ts")).serve(config);
+  },
+});
+
+const subCommands = { cursor: async () => (await import("./cursor.ts")).cursor };
+
+/** The root of all commands. */
+export const fibserver: Command = { ...root, subCommands };
+
+function checkLetters(words: readonly string[]): (keyof typeof LETTERS)[] {
+  const commands = Object.keys(subCommands);
+  return words.map((word) => {
+    if (isLetter(word)) return word;
+    if (commands.includes(word))
+      throw usageError("fibserver", "the command comes first", `fibserver ${word} --help`);
+    const meant = nearest(word, commands);
+    throw usageError(
+      "fibserver",
+      `'${word.slice(0, 40)}' is no command and none of the letters p, c, n`,
+      meant && word.length > 2 ? `fibserver ${meant}` : "fibserver n",
+    );
+  });
+}

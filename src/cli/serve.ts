@@ -1,0 +1,66 @@
+/**
+ * `fibserver -p PORT`: opens the cursor, listens, and stops in order.
+ * @module
+ */
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import type { Config } from "../config.ts";
+import { Cursor } from "../cursor/cursor.ts";
+import { FibError } from "../errors.ts";
+import { createApp } from "../http/app.ts";
+import { listen } from "../http/server.ts";
+import { openLog } from "../log.ts";
+import { fibonacci } from "../numbers/fibonacci.ts";
+
+/**
+ * Serves until SIGTERM or SIGINT, or until the cursor's file fails.
+ *
+ * @throws {@link FibError} when it cannot start, and the file's error when that ended it.
+ */
+export async function serve(config: Config): Promise<void> {
+  const log = await openLog(config.debug);
+  const end = Promise.withResolvers<FibError | undefined>();
+  // The default folder is ours to make; one that the user named is not.
+  if (config.fileIsDefault) mkdirSync(path.dirname(config.file), { recursive: true });
+  const cursor = await Cursor.open({
+    path: config.file,
+    indexMax: config.indexMax,
+    lockTimeoutMs: config.lockTimeoutMs,
+    syncBlocking: config.oneCpu,
+    notice: (message) => log.warn(message),
+    onFailure: end.resolve,
+  });
+  let stopping = false;
+  const app = createApp({
+    cursor,
+    indexMax: config.indexMax,
+    valueAt: fibonacci,
+    isStopping: () => stopping,
+    onBug: (error) => log.error("A request failed: {error}", { error: String((error as Error).stack) }),
+  });
+  const server = listen(
+    app,
+    config,
+    config.debug
+      ? (request, { status }, durationMs) =>
+          log.debug("{method} {path} {status}", {
+            method: request.method,
+            path: new URL(request.url).pathname,
+            status,
+            durationMs,
+          })
+      : undefined,
+  );
+  log.info("Serving {file} at {url}", { file: config.file, url: server.url });
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => (stopping ? process.kill(process.pid, "SIGKILL") : end.resolve(undefined)));
+  }
+
+  const failure = await end.promise;
+  stopping = true;
+  log.info("Stopping: {reason}", { reason: failure?.message ?? "asked to by a signal" });
+  const whole = await server.stop();
+  if (!whole) log.warn("Connections were cut: they were still busy at the deadline");
+  await cursor.close();
+  if (failure) throw failure;
+}

@@ -1,0 +1,162 @@
+/**
+ * What can be set, where it comes from, and every limit.
+ *
+ * A flag wins over the environment, the environment over the default. The names of the
+ * environment follow from those of the flags: `--lock-timeout` is `FIBSERVER_LOCK_TIMEOUT`.
+ * @module
+ */
+import os from "node:os";
+import path from "node:path";
+import { FibError } from "./errors.ts";
+
+/** Limits that nobody has asked to set. */
+export const LIMITS = {
+  /** Larger than any body that a route takes. */
+  bodyBytesMax: 16 * 1024,
+  /** A connection without traffic is closed after this. */
+  idleTimeoutSeconds: 30,
+  /** How long a stop waits for requests that are running. */
+  stopTimeoutMs: 10_000,
+  /** An Idempotency-Key that is longer is no key. */
+  keyCharsMax: 255,
+  /** Where `--max-index` ends: F(100,000,000) has 20,898,764 digits. */
+  indexMaxMax: 100_000_000,
+} as const;
+
+/** The flags of every command that touches the cursor, as citty describes them. */
+export const CURSOR_FLAGS = {
+  file: {
+    type: "string",
+    alias: "f",
+    valueHint: "FILE",
+    description: "The cursor file ($XDG_STATE_HOME/fibserver/cursor)",
+  },
+  "max-index": {
+    type: "string",
+    valueHint: "N",
+    description: "The last index to move to (92, the last whose value fits into 64 bits)",
+  },
+  "lock-timeout": {
+    type: "string",
+    valueHint: "SECONDS",
+    description: "How long to wait for another process that uses the file (5)",
+  },
+} as const;
+
+/** The flags of the server. */
+export const SERVER_FLAGS = {
+  port: { type: "string", alias: "p", valueHint: "PORT", description: "Serve HTTP on this port (8080)" },
+  host: {
+    type: "string",
+    valueHint: "ADDRESS",
+    description: "The address to listen on (127.0.0.1; 0.0.0.0 opens it to the network)",
+  },
+  "allow-host": {
+    type: "string",
+    valueHint: "NAMES",
+    description: "Further names that a Host header may have, separated by commas",
+  },
+} as const;
+
+/** The flags of how the process runs. */
+export const PROCESS_FLAGS = {
+  debug: { type: "boolean", alias: "d", description: "Log each request and what it took" },
+  "one-cpu": { type: "boolean", alias: "t", description: "Use one CPU and no helper threads" },
+} as const;
+
+/** Everything that was set, checked; frozen. */
+export interface Config {
+  readonly file: string;
+  /** Nobody named the file, so its folder is ours to create. */
+  readonly fileIsDefault: boolean;
+  /** The last index that the cursor may reach. */
+  readonly indexMax: number;
+  readonly lockTimeoutMs: number;
+  readonly port: number;
+  readonly host: string;
+  /** Host names, lower case, that a request may name besides our own. */
+  readonly allowHosts: readonly string[];
+  readonly debug: boolean;
+  readonly oneCpu: boolean;
+}
+
+/** The values of flags by their long names, as parsed. */
+export type Flags = Readonly<Record<string, string | boolean | undefined>>;
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Puts flags over the environment over the defaults.
+ *
+ * @param flags - Values by long name; what is missing was not given.
+ * @param env - Usually `process.env`.
+ * @throws {@link FibError} `bad_argument`, with the line that would have been right.
+ */
+export function resolveConfig(flags: Flags, env: Environment): Config {
+  const setting = (name: string) => {
+    const flag = flags[name];
+    if (flag !== undefined) return { text: String(flag), source: `--${name}` };
+    const variable = environmentName(name);
+    return { text: env[variable], source: variable };
+  };
+  const integer = (name: string, fallback: number, min: number, max: number) => {
+    const { text, source } = setting(name);
+    return text === undefined ? fallback : parseInteger(text, source, min, max);
+  };
+  const on = (name: string) => {
+    const { text, source } = setting(name);
+    if (text === undefined || ["", "0", "false"].includes(text)) return false;
+    if (["1", "true"].includes(text)) return true;
+    throw new FibError("bad_argument", `Cannot use ${source}=${text}: it is either 1 or 0`);
+  };
+  const file = setting("file").text;
+  if (file === "") throw new FibError("bad_argument", "Cannot use an empty file name: fibserver -f FILE");
+  return Object.freeze({
+    file: file ?? defaultFile(env),
+    fileIsDefault: file === undefined,
+    indexMax: integer("max-index", 92, 0, LIMITS.indexMaxMax),
+    lockTimeoutMs: seconds(setting("lock-timeout"), 5),
+    port: integer("port", 8080, 0, 65_535),
+    host: setting("host").text ?? "127.0.0.1",
+    allowHosts: (setting("allow-host").text ?? "")
+      .split(",")
+      .map((name) => name.trim().toLowerCase())
+      .filter((name) => name !== ""),
+    debug: on("debug"),
+    oneCpu: on("one-cpu"),
+  });
+}
+
+/** The environment variable that stands in for a flag. */
+export function environmentName(flag: string): string {
+  return `FIBSERVER_${flag.toUpperCase().replaceAll("-", "_")}`;
+}
+
+/**
+ * Reads a whole number, digits only.
+ *
+ * @param source - What the error calls it, such as `--port`.
+ * @throws {@link FibError} `bad_argument`.
+ */
+export function parseInteger(text: string, source: string, min: number, max: number): number {
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  const given = text.length > 40 ? `${text.slice(0, 40)}…` : text;
+  throw new FibError(
+    "bad_argument",
+    `Cannot use '${given}' for ${source}: it takes a whole number from ${min} to ${max}`,
+  );
+}
+
+function seconds({ text, source }: { text: string | undefined; source: string }, fallback: number): number {
+  if (text === undefined) return fallback * 1000;
+  if (/^\d{1,6}(\.\d{1,3})?$/.test(text)) return Number(text) * 1000;
+  throw new FibError(
+    "bad_argument",
+    `Cannot use '${text}' for ${source}: it takes seconds, such as 5 or 0.5`,
+  );
+}
+
+function defaultFile(env: Environment): string {
+  const stateFolder = env["XDG_STATE_HOME"] || path.join(env["HOME"] || os.homedir(), ".local", "state");
+  return path.join(stateFolder, "fibserver", "cursor");
+}

@@ -1,0 +1,53 @@
+/**
+ * All routes in one app. It opens no port and no file, so a test can call `app.request()`.
+ * @module
+ */
+import { Hono } from "hono";
+import { FibError } from "../errors.ts";
+import { type CursorServices, cursorRoutes, goCursorRoutes } from "./cursor.ts";
+import { methodNotAllowed, problem } from "./problem.ts";
+import { type SystemServices, systemRoutes } from "./system.ts";
+
+/** What the routes need. */
+export interface Services extends CursorServices, SystemServices {
+  /** Told of each error that is a bug. */
+  readonly onBug: (error: unknown) => void;
+}
+
+const METHODS = ["GET", "PUT", "POST", "DELETE", "PATCH"];
+
+/**
+ * Builds the app.
+ *
+ * @param services - What the routes call.
+ */
+export function createApp(services: Services) {
+  const app = new Hono();
+  return app
+    .route("/api0", goCursorRoutes(services))
+    .route("/v1/cursor", cursorRoutes(services))
+    .route("/", systemRoutes(services))
+    .notFound((c) => {
+      const allowed = METHODS.filter((method) => app.router.match(method, c.req.path)[0].length > 0);
+      if (allowed.includes("GET") && !isMove(c.req.path)) allowed.push("HEAD");
+      if (allowed.length > 0) return methodNotAllowed(c, allowed.join(", "));
+      return problem(
+        new FibError("not_found", `Cannot find ${c.req.path}: the README lists the routes`),
+        c.req.path,
+      );
+    })
+    .onError((error, c) => {
+      const expected = error.name === "AbortError" ? bodyTooLarge() : error;
+      if (!(expected instanceof FibError)) services.onBug(error);
+      return problem(expected, c.req.path);
+    });
+}
+
+function isMove(path: string): boolean {
+  return path === "/api0/next" || path === "/api0/previous";
+}
+
+// Bun aborts the read of a body that grows past the limit.
+function bodyTooLarge(): FibError {
+  return new FibError("body_too_large", "Cannot read the body: it is larger than any that a route takes");
+}

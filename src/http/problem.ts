@@ -1,0 +1,44 @@
+/**
+ * Errors as RFC 9457 problem documents.
+ * @module
+ */
+import type { Context } from "hono";
+import { CODES, type ErrorCode, FibError } from "../errors.ts";
+
+/** Seconds after which a refusal that passes by itself is worth another try. */
+const RETRY_AFTER_SECONDS = 1;
+
+/**
+ * The answer for an error.
+ *
+ * @param error - A {@link FibError}; anything else is a bug and shows nothing of itself.
+ * @param instance - The path that was asked for.
+ * @param headers - Further headers, such as `Allow`.
+ */
+export function problem(error: unknown, instance: string, headers: Record<string, string> = {}): Response {
+  const code: ErrorCode = error instanceof FibError ? error.code : "internal";
+  const { http: status, title } = CODES[code];
+  const detail =
+    error instanceof FibError ? error.message : "The request could not be answered; the log says more";
+  const body = { type: `urn:fibserver:error:${code}`, title, status, detail, instance, code };
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: {
+      "content-type": "application/problem+json",
+      "cache-control": "no-store",
+      ...retryAfter(status),
+      ...headers,
+    },
+  });
+}
+
+/** The header that a 503 carries. */
+export function retryAfter(status: number): Record<string, string> {
+  return status === 503 ? { "retry-after": String(RETRY_AFTER_SECONDS) } : {};
+}
+
+/** 405 for a path that exists. */
+export function methodNotAllowed(c: Context, allow: string): Response {
+  const error = new FibError("method_not_allowed", `Cannot ${c.req.method} ${c.req.path}: use ${allow}`);
+  return problem(error, c.req.path, { allow });
+}

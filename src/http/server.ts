@@ -1,0 +1,81 @@
+/**
+ * The port: listen, refuse foreign hosts, stop without breaking an answer.
+ * @module
+ */
+import type { Hono } from "hono";
+import { type Config, LIMITS } from "../config.ts";
+import { FibError } from "../errors.ts";
+import { hostGuard } from "./browser.ts";
+import { problem } from "./problem.ts";
+
+/** A server that is listening. */
+export interface Listening {
+  /** Such as `http://127.0.0.1:8080/`. */
+  readonly url: string;
+  /**
+   * Takes no more requests and waits for those that are running, at most {@link LIMITS.stopTimeoutMs}.
+   *
+   * @returns false when the time was up and connections were cut.
+   */
+  stop(): Promise<boolean>;
+}
+
+/** Told about each answer, when somebody wants to know. */
+export type RequestLog = (request: Request, response: Response, durationMs: number) => void;
+
+/**
+ * Listens.
+ *
+ * @param app - Answers the requests.
+ * @param log - For the debug level; without it no request pays for it.
+ * @throws {@link FibError} `address_in_use`, when the port cannot be had.
+ */
+export function listen(
+  app: Pick<Hono, "fetch">,
+  { host, port, allowHosts }: Pick<Config, "host" | "port" | "allowHosts">,
+  log?: RequestLog,
+): Listening {
+  const refuseHost = hostGuard(host, allowHosts);
+  const answer = (request: Request) => {
+    const refusal = refuseHost(request.url);
+    return refusal ? problem(refusal, new URL(request.url).pathname) : app.fetch(request);
+  };
+  try {
+    const server = Bun.serve({
+      hostname: host,
+      port,
+      maxRequestBodySize: LIMITS.bodyBytesMax,
+      idleTimeout: LIMITS.idleTimeoutSeconds,
+      development: false,
+      fetch: log ? logged(answer, log) : answer,
+    });
+    return { url: String(server.url), stop: () => stop(server) };
+  } catch (error) {
+    const reason = (error as Error).message.replace(/\.$/, "");
+    throw new FibError(
+      "address_in_use",
+      `Cannot listen on ${host}:${port}: ${reason}; choose another with -p`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+function logged(answer: (request: Request) => Response | Promise<Response>, log: RequestLog) {
+  return async (request: Request) => {
+    const startMs = performance.now();
+    const response = await answer(request);
+    log(request, response, performance.now() - startMs);
+    return response;
+  };
+}
+
+async function stop(server: Bun.Server<undefined>): Promise<boolean> {
+  const timeout = Promise.withResolvers<false>();
+  const timer = setTimeout(() => timeout.resolve(false), LIMITS.stopTimeoutMs);
+  const whole = await Promise.race([server.stop().then(() => true), timeout.promise]);
+  clearTimeout(timer);
+  if (!whole) await server.stop(true);
+  return whole;
+}
