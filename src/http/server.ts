@@ -47,6 +47,8 @@ export function listen(
       maxRequestBodySize: LIMITS.bodyBytesMax,
       idleTimeout: LIMITS.idleTimeoutSeconds,
       development: false,
+      // Outside of development Bun lets two processes share a port, and the kernel splits their clients.
+      reusePort: false,
       fetch: log ? logged(answer, log) : answer,
     });
     return { url: String(server.url), stop: () => stop(server) };
