@@ -5,14 +5,14 @@
 import { defineCommand } from "citty";
 import fs from "node:fs";
 import { CURSOR_FLAGS, LIMITS, parseInteger, resolveConfig } from "../config.ts";
-import { writeWholeFile } from "../cursor/file.ts";
+import { decodeFileAt, writeWholeFile } from "../cursor/file.ts";
 import { encodeGoFile } from "../cursor/go.ts";
-import { decodeCopies, decodeFile } from "../cursor/record.ts";
+import { decodeCopies } from "../cursor/record.ts";
 import { FibError } from "../errors.ts";
 import { fibonacci } from "../numbers/fibonacci.ts";
 import type { Command } from "./arguments.ts";
 import { usageError } from "./arguments.ts";
-import { ask, openShellCursor } from "./moves.ts";
+import { ask, openShellCursor, printPosition } from "./moves.ts";
 import { print } from "./output.ts";
 
 const { file } = CURSOR_FLAGS;
@@ -31,7 +31,7 @@ const inspect = defineCommand({
     );
     if (args.json) print(`${JSON.stringify({ file: filePath, sizeBytes: bytes.length, copies })}\n`);
     else print(`${[`${filePath}: ${bytes.length} bytes`, ...copies.map(describeCopy)].join("\n")}\n`);
-    decodeFile(bytes);
+    decodeFileAt(filePath, bytes);
   },
 });
 
@@ -49,7 +49,8 @@ const set = defineCommand({
     const target = parseInteger(args.index, "INDEX", 0, config.indexMax);
     const cursor = await openShellCursor(config);
     try {
-      print(`${fibonacci((await ask(cursor, { operation: "set", target })).index)}\n`);
+      const { index } = await ask(cursor, { operation: "set", target });
+      printPosition(index, fibonacci(index), "has moved to");
     } finally {
       await cursor.close();
     }
@@ -72,7 +73,7 @@ const exportCommand = defineCommand({
         `fibserver cursor export --go ${source} ${out}`,
       );
     }
-    const { index } = decodeFile(readFile(source)).record;
+    const { index } = decodeFileAt(source, readFile(source)).record;
     const bytes = encodeGoFile(index);
     if (fs.existsSync(out))
       throw new FibError("bad_argument", `Cannot write ${out}: it exists; name another file`);

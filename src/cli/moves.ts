@@ -44,6 +44,21 @@ export async function ask(cursor: Cursor, request: CursorRequest): Promise<Posit
 }
 
 /**
+ * Prints the line for a position.
+ *
+ * @param did - What the cursor did, for the error.
+ * @throws {@link FibError} `output_failed`, which says where the cursor is now.
+ */
+export function printPosition(index: number, line: string, did: "stays at" | "has moved to"): void {
+  try {
+    print(`${line}\n`);
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new FibError("output_failed", `${reason}. The cursor ${did} index ${index}`, { cause: error });
+  }
+}
+
+/**
  * Makes the moves one after the other, and prints each number once its move is on disk. The first that
  * cannot be made, or printed, ends it.
  */
@@ -90,13 +105,7 @@ export async function runInteractive(config: Config, json: boolean): Promise<voi
 async function moveAndPrint(cursor: Cursor, letter: Letter, json: boolean): Promise<void> {
   const { index } = await ask(cursor, { operation: LETTERS[letter] });
   const value = fibonacci(index);
-  try {
-    print(`${json ? goAnswer(value) : value}\n`);
-  } catch (error) {
-    const where =
-      letter === "c" ? `The cursor stays at index ${index}` : `The cursor has moved to index ${index}`;
-    throw new FibError("output_failed", `${(error as Error).message}. ${where}`, { cause: error });
-  }
+  printPosition(index, json ? goAnswer(value) : value, letter === "c" ? "stays at" : "has moved to");
 }
 
 function goOn(cursor: Cursor, error: unknown): void {

@@ -62,11 +62,7 @@ export class CursorFile {
    * @throws {@link FibError} `cursor_damaged`, `cursor_io`.
    */
   read(): Decoded {
-    try {
-      return decodeFile(this.#bytes.subarray(0, this.#readBytes()));
-    } catch (error) {
-      throw damaged(this.path, error);
-    }
+    return decodeFileAt(this.path, this.#bytes.subarray(0, this.#readBytes()));
   }
 
   /** Says whether nobody has committed since `generation`; needs no lock. */
@@ -160,6 +156,20 @@ export function openCursorFile(filePath: string, notice: Notice): CursorFile {
  */
 export function writeWholeFile(filePath: string, bytes: Uint8Array): void {
   inLockedFolder(filePath, (folderFd) => putFile(filePath, bytes, folderFd));
+}
+
+/**
+ * Picks the newest valid record, and names the file when there is none.
+ *
+ * @param bytes - The whole file.
+ * @throws {@link FibError} `cursor_damaged`, with what to do.
+ */
+export function decodeFileAt(filePath: string, bytes: Uint8Array): Decoded {
+  try {
+    return decodeFile(bytes);
+  } catch (error) {
+    throw damaged(filePath, error);
+  }
 }
 
 /**
