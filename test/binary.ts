@@ -1,0 +1,219 @@
+/**
+ * The compiled program as its user has it: spawned, fed, watched and killed.
+ *
+ * Nothing of `src/` is imported here, so that a test built on this file sees what a
+ * user sees. Each process gets an environment of its own, and is ended by its pid.
+ * @module
+ */
+import { test } from "bun:test";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+
+/** What `make build` makes. */
+export const BINARY = path.resolve(import.meta.dir, "../dist/fibserver");
+
+/** How a program is started. */
+export interface Start {
+  /** The program that starts ours, with its arguments, such as strace. */
+  readonly under?: readonly string[];
+  /** Besides PATH and HOME; nothing else is inherited. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
+/** What a program left behind. */
+export interface Result {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** 128 and the signal's number when a signal ended it, as a shell has it. */
+  readonly exitCode: number;
+}
+
+/** Starts the program with three pipes. */
+export function spawn(args: readonly string[], { under = [], env = {}, cwd }: Start = {}) {
+  return Bun.spawn([...under, BINARY, ...args], {
+    env: { PATH: process.env["PATH"], HOME: "/nonexistent", ...env },
+    cwd: cwd ?? os.tmpdir(),
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+}
+
+/** Runs the program to its end. */
+export async function run(
+  args: readonly string[],
+  { stdin = "", ...start }: Start & { readonly stdin?: string } = {},
+): Promise<Result> {
+  const child = spawn(args, start);
+  await child.stdin.write(stdin);
+  await child.stdin.end();
+  const [stdout, stderr, exitCode] = await Promise.all([
+    child.stdout.text(),
+    child.stderr.text(),
+    child.exited,
+  ]);
+  return { stdout, stderr, exitCode };
+}
+
+/** Runs a line of shell, in which `$FIBSERVER` is the program: for pipes and redirections. */
+export async function runInShell(line: string, cwd: string): Promise<Result> {
+  const child = Bun.spawn(["bash", "-c", line], {
+    env: { PATH: process.env["PATH"], HOME: "/nonexistent", FIBSERVER: BINARY },
+    cwd,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [stdout, stderr, exitCode] = await Promise.all([
+    child.stdout.text(),
+    child.stderr.text(),
+    child.exited,
+  ]);
+  return { stdout, stderr, exitCode };
+}
+
+/** A server that has said that it serves. */
+export interface Server extends AsyncDisposable {
+  /** Such as `http://127.0.0.1:40123`. */
+  readonly url: string;
+  readonly pid: number;
+  readonly exited: Promise<number>;
+  kill(signal: NodeJS.Signals): void;
+  /** What it has written to stderr so far; all of it once `exited` has resolved. */
+  log(): string;
+}
+
+/**
+ * Starts a server on a free port of the loopback, and waits for the line that says where.
+ *
+ * @param args - Usually `-f FILE`.
+ * @throws {@link Error} with its stderr, when it ends instead.
+ */
+export async function startServer(args: readonly string[], start: Start = {}): Promise<Server> {
+  const child = spawn(["-p", "0", ...args], start);
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  let log = "";
+  const logged = (async () => {
+    for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
+      log += chunk;
+      const url = /"url":"(http:[^"]*)\/"/.exec(log)?.[1];
+      if (url !== undefined) resolve(url);
+    }
+  })();
+  const exited = (async () => {
+    const exitCode = await child.exited;
+    await logged;
+    reject(new Error(`The server ended with ${exitCode}: ${log}`));
+    return exitCode;
+  })();
+  return {
+    url: await promise,
+    pid: child.pid,
+    exited,
+    kill: (signal) => child.kill(signal),
+    log: () => log,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await exited;
+    },
+  };
+}
+
+/** A folder that is gone when the test is over. */
+export function temporaryFolder(): Disposable & { readonly path: string } {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "fibserver-test-"));
+  return {
+    path: folder,
+    [Symbol.dispose]: () => fs.rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+/** A move that was answered with 200 by `/v1/cursor`. */
+export interface Answer {
+  readonly index: number;
+  readonly generation: number;
+  readonly replayed: boolean;
+}
+
+/**
+ * Makes a move, or reads the position, through `/v1/cursor`.
+ *
+ * @returns undefined when the connection broke before the answer: the move may have been made or not.
+ * @throws {@link Error} for every answer but 200.
+ */
+export async function request(
+  { url }: Pick<Server, "url">,
+  operation: "next" | "previous" | "current",
+  headers: Record<string, string> = {},
+): Promise<Answer | undefined> {
+  let response: Response;
+  let body: string;
+  try {
+    response =
+      operation === "current"
+        ? await fetch(`${url}/v1/cursor`, { headers })
+        : await fetch(`${url}/v1/cursor/${operation}`, { method: "POST", headers });
+    body = await response.text();
+  } catch {
+    return undefined;
+  }
+  if (response.status !== 200) throw new Error(`${operation} was answered with ${response.status}: ${body}`);
+  const replayed = response.headers.get("idempotency-replayed") === "true";
+  const generation = Number(/^"(\d+)"$/.exec(response.headers.get("etag") ?? "")?.[1]);
+  return { index: Number((JSON.parse(body) as { index: string }).index), generation, replayed };
+}
+
+/** {@link request}, from a server that must not break the connection. */
+export async function mustRequest(...call: Parameters<typeof request>): Promise<Answer> {
+  const answer = await request(...call);
+  if (answer === undefined) throw new Error(`The connection broke before ${call[1]} was answered`);
+  return answer;
+}
+
+/** F(0) to F(countMax - 1) as text: from an index to its value. */
+export function fibonacciValues(countMax: number): string[] {
+  const values: string[] = [];
+  for (let [value, next] = [0n, 1n]; values.length < countMax; [value, next] = [next, value + next]) {
+    values.push(String(value));
+  }
+  return values;
+}
+
+/** Waits until `condition` holds; looks every few milliseconds. @throws {@link Error} after ten seconds. */
+export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (const deadlineMs = performance.now() + 10_000; !(await condition()); await Bun.sleep(2)) {
+    if (performance.now() > deadlineMs) throw new Error(`This did not happen in ten seconds: ${what}`);
+  }
+}
+
+/** How `bun:test` takes a test. */
+type Test = (title: string, body: () => Promise<void>, timeoutMs?: number) => void;
+
+/**
+ * A `test` for what not every machine can do. Where it cannot, the test is skipped and a line says why; under
+ * `CI=true` it fails, so that no promise goes untested there unseen.
+ */
+export function requires(possible: boolean, otherwise: string): Test {
+  if (possible) return test;
+  return (title) => {
+    if (process.env["CI"] === "true") {
+      test(title, () => {
+        throw new Error(otherwise);
+      });
+    } else {
+      process.stderr.write(`skipped: ${title}: ${otherwise}\n`);
+      test.skip(title, () => {});
+    }
+  };
+}
+
+/**
+ * {@link requires} a program.
+ *
+ * @param probe - A command line that succeeds where the program works.
+ * @param install - How to get it.
+ */
+export function requireTool(probe: readonly string[], install: string): Test {
+  const tool = probe[0]!;
+  if (Bun.which(tool) === null) return requires(false, `${tool} is missing: ${install}`);
+  const { exitCode, stderr } = Bun.spawnSync([...probe]);
+  return requires(exitCode === 0, `${tool} does not work here: ${stderr.toString().trim()}`);
+}

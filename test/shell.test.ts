@@ -1,0 +1,394 @@
+/** The shell keeps its contract as a program: what goes to stdout, to stderr, and the exit status. */
+import { expect, test } from "bun:test";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import {
+  BINARY,
+  requires,
+  requireTool,
+  run,
+  runInShell,
+  spawn,
+  startServer,
+  temporaryFolder,
+  until,
+} from "./binary.ts";
+
+const withFlock = requireTool(["flock", "--version"], "apt-get install util-linux");
+const withScript = requireTool(["script", "--version"], "apt-get install bsdutils");
+const withTwoCpus = requires(os.availableParallelism() >= 2, "it takes a machine with two CPUs");
+
+/** A command that must end well, and say nothing else. */
+async function output(args: readonly string[], start?: Parameters<typeof run>[1]): Promise<string> {
+  const { stdout, stderr, exitCode } = await run(args, start);
+  expect({ args, stderr, exitCode }).toEqual({ args, stderr: "", exitCode: 0 });
+  return stdout;
+}
+
+/** A command line that is refused: nothing on stdout, one line on stderr that says what would be right. */
+async function usageError(args: readonly string[], start?: Parameters<typeof run>[1]): Promise<string> {
+  const { stdout, stderr, exitCode } = await run(args, start);
+  expect({ args, stdout, exitCode }).toEqual({ args, stdout: "", exitCode: 2 });
+  expect(stderr).toMatch(/^fibserver: [^\n]+\n$/);
+  return stderr;
+}
+
+test("fibserver n prints 1 1 2 3 5 from the start, c the same number again, p the one before", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  for (const value of ["1", "1", "2", "3", "5"]) expect(await output(["-f", file, "n"])).toBe(`${value}\n`);
+  expect(await output(["-f", file, "c"])).toBe("5\n");
+  expect(await output(["-f", file, "p"])).toBe("3\n");
+});
+
+test("fibserver creates a missing file at 0", async () => {
+  using folder = temporaryFolder();
+  expect(await output(["-f", path.join(folder.path, "cursor"), "c"])).toBe("0\n");
+});
+
+test("fibserver makes several moves in the order given", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  expect(await output(["n", "n", "n", "n", "p", "-f", file, "c"])).toBe("1\n1\n2\n3\n2\n2\n");
+});
+
+test("fibserver p at the start prints nothing, says why and exits 1", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  expect(await run(["-f", file, "p"])).toEqual({
+    stdout: "",
+    stderr: "fibserver: Cannot move back: the cursor is at index 0, the start of the sequence\n",
+    exitCode: 1,
+  });
+  expect(await output(["-f", file, "c"])).toBe("0\n");
+});
+
+test("fibserver n at the last 64-bit value prints nothing, says why and exits 1", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  expect(await output(["cursor", "set", "92", "-f", file])).toBe("7540113804746346429\n");
+  const { stdout, stderr, exitCode } = await run(["-f", file, "n"]);
+  expect(stdout).toBe("");
+  expect(stderr).toContain("index 92");
+  expect(stderr).toContain("--max-index");
+  expect(exitCode).toBe(1);
+  expect(await output(["-f", file, "--max-index", "93", "n"])).toBe("12200160415121876738\n");
+});
+
+test("fibserver keeps the moves before the one that it cannot make", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  const { stdout, exitCode } = await run(["-f", file, "n", "p", "p", "n"]);
+  expect(stdout).toBe("1\n0\n");
+  expect(exitCode).toBe(1);
+  expect(await output(["-f", file, "c"])).toBe("0\n");
+});
+
+test("fibserver --json prints the body that the server would send", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  expect(await output(["-f", file, "--json", "n", "c"])).toBe(
+    '{"value":"1","status":"200"}\n{"value":"1","status":"200"}\n',
+  );
+});
+
+test("fibserver -i answers each line before the next one is written", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  await using child = spawn(["-i", "-f", file]);
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const ask = async (letter: string) => {
+    await child.stdin.write(`${letter}\n`);
+    await child.stdin.flush();
+    return (await reader.read()).value;
+  };
+  for (const answer of ["1\n", "1\n", "2\n"]) expect(await ask("n")).toBe(answer);
+  expect(await ask("c")).toBe("2\n");
+  // Nothing is locked in between: somebody else may move it.
+  expect(await output(["-f", file, "n"])).toBe("3\n");
+  expect(await ask("c")).toBe("3\n");
+  expect(await ask("p")).toBe("2\n");
+  expect(await ask("h")).toContain("q quit");
+  await child.stdin.write("q\n");
+  await child.stdin.flush();
+  expect(await child.exited).toBe(0);
+});
+
+test("fibserver -i goes on after what cannot be done, and ends with its input", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  const { stdout, stderr, exitCode } = await run(["-i", "-f", file], { stdin: "p\nx\nn n\n\nc" });
+  expect(stdout).toBe("1\n1\n1\n");
+  expect(stderr).toContain("Cannot move back");
+  expect(stderr).toContain("'x' is none of the letters");
+  expect(exitCode).toBe(0);
+});
+
+withScript("fibserver -i prompts on a terminal", async () => {
+  using folder = temporaryFolder();
+  const line = `printf 'n\\nq\\n' | script -qec "$FIBSERVER -i -f cursor" /dev/null`;
+  const { stdout, exitCode } = await runInShell(line, folder.path);
+  expect(Bun.stripANSI(stdout)).toMatch(/fib> [^]*1\r?\n[^]*fib> /);
+  expect(exitCode).toBe(0);
+});
+
+test("fibserver keeps the cursor under XDG_STATE_HOME, or under HOME, when no file is named", async () => {
+  using folder = temporaryFolder();
+  const state = path.join(folder.path, "state");
+  const env = { XDG_STATE_HOME: state, HOME: path.join(folder.path, "home") };
+  expect(await output(["n"], { env })).toBe("1\n");
+  expect(fs.existsSync(path.join(state, "fibserver", "cursor"))).toBe(true);
+  expect(await output(["n"], { env: { HOME: env.HOME } })).toBe("1\n");
+  expect(fs.existsSync(path.join(env.HOME, ".local", "state", "fibserver", "cursor"))).toBe(true);
+});
+
+test("fibserver does not make a folder that the user named", async () => {
+  using folder = temporaryFolder();
+  const { stderr, exitCode } = await run(["-f", path.join(folder.path, "missing", "cursor"), "n"]);
+  expect(stderr).toContain(`mkdir -p ${path.join(folder.path, "missing")}`);
+  expect(exitCode).toBe(74);
+  expect(fs.readdirSync(folder.path)).toEqual([]);
+});
+
+test("fibserver takes a flag over the environment, and the environment over the default", async () => {
+  using folder = temporaryFolder();
+  const [named, other] = ["named", "other"].map((name) => path.join(folder.path, name));
+  const env = { FIBSERVER_FILE: other!, FIBSERVER_MAX_INDEX: "1" };
+  expect(await output(["n"], { env })).toBe("1\n");
+  expect(fs.readdirSync(folder.path)).toEqual(["other"]);
+  expect((await run(["n"], { env })).exitCode).toBe(1);
+  expect(await output(["--max-index", "2", "n"], { env })).toBe("1\n");
+  expect(await output(["-f", named!, "n"], { env })).toBe("1\n");
+  expect(fs.readdirSync(folder.path).toSorted()).toEqual(["named", "other"]);
+});
+
+test("fibserver refuses a value in the environment that makes no sense", async () => {
+  expect(await usageError(["n"], { env: { FIBSERVER_MAX_INDEX: "many" } })).toContain("FIBSERVER_MAX_INDEX");
+  expect(await usageError(["n"], { env: { FIBSERVER_DEBUG: "maybe" } })).toContain("FIBSERVER_DEBUG");
+});
+
+test("fibserver refuses what it does not understand with the line that would have been right", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  const cases: [string[], string][] = [
+    [["-x", "n"], "fibserver --help"],
+    [["-5"], "fibserver --help"],
+    [["--jsn", "n"], "fibserver --json"],
+    [["--fil", "x", "n"], "fibserver --file"],
+    [["x"], "fibserver n"],
+    [["n", "nn"], "fibserver n"],
+    [["N"], "fibserver n"],
+    [["8080"], "fibserver n"],
+    [["cursr", "inspect"], "fibserver cursor"],
+    [["-f", file, "-f", file, "n"], "fibserver --help"],
+    [["-f", file, "--file", file, "n"], "fibserver --help"],
+    [["-f"], "fibserver --help"],
+    [["-f", "", "n"], "fibserver -f FILE"],
+    [["--json=yes", "n"], "fibserver --help"],
+    [["-p", "http"], "0 to 65535"],
+    [["-p", "65536"], "0 to 65535"],
+    [["-p", "-1"], "fibserver --help"],
+    [["--max-index", "1e3", "n"], "whole number"],
+    [["--lock-timeout", "soon", "n"], "such as 5 or 0.5"],
+    [["-p", "0", "n"], "fibserver n"],
+    [["-i", "n"], "fibserver -i"],
+    [["n", "cursor"], "fibserver cursor --help"],
+    [["cursor"], "fibserver cursor inspect"],
+    [["cursor", "inpect"], "fibserver cursor inspect"],
+    [["cursor", "set", "-f", file], "--help"],
+    [["cursor", "set", "1", "2", "-f", file], "fibserver cursor set INDEX"],
+    [["cursor", "set", "five", "-f", file], "whole number"],
+    [["cursor", "set", "93", "-f", file], "from 0 to 92"],
+    [["cursor", "export", file, file], "--go"],
+  ];
+  for (const [args, right] of cases) {
+    expect(await usageError(args)).toContain(right);
+  }
+  expect(fs.readdirSync(folder.path)).toEqual([]);
+});
+
+test("fibserver --version and --help go to stdout, without colours in a pipe", async () => {
+  expect(await output(["--version"])).toMatch(/^\d+\.\d+\.\d+\n$/);
+  for (const args of [["--help"], ["-h"], ["cursor", "--help"], ["cursor", "set", "--help"]]) {
+    const help = await output(args, { env: { FORCE_COLOR: "1" } });
+    expect(help).toContain("USAGE");
+    expect(help).not.toContain("\u001B");
+  }
+});
+
+withScript("fibserver --help has no colours on a terminal either under NO_COLOR", async () => {
+  using folder = temporaryFolder();
+  const help = (env: string) =>
+    runInShell(`${env} script -qec "$FIBSERVER --help" /dev/null </dev/null`, folder.path);
+  expect((await help("NO_COLOR=1")).stdout).not.toContain("\u001B");
+  expect((await help("")).stdout).toContain("USAGE");
+});
+
+test("fibserver exits 74 when the output cannot be written, and says where the cursor is", async () => {
+  using folder = temporaryFolder();
+  const cases = [
+    ["$FIBSERVER -f a c >/dev/full", "The cursor stays at index 0"],
+    ["$FIBSERVER -f a n >/dev/full", "The cursor has moved to index 1"],
+    ["$FIBSERVER -f a p n >/dev/full", "The cursor has moved to index 0"],
+    ["$FIBSERVER -f a n | true; exit ${PIPESTATUS[0]}", "The cursor has moved to index 1"],
+    ["$FIBSERVER cursor set 7 -f a >/dev/full", "The cursor has moved to index 7"],
+    ["$FIBSERVER -f a -i >/dev/full <<<'n'", "The cursor has moved to index 8"],
+  ] as const;
+  for (const [line, where] of cases) {
+    const { stderr, exitCode } = await runInShell(line, folder.path);
+    expect({ line, exitCode, stderr }).toMatchObject({ line, exitCode: 74 });
+    expect(stderr).toContain(where);
+  }
+});
+
+test("fibserver --help and --version exit 74 on a full device", async () => {
+  using folder = temporaryFolder();
+  for (const flag of ["--help", "--version"]) {
+    expect((await runInShell(`$FIBSERVER ${flag} >/dev/full`, folder.path)).exitCode).toBe(74);
+  }
+});
+
+test("fibserver takes nothing from .env and bunfig.toml in the folder where it is started", async () => {
+  using folder = temporaryFolder();
+  const write = (name: string, text: string) => fs.writeFileSync(path.join(folder.path, name), text);
+  write(".env", "FIBSERVER_FILE=hijacked\nFIBSERVER_PORT=1\nFIBSERVER_MAX_INDEX=0\n");
+  write("bunfig.toml", 'preload = ["./evil.ts"]\n');
+  write("evil.ts", 'require("node:fs").writeFileSync("evil-ran", "");\n');
+  write("preload.ts", 'require("node:fs").writeFileSync("evil-ran", "");\n');
+  const start = { cwd: folder.path, env: { PORT: "1" } };
+  expect(await output(["-f", "cursor", "n"], start)).toBe("1\n");
+  {
+    await using server = await startServer(["-f", "cursor"], start);
+    expect(await (await fetch(`${server.url}/api0/next`)).text()).toBe('{"value":"1","status":"200"}');
+  }
+  // It may start or refuse to; the code must not run.
+  for (const options of ["--preload ./preload.ts", "--preload=./preload.ts", "-r ./preload.ts"]) {
+    await run(["-f", "cursor", "c"], { cwd: folder.path, env: { BUN_OPTIONS: options } });
+  }
+  expect(fs.readdirSync(folder.path).toSorted()).toEqual([
+    ".env",
+    "bunfig.toml",
+    "cursor",
+    "evil.ts",
+    "preload.ts",
+  ]);
+});
+
+test("fibserver cursor inspect shows both copies and changes nothing", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  await output(["-f", file, "n", "n", "n"]);
+  const before = fs.readFileSync(file);
+  expect(await output(["cursor", "inspect", "-f", file])).toMatch(
+    /8192 bytes\n.*index [23]\n.*index [23]\n$/,
+  );
+  const { copies } = JSON.parse(await output(["cursor", "inspect", "--json", "-f", file])) as {
+    copies: { valid: boolean; index: number }[];
+  };
+  expect(copies.map(({ valid, index }) => ({ valid, index }))).toContainEqual({ valid: true, index: 3 });
+  expect(fs.readFileSync(file)).toEqual(before);
+});
+
+test("fibserver cursor export writes a Go server's file, and such a file is taken over", async () => {
+  using folder = temporaryFolder();
+  const start = { cwd: folder.path };
+  await output(["cursor", "set", "7", "-f", "cursor"], start);
+  await output(["cursor", "export", "--go", "cursor", "old"], start);
+  const old = Buffer.alloc(16);
+  old.writeBigInt64BE(8n, 0);
+  old.writeBigInt64BE(13n, 8);
+  expect(fs.readFileSync(path.join(folder.path, "old"))).toEqual(old);
+  expect((await run(["cursor", "export", "--go", "cursor", "old"], start)).stderr).toContain("it exists");
+  const { stdout, stderr, exitCode } = await run(["-f", "old", "n"], start);
+  expect(stdout).toBe("21\n");
+  expect(stderr).toContain("taken over at index 7");
+  expect(exitCode).toBe(0);
+  expect(fs.readFileSync(path.join(folder.path, "old.go16"))).toEqual(old);
+});
+
+test("fibserver exits 65 on a file that is no cursor file, and leaves it alone", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  for (const bytes of ["", "hello", "x".repeat(16), "x".repeat(8192), "x".repeat(9000)]) {
+    fs.writeFileSync(file, bytes);
+    for (const args of [["n"], ["c"], ["-p", "0"], ["cursor", "inspect"], ["cursor", "set", "1"]]) {
+      const { stdout, stderr, exitCode } = await run([...args, "-f", file]);
+      expect({ args, size: bytes.length, exitCode }).toEqual({ args, size: bytes.length, exitCode: 65 });
+      expect(stderr).toContain("fibserver: Cannot use");
+      if (args[1] !== "inspect") expect(stdout).toBe("");
+    }
+    expect(fs.readFileSync(file, "latin1")).toBe(bytes);
+  }
+  expect(fs.readdirSync(folder.path)).toEqual(["cursor"]);
+});
+
+test("fibserver exits 65 on a link, a folder, a FIFO and a device, without waiting", async () => {
+  using folder = temporaryFolder();
+  await output(["-f", path.join(folder.path, "real"), "c"]);
+  const made = await runInShell(
+    "ln -s real link; ln -s nowhere dangling; mkdir folder; mkfifo fifo",
+    folder.path,
+  );
+  expect(made.exitCode).toBe(0);
+  for (const name of ["link", "dangling", "folder", "fifo", "/dev/null", "/dev/zero"]) {
+    const { stdout, stderr, exitCode } = await run(["-f", name, "n"], { cwd: folder.path });
+    expect({ name, stdout, exitCode }).toEqual({ name, stdout: "", exitCode: 65 });
+    expect(stderr).toContain("Nothing was changed");
+  }
+});
+
+withFlock("fibserver exits 75 while another process holds the lock, and moves once it is gone", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  await output(["-f", file, "n"]);
+  await using holder = Bun.spawn(["flock", "--no-fork", file, "sh", "-c", "echo locked; exec sleep 60"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  await holder.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
+  for (const letter of ["n", "c"]) {
+    const { stdout, stderr, exitCode } = await run(["-f", file, "--lock-timeout", "0.2", letter]);
+    expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 75 });
+    expect(stderr).toContain("another process has held it for 200 ms; try again");
+  }
+  const waiting = run(["-f", file, "n"]);
+  holder.kill("SIGKILL");
+  expect(await waiting).toEqual({ stdout: "1\n", stderr: "", exitCode: 0 });
+});
+
+withTwoCpus("fibserver -t keeps every thread on one CPU, also those that start later", async () => {
+  using folder = temporaryFolder();
+  await using server = await startServer(["-t", "-f", path.join(folder.path, "cursor")]);
+  await Promise.all(Array.from({ length: 50 }, () => fetch(`${server.url}/api0/next`)));
+  const cpus = cpusOf(server.pid);
+  expect(new Set(cpus).size).toBe(1);
+  expect(cpus[0]).toMatch(/^\d+$/);
+  await using other = await startServer(["-f", path.join(folder.path, "cursor")]);
+  expect(cpusOf(other.pid)[0]).not.toMatch(/^\d+$/);
+});
+
+test("fibserver exits 69 when the port is taken, and names another way", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  await using server = await startServer(["-f", file]);
+  const { stdout, stderr, exitCode } = await run(["-f", file, "-p", new URL(server.url).port]);
+  expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 69 });
+  expect(stderr).toContain("choose another with -p");
+});
+
+test("fibserver without letters serves, and SIGINT ends it with 0", async () => {
+  using folder = temporaryFolder();
+  await using server = await startServer(["-f", path.join(folder.path, "cursor"), "-d"]);
+  expect((await fetch(`${server.url}/api0/current`)).status).toBe(200);
+  await until("the request is logged", () => server.log().includes('"path":"/api0/current"'));
+  server.kill("SIGINT");
+  expect(await server.exited).toBe(0);
+});
+
+/** The CPUs that each thread of a process may run on, as the kernel lists them. */
+function cpusOf(pid: number): string[] {
+  return fs
+    .readdirSync(`/proc/${pid}/task`)
+    .map((thread) => fs.readFileSync(`/proc/${pid}/task/${thread}/status`, "latin1"))
+    .map((status) => /Cpus_allowed_list:\s*(.*)/.exec(status)![1]!);
+}
