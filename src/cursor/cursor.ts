@@ -23,7 +23,7 @@
 import { FibError } from "../errors.ts";
 import { CursorFile, type Notice, openCursorFile } from "./file.ts";
 import { applyRequest, type CursorRequest, type Outcome, type Position } from "./moves.ts";
-import { BLOCK_BYTES, type CursorRecord, encodeBlock } from "./record.ts";
+import { BLOCK_BYTES, type CursorRecord, encodeBlock, isSameRecord } from "./record.ts";
 
 /** How a cursor is opened. */
 export interface CursorOptions {
@@ -124,15 +124,13 @@ export class Cursor {
    * The durable position, at once, unless somebody else has moved the file: one read for all who ask in a
    * turn of the loop. While a commit of our own is running it is the position before that.
    *
-   * @returns undefined when only a group can tell: {@link submit} `current` then.
-   * @throws {@link FibError} `cursor_io`, when the file cannot be read.
+   * @returns undefined when only a group can tell, or can say what is wrong: {@link submit} `current` then.
    */
   current(): Position | undefined {
     if (this.#seen !== undefined) return this.#seen;
     if (this.#durable === undefined || this.#failure !== undefined) return undefined;
-    const { record, slot } = this.#durable;
-    if (!this.#holding && !(this.#file.isInPlace() && this.#file.isAt(slot, record.generation)))
-      return undefined;
+    const { record } = this.#durable;
+    if (!this.#holding && !this.#isStillAt(this.#durable)) return undefined;
     this.#seen = record;
     setImmediate(() => (this.#seen = undefined));
     return record;
@@ -140,8 +138,17 @@ export class Cursor {
 
   /** Waits for what is queued, then gives the file back; what comes later is refused. */
   async close(): Promise<void> {
-    await this.#running;
+    // A request that comes while this waits may start another commit.
+    while (this.#running !== undefined) await this.#running;
     this.#end(new FibError("cursor_io", `Cannot use ${this.#options.path}: it is closed`));
+  }
+
+  #isStillAt({ record, slot }: Durable): boolean {
+    try {
+      return this.#file.isInPlace() === true && this.#file.isAt(slot, record);
+    } catch {
+      return false;
+    }
   }
 
   async #drain(): Promise<void> {
@@ -196,8 +203,7 @@ export class Cursor {
   async #readDurable(): Promise<Durable> {
     const { record, slot, otherFault } = this.#file.read();
     const known = this.#durable;
-    const foreign =
-      known === undefined || known.slot !== slot || known.record.generation !== record.generation;
+    const foreign = known === undefined || known.slot !== slot || !isSameRecord(known.record, record);
     if (!foreign && otherFault === undefined) return known;
     if (this.#file.readOnlyReason !== undefined) return { record, slot };
     // In place: were it torn, the other copy still holds the last position that can have been answered.

@@ -17,12 +17,13 @@ import { decodeGoFile, GO_FILE_BYTES } from "./go.ts";
 import { tryLock, unlock } from "./lock.ts";
 import {
   BLOCK_BYTES,
+  type CursorRecord,
   type Decoded,
   decodeFile,
   encodeFile,
   FILE_BYTES,
   initialRecord,
-  isAtGeneration,
+  isAtRecord,
 } from "./record.ts";
 
 const { O_RDONLY, O_RDWR, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
@@ -65,9 +66,9 @@ export class CursorFile {
     return decodeFileAt(this.path, this.#bytes.subarray(0, this.#readBytes()));
   }
 
-  /** Says whether nobody has committed since `generation`; needs no lock. */
-  isAt(slot: 0 | 1, generation: number): boolean {
-    return this.#readBytes() === FILE_BYTES && isAtGeneration(this.#bytes, slot, generation);
+  /** Says whether nobody has committed since `record`; needs no lock. */
+  isAt(slot: 0 | 1, record: CursorRecord): boolean {
+    return this.#readBytes() === FILE_BYTES && isAtRecord(this.#bytes, slot, record);
   }
 
   /**
@@ -102,7 +103,7 @@ export class CursorFile {
 
   /** Says whether the path still leads to this file: true, false (another file is there) or undefined (none is). */
   isInPlace(): boolean | undefined {
-    const stat = fs.lstatSync(this.path, { throwIfNoEntry: false });
+    const stat = this.#io("find", () => fs.lstatSync(this.path, { throwIfNoEntry: false }));
     return stat && stat.ino === this.#inode;
   }
 
