@@ -184,6 +184,29 @@ export async function until(what: string, condition: () => boolean | Promise<boo
   }
 }
 
+/**
+ * The command line of strace, to start the program {@link Start.under}; the program keeps its own pid.
+ *
+ * @param traceFile - Gets a line for each call, with strings in hex.
+ * @param calls - The names of the calls to see, separated by commas.
+ * @param inject - What to do to which of them, such as `fdatasync:error=EIO:when=2`; a thread counts for itself.
+ */
+export function strace(traceFile: string, calls: string, inject?: string): string[] {
+  const options = ["-D", "-f", "-xx", "-s", "300", "-o", traceFile, "-e", `trace=${calls}`];
+  if (inject !== undefined) options.push("-e", `inject=${inject}`);
+  // Stops only at the calls that are wanted; strace 6.1 injects errors and delays that way, but no signals.
+  if (!inject?.includes("signal=")) options.push("--seccomp-bpf");
+  return ["strace", ...options];
+}
+
+/** All that strace saw of a process that has ended. */
+export async function readTrace(traceFile: string, pid: number): Promise<string[]> {
+  // strace may see the end of the process a little later than its parent does.
+  const end = new RegExp(`^${pid} +\\+\\+\\+ (exited|killed)`, "m");
+  await until("strace saw the process end", () => end.test(fs.readFileSync(traceFile, "latin1")));
+  return fs.readFileSync(traceFile, "latin1").split("\n");
+}
+
 /** How `bun:test` takes a test. */
 type Test = (title: string, body: () => Promise<void>, timeoutMs?: number) => void;
 
