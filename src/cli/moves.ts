@@ -1,10 +1,9 @@
 /**
- * The cursor from the shell: `fibserver n n p`, and `fibserver -i` for a conversation.
+ * The cursor from the shell: `fibserver n n p`.
  * @module
  */
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { createInterface } from "node:readline";
 import type { Config } from "../config.ts";
 import { Cursor } from "../cursor/cursor.ts";
 import type { CursorRequest, Outcome, Position } from "../cursor/moves.ts";
@@ -16,8 +15,6 @@ import { print, warn } from "./output.ts";
 /** What the letters of the Go server's shell mean. */
 export const LETTERS = { p: "previous", c: "current", n: "next" } as const;
 type Letter = keyof typeof LETTERS;
-
-const INTERACTIVE_HELP = "n next   p previous   c current   h this help   q quit\n";
 
 /** Says whether a word is one of {@link LETTERS}. */
 export function isLetter(word: string): word is Letter {
@@ -72,44 +69,12 @@ export async function runMoves(config: Config, letters: readonly Letter[], json:
 }
 
 /**
- * Reads p, c, n, h and q from standard input, and answers each with one line. The file is not locked
- * between two answers. What cannot be done is said on stderr; the conversation goes on.
+ * Makes one move and prints the number once the move is on disk.
  *
- * @throws {@link FibError} when the cursor or the output has failed for good.
+ * @throws {@link FibError} `output_failed`, which says where the cursor is now; others as the cursor does.
  */
-export async function runInteractive(config: Config, json: boolean): Promise<void> {
-  const cursor = await openShellCursor(config);
-  const prompts = process.stdin.isTTY && process.stderr.isTTY;
-  const lines = createInterface({
-    input: process.stdin,
-    output: prompts ? process.stderr : undefined,
-    prompt: "fib> ",
-  });
-  try {
-    if (prompts) lines.prompt();
-    for await (const line of lines) {
-      for (const word of line.split(/\s+/).filter((part) => part !== "")) {
-        if (word === "q") return;
-        if (word === "h") print(INTERACTIVE_HELP);
-        else if (isLetter(word)) await moveAndPrint(cursor, word, json).catch((error) => goOn(cursor, error));
-        else warn(`'${word.slice(0, 40)}' is none of the letters. ${INTERACTIVE_HELP.trim()}`);
-      }
-      if (prompts) lines.prompt();
-    }
-  } finally {
-    lines.close();
-    await cursor.close();
-  }
-}
-
-async function moveAndPrint(cursor: Cursor, letter: Letter, json: boolean): Promise<void> {
+export async function moveAndPrint(cursor: Cursor, letter: Letter, json: boolean): Promise<void> {
   const { index } = await ask(cursor, { operation: LETTERS[letter] });
   const value = fibonacci(index);
   printPosition(index, json ? goAnswer(value) : value, letter === "c" ? "stays at" : "has moved to");
-}
-
-function goOn(cursor: Cursor, error: unknown): void {
-  if (!(error instanceof FibError) || error.code === "output_failed" || cursor.failure !== undefined)
-    throw error;
-  warn(error.message);
 }

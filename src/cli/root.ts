@@ -8,7 +8,7 @@
 import { defineCommand } from "citty";
 import { CURSOR_FLAGS, PROCESS_FLAGS, resolveConfig, SERVER_FLAGS } from "../config.ts";
 import { type Command, nearest, usageError } from "./arguments.ts";
-import { isLetter, LETTERS, runInteractive, runMoves } from "./moves.ts";
+import { isLetter, LETTERS, runMoves } from "./moves.ts";
 
 const root = defineCommand({
   meta: { name: "fibserver", description: "A durable cursor through the Fibonacci sequence" },
@@ -50,7 +50,7 @@ const root = defineCommand({
       throw usageError("fibserver", "-i reads the letters from standard input", "fibserver -i");
     }
     if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
-    if (args.interactive) await runInteractive(config, args.json ?? false);
+    if (args.interactive) await (await import("./interactive.ts")).runInteractive(config, args.json ?? false);
     else if (letters.length > 0) await runMoves(config, letters, args.json ?? false);
     else await (await import("./serve.ts")).serve(config);
   },

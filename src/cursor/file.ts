@@ -8,7 +8,6 @@
  * and cannot run out of space.
  * @module
  */
-import { randomUUID } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -226,7 +225,7 @@ function takeOver(filePath: string, goBytes: Uint8Array, folderFd: number, notic
 }
 
 function putFile(filePath: string, bytes: Uint8Array, folderFd: number): void {
-  const temporary = `${filePath}.${randomUUID()}.tmp`;
+  const temporary = `${filePath}.${crypto.randomUUID()}.tmp`;
   try {
     const fd = fs.openSync(temporary, "wx", 0o644);
     try {

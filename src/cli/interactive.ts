@@ -1,0 +1,49 @@
+/**
+ * `fibserver -i`: a conversation with the cursor. Apart from `moves.ts` because node:readline takes 2 ms to load.
+ * @module
+ */
+import { createInterface } from "node:readline";
+import type { Config } from "../config.ts";
+import type { Cursor } from "../cursor/cursor.ts";
+import { FibError } from "../errors.ts";
+import { isLetter, moveAndPrint, openShellCursor } from "./moves.ts";
+import { print, warn } from "./output.ts";
+
+const HELP = "n next   p previous   c current   h this help   q quit\n";
+
+/**
+ * Reads p, c, n, h and q from standard input, and answers each with one line. The file is not locked
+ * between two answers. What cannot be done is said on stderr; the conversation goes on.
+ *
+ * @throws {@link FibError} when the cursor or the output has failed for good.
+ */
+export async function runInteractive(config: Config, json: boolean): Promise<void> {
+  const cursor = await openShellCursor(config);
+  const prompts = process.stdin.isTTY && process.stderr.isTTY;
+  const lines = createInterface({
+    input: process.stdin,
+    output: prompts ? process.stderr : undefined,
+    prompt: "fib> ",
+  });
+  try {
+    if (prompts) lines.prompt();
+    for await (const line of lines) {
+      for (const word of line.split(/\s+/).filter((part) => part !== "")) {
+        if (word === "q") return;
+        if (word === "h") print(HELP);
+        else if (isLetter(word)) await moveAndPrint(cursor, word, json).catch((error) => goOn(cursor, error));
+        else warn(`'${word.slice(0, 40)}' is none of the letters. ${HELP.trim()}`);
+      }
+      if (prompts) lines.prompt();
+    }
+  } finally {
+    lines.close();
+    await cursor.close();
+  }
+}
+
+function goOn(cursor: Cursor, error: unknown): void {
+  if (!(error instanceof FibError) || error.code === "output_failed" || cursor.failure !== undefined)
+    throw error;
+  warn(error.message);
+}
