@@ -21,9 +21,10 @@ BIN := node_modules/.bin
 
 SOURCES := $(shell find src -type f) package.json bun.lock
 
+# Bytecode takes 4 of 15 ms off the start, splitting keeps what a command does not import from being loaded.
 # What a compiled binary must not do: read .env or bunfig.toml from the folder it is started in, or
 # run code that arrives as text (BUN_OPTIONS=--preload).
-BUILD := build --compile --minify --bytecode --format=esm \
+BUILD := build --compile --minify --bytecode --format=esm --splitting \
 	--no-compile-autoload-dotenv --no-compile-autoload-bunfig \
 	--compile-exec-argv="--disallow-code-generation-from-strings=strict" \
 	src/main.ts

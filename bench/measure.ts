@@ -25,6 +25,9 @@ export interface Table {
   readonly rows: readonly Row[];
 }
 
+/** Measures once and returns the figure. */
+export type Contender = () => Promise<number> | number;
+
 /** The middle of the samples. */
 export function median(samples: readonly number[]): number {
   const sorted = samples.toSorted((a, b) => a - b);
@@ -45,16 +48,17 @@ export function ratio(table: Table, row: Row): number | undefined {
  * @param contenders - By name: measures once and returns the figure.
  * @returns The samples by name.
  */
-export async function interleave<Name extends string>(
+export async function interleave<Contenders extends Record<string, Contender>>(
   rounds: number,
-  contenders: Record<Name, () => Promise<number> | number>,
-): Promise<Record<Name, number[]>> {
-  const names = Object.keys(contenders) as Name[];
-  const samples = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, number[]>;
+  contenders: Contenders,
+): Promise<{ [Name in keyof Contenders]: number[] }> {
+  const samples: Record<string, number[]> = Object.fromEntries(
+    Object.keys(contenders).map((name) => [name, []]),
+  );
   for (let round = 0; round < rounds; round++) {
-    for (const name of names) samples[name].push(await contenders[name]());
+    for (const [name, measure] of Object.entries(contenders)) samples[name]!.push(await measure());
   }
-  return samples;
+  return samples as { [Name in keyof Contenders]: number[] };
 }
 
 /** Prints a table, and keeps it as JSON in `build/bench/`. */

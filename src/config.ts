@@ -5,7 +5,6 @@
  * environment follow from those of the flags: `--lock-timeout` is `FIBSERVER_LOCK_TIMEOUT`.
  * @module
  */
-import os from "node:os";
 import path from "node:path";
 import { FibError } from "./errors.ts";
 
@@ -157,6 +156,10 @@ function seconds({ text, source }: { text: string | undefined; source: string },
 }
 
 function defaultFile(env: Environment): string {
-  const stateFolder = env["XDG_STATE_HOME"] || path.join(env["HOME"] || os.homedir(), ".local", "state");
-  return path.join(stateFolder, "fibserver", "cursor");
+  const stateFolder = env["XDG_STATE_HOME"] || (env["HOME"] && path.join(env["HOME"], ".local", "state"));
+  if (stateFolder) return path.join(stateFolder, "fibserver", "cursor");
+  throw new FibError(
+    "bad_argument",
+    "Cannot find a place for the cursor: set HOME, or name a file with -f FILE",
+  );
 }

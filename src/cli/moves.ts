@@ -16,6 +16,26 @@ import { print, warn } from "./output.ts";
 export const LETTERS = { p: "previous", c: "current", n: "next" } as const;
 type Letter = keyof typeof LETTERS;
 
+/**
+ * Reads the shortest command lines: letters, and perhaps a file.
+ *
+ * @returns undefined for anything else, which the full parser will understand or refuse.
+ */
+export function parseLetters(
+  argv: readonly string[],
+): { letters: readonly Letter[]; file: string | undefined } | undefined {
+  const at = argv.indexOf("-f");
+  const file = at < 0 ? undefined : argv[at + 1];
+  const words = at < 0 ? argv : argv.toSpliced(at, 2);
+  if (
+    words.length === 0 ||
+    !words.every(isLetter) ||
+    (at >= 0 && (file === undefined || file.startsWith("-")))
+  )
+    return;
+  return { letters: words, file };
+}
+
 /** Says whether a word is one of {@link LETTERS}. */
 export function isLetter(word: string): word is Letter {
   return Object.hasOwn(LETTERS, word);

@@ -10,7 +10,6 @@
  */
 import fs from "node:fs";
 import path from "node:path";
-import { promisify } from "node:util";
 import { FibError } from "../errors.ts";
 import { decodeGoFile, GO_FILE_BYTES } from "./go.ts";
 import { tryLock, unlock } from "./lock.ts";
@@ -26,7 +25,6 @@ import {
 } from "./record.ts";
 
 const { O_RDONLY, O_RDWR, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
-const fdatasync = promisify(fs.fdatasync);
 
 /** Tells a person what happened to the file while it was opened. */
 export type Notice = (message: string) => void;
@@ -94,9 +92,10 @@ export class CursorFile {
   }
 
   /** Puts on disk what was written, on another thread. @throws {@link FibError} `cursor_io`. */
-  async sync(): Promise<void> {
-    await fdatasync(this.#fd).catch((error: unknown) => {
-      throw ioError(this.path, "sync", error);
+  sync(): Promise<void> {
+    // Not node:util's promisify, which takes 1 ms to load.
+    return new Promise((resolve, reject) => {
+      fs.fdatasync(this.#fd, (error) => (error ? reject(ioError(this.path, "sync", error)) : resolve()));
     });
   }
 
