@@ -32,7 +32,7 @@ export function parseLetters(
     !words.every(isLetter) ||
     (at >= 0 && (file === undefined || file.startsWith("-")))
   )
-    return;
+    return undefined;
   return { letters: words, file };
 }
 
