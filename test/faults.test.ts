@@ -1,0 +1,484 @@
+/**
+ * Disks that fail, fill up, go slow or lose power: an answered move is kept, and what cannot be done is said.
+ *
+ * The faults are injected into the compiled program's own system calls by strace, or are
+ * real: a full tmpfs, a missing right, an ext4 file system that is shut down.
+ */
+import { dlopen } from "bun:ffi";
+import { expect, test } from "bun:test";
+import fs from "node:fs";
+import path from "node:path";
+import {
+  mustRequest,
+  readTrace,
+  request,
+  requires,
+  requireTool,
+  run,
+  type Server,
+  startServer,
+  strace,
+  temporaryFolder,
+  until,
+} from "./binary.ts";
+
+const MANY = ["--max-index", "1000000"];
+/** The calls that Bun may answer with; it uses sendto today. */
+const SENDS = "sendto,sendmsg,write,writev,pwritev";
+
+const withStrace = requireTool(["strace", "-o", "/dev/null", "true"], "apt-get install strace");
+const withPrlimit = requireTool(["prlimit", "--version"], "apt-get install util-linux");
+const withSetpriv =
+  process.getuid?.() === 0
+    ? requireTool(["setpriv", "--bounding-set=-all", "true"], "apt-get install util-linux")
+    : test;
+// Inside of a mount namespace that ends with its command, this tries what the tests do.
+const withTmpfs = requireTool(
+  ["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=8k", "none", "/mnt"],
+  "run the tests as root, with the right to mount",
+);
+const withExt4 =
+  Bun.which("mkfs.ext4") !== null && fs.existsSync("/dev/loop-control")
+    ? withTmpfs
+    : requires(false, "mkfs.ext4 or loop devices are missing: apt-get install e2fsprogs, and run as root");
+
+for (const [fault, said] of [
+  ["fdatasync:error=EIO:when=2+", "Cannot sync"],
+  ["fdatasync:error=EINTR:when=2+", "Cannot sync"],
+  ["pwrite64:error=EIO:when=2+", "Cannot write"],
+  ["pwrite64:error=ENOSPC:when=2+", "Cannot write"],
+  ["pwrite64:retval=10:when=2+", "only 10 of 4096 bytes"],
+] as const) {
+  withStrace(`${fault} is answered with 503 and ends the server with 74`, async () => {
+    using folder = temporaryFolder();
+    const file = path.join(folder.path, "cursor");
+    await run(["cursor", "set", "10", "-f", file]);
+    const trace = path.join(folder.path, "trace");
+    await using server = await startServer(["-f", file], {
+      under: strace(trace, "pwrite64,fdatasync", fault),
+    });
+    const replies = await Promise.all(Array.from({ length: 16 }, () => goNext(server)));
+    const answered = replies.filter((reply) => reply !== undefined);
+    expect(answered.length).toBeGreaterThan(0);
+    for (const reply of answered) {
+      expect(reply).toEqual({ status: 503, body: '{"value":"-3","status":"503"}', retryAfter: "1" });
+    }
+    expect(await server.exited).toBe(74);
+    expect(server.log()).toContain(said);
+    const failed = (await readTrace(trace, server.pid)).filter((line) => line.includes("INJECTED"));
+    expect(failed.length, "nothing is tried again on that descriptor").toBe(1);
+    expect(await positionOf(file)).toBeWithin(10, 10 + 16 + 1);
+    expect((await run(["-f", file, "n"])).exitCode).toBe(0);
+  });
+}
+
+withStrace("a sync that fails keeps the moves that were answered before it", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  await run(["cursor", "set", "10", "-f", file]);
+  const under = strace(path.join(folder.path, "trace"), "fdatasync", "fdatasync:error=EIO:when=5+");
+  await using server = await startServer(["-f", file], { under });
+  for (const index of [11, 12, 13]) expect(await mustRequest(server, "next")).toMatchObject({ index });
+  const response = await fetch(`${server.url}/v1/cursor/next`, { method: "POST" });
+  expect(response.status).toBe(503);
+  expect(response.headers.get("retry-after")).toBe("1");
+  expect(await response.json()).toMatchObject({ code: "cursor_io", status: 503 });
+  expect(await server.exited).toBe(74);
+  expect(await positionOf(file)).toBeWithin(13, 15);
+});
+
+withStrace("a shell command whose sync fails prints nothing and exits 74", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  await run(["cursor", "set", "10", "-f", file]);
+  const under = strace(path.join(folder.path, "trace"), "fdatasync", "fdatasync:error=EIO:when=2");
+  const { stdout, stderr, exitCode } = await run(["-f", file, "n", "n"], { under });
+  expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 74 });
+  expect(stderr).toContain("Cannot sync");
+});
+
+for (const damaged of [undefined, 0, 1] as const) {
+  const kind = damaged === undefined ? "a whole file" : `a file whose copy ${damaged} is damaged`;
+  withStrace(
+    `a fault while ${kind} is rewritten at the start leaves the position`,
+    async () => {
+      using folder = temporaryFolder();
+      const file = path.join(folder.path, "cursor");
+      await run(["cursor", "set", "10", "-f", file]);
+      await run(["-f", file, "n"]);
+      const whole = fs.readFileSync(file);
+      if (damaged !== undefined) whole.fill(0xff, damaged * 4096, damaged * 4096 + 20);
+      fs.writeFileSync(file, whole);
+      const position = await positionOf(copyOf(file));
+      let faultCount = 0;
+      for (const fault of [
+        "fdatasync:error=EIO",
+        "pwrite64:error=EIO",
+        "pwrite64:retval=10",
+        "fdatasync:signal=SIGKILL",
+        "pwrite64:signal=SIGKILL",
+      ]) {
+        for (let when = 1, exitCode = -1; exitCode !== 0; when++) {
+          const copy = copyOf(file);
+          const under = strace(
+            path.join(folder.path, "trace"),
+            "pwrite64,fdatasync",
+            `${fault}:when=${when}`,
+          );
+          ({ exitCode } = await run(["-f", copy, "c"], { under }));
+          expect([0, 74, 137]).toContain(exitCode);
+          expect(await positionOf(copy), `${fault}:when=${when}`).toBe(position);
+          if (exitCode !== 0) faultCount++;
+          expect(when).toBeLessThan(10);
+        }
+      }
+      expect(faultCount).toBe(damaged === undefined ? 5 : 10);
+    },
+    20_000,
+  );
+}
+
+withStrace("a creation that fails leaves nothing behind", async () => {
+  using folder = temporaryFolder();
+  using traces = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  for (const fault of [
+    "pwrite64:retval=4096",
+    "pwrite64:error=ENOSPC",
+    "fsync:error=EIO",
+    "rename:error=EROFS",
+  ]) {
+    const under = strace(path.join(traces.path, "trace"), "pwrite64,fsync,rename", `${fault}:when=1`);
+    const { stdout, stderr, exitCode } = await run(["-f", file, "n"], { under });
+    expect({ fault, stdout, exitCode }).toEqual({ fault, stdout: "", exitCode: 74 });
+    expect(stderr).toContain(`Cannot create ${file}`);
+    expect(fs.readdirSync(folder.path)).toEqual([]);
+  }
+});
+
+withStrace(
+  "while a sync of 300 ms runs other requests are answered, and moves gather for the next one",
+  async () => {
+    using folder = temporaryFolder();
+    const trace = path.join(folder.path, "trace");
+    await using server = await startServer(["-f", path.join(folder.path, "cursor")], {
+      under: strace(trace, "fdatasync", "fdatasync:delay_enter=300000"),
+    });
+    const first = mustRequest(server, "next");
+    const isWaiting = () => Bun.peek.status(first) === "pending";
+    let answeredCount = 0;
+    let gathered: Promise<{ index: number }[]> | undefined;
+    const seen = new Set<string>();
+    while (isWaiting()) {
+      expect((await fetch(`${server.url}/livez`)).status).toBe(200);
+      const body = await (await fetch(`${server.url}/api0/current`)).text();
+      if (isWaiting()) answeredCount++;
+      seen.add(body);
+      gathered ??= Promise.all(Array.from({ length: 64 }, () => mustRequest(server, "next")));
+    }
+    // Were the loop frozen, one could be answered before the sync and none during it.
+    expect(answeredCount).toBeGreaterThan(5);
+    expect(seen).toContain('{"value":"0","status":"200"}');
+    expect(await first).toMatchObject({ index: 1 });
+    const indexes = (await gathered!).map(({ index }) => index);
+    expect(indexes.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 64 }, (_, i) => i + 2));
+    server.kill("SIGTERM");
+    expect(await server.exited).toBe(0);
+    // One at the start, one for the first move, and the 64 in one, or in two when some came late.
+    expect(countCalls(await readTrace(trace, server.pid), "fdatasync")).toBeLessThanOrEqual(4);
+  },
+  20_000,
+);
+
+withStrace(
+  "on a disk of 5 ms a sync the groups grow",
+  async () => {
+    using folder = temporaryFolder();
+    const trace = path.join(folder.path, "trace");
+    await using server = await startServer(["-f", path.join(folder.path, "cursor"), ...MANY], {
+      under: strace(trace, "fdatasync", "fdatasync:delay_enter=5000"),
+    });
+    const indexes = await movesOf(server, { clientCount: 64, moveCount: 10 });
+    expect(indexes.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 640 }, (_, i) => i + 1));
+    server.kill("SIGTERM");
+    expect(await server.exited).toBe(0);
+    expect(countCalls(await readTrace(trace, server.pid), "fdatasync")).toBeLessThan(640 / 8);
+  },
+  20_000,
+);
+
+for (const [disk, inject] of [
+  ["fast", undefined],
+  ["slow", "fdatasync:delay_enter=3000"],
+] as const) {
+  withStrace(
+    `on a ${disk} disk every answer of a move is sent after the sync that covers it`,
+    async () => {
+      using folder = temporaryFolder();
+      const trace = path.join(folder.path, "trace");
+      await using server = await startServer(["-f", path.join(folder.path, "cursor"), ...MANY], {
+        under: strace(trace, `pwrite64,fdatasync,${SENDS}`, inject),
+      });
+      await movesOf(server, { clientCount: 8, moveCount: 25 });
+      server.kill("SIGTERM");
+      expect(await server.exited).toBe(0);
+      expect(checkOrder(await readTrace(trace, server.pid))).toBe(200);
+    },
+    20_000,
+  );
+}
+
+withTmpfs(
+  "on a full disk a creation fails and leaves nothing, and a cursor that exists goes on",
+  async () => {
+    using disk = mounted(["-t", "tmpfs", "-o", "size=8k", "none"]);
+    const [file, filler] = [path.join(disk.path, "cursor"), path.join(disk.path, "filler")];
+    fs.writeFileSync(filler, new Uint8Array(4096));
+    const { stdout, stderr, exitCode } = await run(["-f", file, "n"]);
+    expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 74 });
+    expect(stderr).toContain(`Cannot create ${file}`);
+    expect(fs.readdirSync(disk.path)).toEqual(["filler"]);
+
+    fs.rmSync(filler);
+    expect((await run(["-f", file, "n"])).stdout).toBe("1\n");
+    expect(() => fs.writeFileSync(filler, "x")).toThrow("ENOSPC");
+    expect((await run(["-f", file, "n", "n", "n"])).stdout).toBe("1\n2\n3\n");
+    await using server = await startServer(["-f", file]);
+    expect(await mustRequest(server, "next")).toMatchObject({ index: 5 });
+  },
+);
+
+withTmpfs("on a disk that is mounted read-only c works, and n says why not", async () => {
+  using disk = mounted(["-t", "tmpfs", "none"]);
+  const file = path.join(disk.path, "cursor");
+  await run(["cursor", "set", "7", "-f", file]);
+  expect(Bun.spawnSync(["mount", "-o", "remount,ro", disk.path]).exitCode).toBe(0);
+  await expectReadOnly(file, "EROFS", []);
+});
+
+withSetpriv("without the right to write c works, and n says why not", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  await run(["cursor", "set", "7", "-f", file]);
+  fs.chmodSync(file, 0o444);
+  // Root without capabilities is held to the file's mode like anybody else.
+  await expectReadOnly(file, "EACCES", process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-all"] : []);
+});
+
+test("SIGTERM under load ends with 0 and keeps each answered move", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  await using server = await startServer(["-f", file, ...MANY]);
+  // A connection that was used once, stays open and idle, and must not hold up the end.
+  await using idle = await connect(server);
+  idle.write("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await until("the idle connection has its answer", () => idle.received().includes("ok\n"));
+  let requestedCount = 0;
+  let indexLast = 0;
+  const client = async () => {
+    for (; requestedCount < 20_000;) {
+      requestedCount++;
+      const response = await fetch(`${server.url}/v1/cursor/next`, { method: "POST" }).catch(() => undefined);
+      // Refused while it stops, or no longer connected: either way this client is done.
+      if (response?.status !== 200) return;
+      const body = await response.json().catch(() => undefined);
+      if (body === undefined) return;
+      indexLast = Math.max(indexLast, Number((body as { index: string }).index));
+    }
+  };
+  const clients = Array.from({ length: 16 }, client);
+  await until("the load runs", () => indexLast > 100);
+  server.kill("SIGTERM");
+  expect(await server.exited).toBe(0);
+  await Promise.all(clients);
+  expect(server.log(), "the end did not wait for the deadline").not.toContain("Connections were cut");
+  expect(await positionOf(file)).toBeWithin(indexLast, requestedCount + 1);
+}, 20_000);
+
+withPrlimit(
+  "100 connections on 40 descriptors: it survives, and serves again when they are gone",
+  async () => {
+    using folder = temporaryFolder();
+    await using server = await startServer(["-f", path.join(folder.path, "cursor")], {
+      under: ["prlimit", "--nofile=40"],
+    });
+    {
+      await using crowd = new AsyncDisposableStack();
+      for (let i = 0; i < 100; i++) {
+        const connection = crowd.use(await connect(server));
+        connection.write("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      }
+      await until("it has no descriptor left", () => fs.readdirSync(`/proc/${server.pid}/fd`).length === 40);
+    }
+    await until("it answers again", async () => (await request(server, "next")) !== undefined);
+    expect(await mustRequest(server, "current")).toMatchObject({ index: 1 });
+    server.kill("SIGTERM");
+    expect(await server.exited).toBe(0);
+  },
+  20_000,
+);
+
+withExt4(
+  "a loss of power under load keeps each answered move",
+  async () => {
+    using folder = temporaryFolder();
+    const image = path.join(folder.path, "image");
+    fs.writeFileSync(image, "");
+    fs.truncateSync(image, 16 * 1024 * 1024);
+    expect(Bun.spawnSync(["mkfs.ext4", "-q", image]).exitCode).toBe(0);
+    let indexLast = 0;
+    let requestedCount = 0;
+    {
+      using disk = mounted(["-o", "loop", image]);
+      await using server = await startServer(["-f", path.join(disk.path, "cursor"), ...MANY]);
+      const client = async () => {
+        for (; requestedCount < 20_000;) {
+          requestedCount++;
+          const answer = await request(server, "next").catch(() => undefined);
+          if (answer === undefined) return;
+          indexLast = Math.max(indexLast, answer.index);
+        }
+      };
+      const clients = Array.from({ length: 8 }, client);
+      await until("the load runs", () => indexLast > 50);
+      losePower(disk.path);
+      expect(await server.exited).toBe(74);
+      await Promise.all(clients);
+    }
+    using disk = mounted(["-o", "loop", image]);
+    expect(await positionOf(path.join(disk.path, "cursor"))).toBeWithin(indexLast, requestedCount + 1);
+  },
+  20_000,
+);
+
+async function goNext({ url }: Server) {
+  const response = await fetch(`${url}/api0/next`).catch(() => undefined);
+  const body = await response?.text().catch(() => undefined);
+  if (response === undefined || body === undefined) return undefined;
+  return { status: response.status, body, retryAfter: response.headers.get("retry-after") };
+}
+
+/** The index in a file, which must be usable. Looking may repair it. */
+async function positionOf(file: string): Promise<number> {
+  const seen = await run(["-f", file, "c"]);
+  expect({ ...seen, exitCode: seen.exitCode }).toMatchObject({ exitCode: 0 });
+  const { stdout } = await run(["cursor", "inspect", "--json", "-f", file]);
+  const { copies } = JSON.parse(stdout) as { copies: { generation: number; index: number }[] };
+  return copies.toSorted((a, b) => b.generation - a.generation)[0]!.index;
+}
+
+function copyOf(file: string): string {
+  const copy = `${file}.copy`;
+  fs.copyFileSync(file, copy);
+  return copy;
+}
+
+/** Makes `moveCount` moves from each client, and returns the indexes that were answered. */
+async function movesOf(
+  server: Server,
+  { clientCount, moveCount }: { clientCount: number; moveCount: number },
+): Promise<number[]> {
+  const client = async () => {
+    const indexes: number[] = [];
+    while (indexes.length < moveCount) indexes.push((await mustRequest(server, "next")).index);
+    return indexes;
+  };
+  return (await Promise.all(Array.from({ length: clientCount }, client))).flat();
+}
+
+function countCalls(trace: readonly string[], call: string): number {
+  return trace.filter((line) => line.includes(` ${call}(`)).length;
+}
+
+/**
+ * Follows what is written, synced and sent, and fails when an answer names a generation that is not on disk.
+ *
+ * @returns How many answers were seen.
+ */
+function checkOrder(trace: readonly string[]): number {
+  let answerCount = 0;
+  let writtenGeneration = 0;
+  let durableGeneration = 0;
+  /** By thread: what the file held when its sync began. */
+  const syncing = new Map<string, number>();
+  for (const line of trace) {
+    const [, thread = "", rest = ""] = /^(\d+) +(.*)$/.exec(line) ?? [];
+    if (rest.startsWith("pwrite64(")) {
+      writtenGeneration = Number(bytesIn(rest).readBigUInt64BE(16));
+    } else if (/^(fdatasync\(|<... fdatasync resumed)/.test(rest)) {
+      if (rest.startsWith("fdatasync(")) syncing.set(thread, writtenGeneration);
+      if (/= 0\b/.test(rest)) durableGeneration = syncing.get(thread)!;
+    } else {
+      for (const [, etag] of bytesIn(rest)
+        .toString("latin1")
+        .matchAll(/^etag: "(\d+)"/gim)) {
+        expect(durableGeneration, line).toBeGreaterThanOrEqual(Number(etag));
+        answerCount++;
+      }
+    }
+  }
+  return answerCount;
+}
+
+/** The strings in a line of strace, which shows them in hex. */
+function bytesIn(line: string): Buffer {
+  return Buffer.from([...line.matchAll(/\\x([0-9a-f]{2})/g)].map(([, hex]) => hex).join(""), "hex");
+}
+
+async function expectReadOnly(file: string, code: string, under: readonly string[]): Promise<void> {
+  const before = fs.readFileSync(file);
+  expect(await run(["-f", file, "c"], { under })).toEqual({ stdout: "13\n", stderr: "", exitCode: 0 });
+  for (const args of [["n"], ["p"], ["cursor", "set", "1"]]) {
+    const { stdout, stderr, exitCode } = await run([...args, "-f", file], { under });
+    expect({ args, stdout, exitCode }).toEqual({ args, stdout: "", exitCode: 74 });
+    expect(stderr).toContain(`${file} can only be read (${code})`);
+  }
+  await using server = await startServer(["-f", file], { under });
+  expect(await (await fetch(`${server.url}/api0/current`)).text()).toBe('{"value":"13","status":"200"}');
+  expect(await goNext(server)).toMatchObject({ status: 503, body: '{"value":"-3","status":"503"}' });
+  expect((await fetch(`${server.url}/livez`)).status).toBe(200);
+  expect(fs.readFileSync(file)).toEqual(before);
+}
+
+/** A plain TCP connection to a server. */
+async function connect({ url }: Server) {
+  let text = "";
+  const { hostname, port } = new URL(url);
+  const socket = await Bun.connect({
+    hostname,
+    port: Number(port),
+    socket: { data: (_, bytes) => void (text += bytes.toString()), error: () => {} },
+  });
+  return {
+    write: (bytes: string) => void socket.write(bytes),
+    received: () => text,
+    async [Symbol.asyncDispose]() {
+      socket.end();
+    },
+  };
+}
+
+/** A file system in a folder of its own, until the end of the test. */
+function mounted(options: readonly string[]): Disposable & { readonly path: string } {
+  const folder = temporaryFolder();
+  const { exitCode, stderr } = Bun.spawnSync(["mount", ...options, folder.path]);
+  if (exitCode !== 0) throw new Error(`mount failed: ${stderr.toString()}`);
+  return {
+    path: folder.path,
+    [Symbol.dispose]() {
+      Bun.spawnSync(["umount", folder.path]);
+      folder[Symbol.dispose]();
+    },
+  };
+}
+
+/** Cuts a file system off from its disk, journal unflushed. @see EXT4_IOC_SHUTDOWN in linux/fs/ext4/ext4.h */
+function losePower(mountPoint: string): void {
+  const EXT4_IOC_SHUTDOWN = 0x8004587d;
+  const NO_LOG_FLUSH = new Uint32Array([2]);
+  const { symbols } = dlopen("libc.so.6", { ioctl: { args: ["i32", "u64", "ptr"], returns: "i32" } });
+  const fd = fs.openSync(mountPoint, "r");
+  const result = symbols.ioctl(fd, EXT4_IOC_SHUTDOWN, NO_LOG_FLUSH);
+  fs.closeSync(fd);
+  if (result !== 0) throw new Error("EXT4_IOC_SHUTDOWN failed");
+}
