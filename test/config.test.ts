@@ -1,0 +1,160 @@
+/** What can be set: flags over the environment over defaults, and nothing unchecked. */
+import { expect, test } from "bun:test";
+import * as fc from "fast-check";
+import os from "node:os";
+import path from "node:path";
+import { environmentName, LIMITS, parseInteger, resolveConfig } from "../src/config.ts";
+import { FibError } from "../src/errors.ts";
+import { thrown } from "./refusal.ts";
+
+const home = { HOME: "/home/somebody" };
+
+test("resolveConfig() has the defaults that the help names", () => {
+  expect(resolveConfig({}, home)).toEqual({
+    file: "/home/somebody/.local/state/fibserver/cursor",
+    fileIsDefault: true,
+    indexMax: 92,
+    lockTimeoutMs: 5000,
+    port: 8080,
+    host: "127.0.0.1",
+    allowHosts: [],
+    debug: false,
+    oneCpu: false,
+  });
+});
+
+test("resolveConfig() takes each setting from the environment, and a flag over it", () => {
+  const env = {
+    FIBSERVER_FILE: "/e/file",
+    FIBSERVER_MAX_INDEX: "100",
+    FIBSERVER_LOCK_TIMEOUT: "0.25",
+    FIBSERVER_PORT: "1",
+    FIBSERVER_HOST: "0.0.0.0",
+    FIBSERVER_ALLOW_HOST: " Fib.Example , other,, ",
+    FIBSERVER_DEBUG: "1",
+    FIBSERVER_ONE_CPU: "true",
+  };
+  const fromEnv = {
+    file: "/e/file",
+    fileIsDefault: false,
+    indexMax: 100,
+    lockTimeoutMs: 250,
+    port: 1,
+    host: "0.0.0.0",
+    allowHosts: ["fib.example", "other"],
+    debug: true,
+    oneCpu: true,
+  };
+  expect(resolveConfig({}, env)).toEqual(fromEnv);
+  const flags = {
+    file: "/f/file",
+    "max-index": "7",
+    "lock-timeout": "2",
+    port: "65535",
+    host: "::1",
+    "allow-host": "name",
+    debug: false,
+    "one-cpu": false,
+  };
+  expect(resolveConfig(flags, env)).toEqual({
+    file: "/f/file",
+    fileIsDefault: false,
+    indexMax: 7,
+    lockTimeoutMs: 2000,
+    port: 65_535,
+    host: "::1",
+    allowHosts: ["name"],
+    debug: false,
+    oneCpu: false,
+  });
+  for (const flag of Object.keys(flags)) expect(env).toHaveProperty(environmentName(flag));
+});
+
+test("resolveConfig() keeps the state where XDG says, else in the home of the user", () => {
+  for (const [env, file] of [
+    [{ ...home, XDG_STATE_HOME: "/state" }, "/state/fibserver/cursor"],
+    [{ ...home, XDG_STATE_HOME: "" }, "/home/somebody/.local/state/fibserver/cursor"],
+    [{}, path.join(os.homedir(), ".local/state/fibserver/cursor")],
+  ] as const) {
+    expect(resolveConfig({}, env).file).toBe(file);
+  }
+});
+
+test("resolveConfig() is not moved by PORT and the like: only FIBSERVER_ names count", () => {
+  const config = resolveConfig({}, { ...home, PORT: "1", HOST: "0.0.0.0", BUN_PORT: "2", DEBUG: "1" });
+  expect(config).toEqual(resolveConfig({}, home));
+});
+
+test("resolveConfig() cannot be changed afterwards", () => {
+  expect(Object.isFrozen(resolveConfig({}, home))).toBe(true);
+});
+
+test("resolveConfig() refuses what cannot be, and names the setting and what it takes", () => {
+  for (const [flags, env, said] of [
+    [{ port: "65536" }, {}, "'65536' for --port: it takes a whole number from 0 to 65535"],
+    [{ port: "-1" }, {}, "'-1' for --port"],
+    [{ port: "" }, {}, "'' for --port"],
+    [{ port: "8080x" }, {}, "'8080x' for --port"],
+    [{ port: "1e3" }, {}, "'1e3' for --port"],
+    [{ port: "٣" }, {}, "for --port"],
+    [{}, { FIBSERVER_PORT: "http" }, "'http' for FIBSERVER_PORT"],
+    [{ "max-index": "100000001" }, {}, "for --max-index: it takes a whole number from 0 to 100000000"],
+    [{ "max-index": "1.5" }, {}, "'1.5' for --max-index"],
+    [{ "lock-timeout": "-1" }, {}, "'-1' for --lock-timeout: it takes seconds, such as 5 or 0.5"],
+    [{ "lock-timeout": "1e9" }, {}, "'1e9' for --lock-timeout"],
+    [{ "lock-timeout": "Infinity" }, {}, "for --lock-timeout"],
+    [{}, { FIBSERVER_LOCK_TIMEOUT: "soon" }, "'soon' for FIBSERVER_LOCK_TIMEOUT"],
+    [{}, { FIBSERVER_DEBUG: "yes" }, "FIBSERVER_DEBUG=yes: it is either 1 or 0"],
+    [{ file: "" }, {}, "an empty file name: fibserver -f FILE"],
+    [{}, { FIBSERVER_FILE: "" }, "an empty file name"],
+  ] as const) {
+    const error = thrown(() => resolveConfig(flags, { ...home, ...env }));
+    expect(error.code).toBe("bad_argument");
+    expect(error.message).toContain(said);
+  }
+});
+
+test("resolveConfig() refuses with a FibError whatever is set, and keeps every limit otherwise", () => {
+  const text = fc.option(fc.oneof(fc.string(), fc.integer().map(String), fc.double().map(String)), {
+    nil: undefined,
+  });
+  const flags = fc.record({ port: text, "max-index": text, "lock-timeout": text, file: text, host: text });
+  fc.assert(
+    fc.property(flags, (given) => {
+      let config;
+      try {
+        config = resolveConfig(given, home);
+      } catch (error) {
+        expect(error).toBeInstanceOf(FibError);
+        return;
+      }
+      expect(config.port).toBeWithin(0, 65_536);
+      expect(config.indexMax).toBeWithin(0, LIMITS.indexMaxMax + 1);
+      expect(config.lockTimeoutMs).toBeWithin(0, 1e9);
+      expect(Number.isInteger(config.port) && Number.isInteger(config.indexMax)).toBe(true);
+      expect(config.file).not.toBe("");
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("parseInteger() reads every whole number between its bounds, and nothing outside of them", () => {
+  fc.assert(
+    fc.property(fc.maxSafeNat(), fc.maxSafeNat(), fc.maxSafeNat(), (value, a, b) => {
+      const [min, max] = a < b ? [a, b] : [b, a];
+      const parse = () => parseInteger(String(value), "index", min, max);
+      if (value >= min && value <= max) expect(parse()).toBe(value);
+      else expect(thrown(parse).code).toBe("bad_argument");
+    }),
+  );
+});
+
+test("parseInteger() takes digits only, and repeats no more of a long text than helps", () => {
+  for (const text of ["", " ", " 1", "1 ", "+1", "-0", "0x1", "1_0", "1.0", "1n", "½", "1\n"]) {
+    expect(thrown(() => parseInteger(text, "index", 0, 92)).code).toBe("bad_argument");
+  }
+  const error = thrown(() => parseInteger("9".repeat(100_000), "index", 0, 92));
+  expect(error.message).toBe(
+    `Cannot use '${"9".repeat(40)}…' for index: it takes a whole number from 0 to 92`,
+  );
+});
