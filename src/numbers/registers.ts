@@ -162,6 +162,11 @@ export class Registers {
     register.length = length;
   }
 
+  /** Copies a register's limbs to anywhere. */
+  store(register: Register, address: number): void {
+    new Uint8Array(kernel().memory.buffer).copyWithin(address, register.address, register.address + 4 * register.length);
+  }
+
   /**
    * The digits of X, in the kernel's memory until the next operation.
    *

@@ -96,7 +96,8 @@ function isPrime(candidate: bigint): boolean {
   });
 }
 
-function powerModulo(base: bigint, exponent: bigint, modulus: bigint): bigint {
+/** base^exponent modulo a modulus, for an exponent from 0. */
+export function powerModulo(base: bigint, exponent: bigint, modulus: bigint): bigint {
   let power = 1n;
   for (let square = base, rest = exponent; rest > 0n; rest /= 2n) {
     if (rest % 2n === 1n) power = (power * square) % modulus;
