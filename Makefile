@@ -25,11 +25,11 @@ KERNELS := build/add.wasm build/multiply.wasm
 SOURCES := $(shell find src -type f) $(KERNELS) package.json bun.lock
 
 # What a compiled binary must not do: read .env or bunfig.toml from the folder it is started in, or
-# run code that arrives as text (BUN_OPTIONS=--preload).
+# run code that arrives as text (BUN_OPTIONS=--preload). Worker threads start from their own entry point.
 BUILD := build --compile --minify --bytecode --format=esm \
 	--no-compile-autoload-dotenv --no-compile-autoload-bunfig \
 	--compile-exec-argv="--disallow-code-generation-from-strings=strict" \
-	src/main.ts
+	src/main.ts src/numbers/worker.ts
 TARGETS := linux-x64 linux-arm64 linux-x64-musl linux-arm64-musl
 
 .PHONY: help

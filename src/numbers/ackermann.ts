@@ -8,6 +8,7 @@
  * Nothing beyond can be written down: the digits of A(4,3) outnumber the atoms.
  * @module
  */
+import { type Digits, toDigits } from "./decimal.ts";
 import { ackermannDigits } from "./digits.ts";
 
 /**
@@ -17,8 +18,8 @@ import { ackermannDigits } from "./digits.ts";
  * @param n - From 0. For m = 3 the work grows with n: limit {@link ackermannDigits} first.
  * @throws `FibError` `result_too_large`, when the value cannot be written down.
  */
-export function ackermann(m: bigint, n: bigint): Uint8Array {
-  return new TextEncoder().encode(value(m, n).toString());
+export function ackermann(m: bigint, n: bigint): Digits {
+  return toDigits(value(m, n));
 }
 
 function value(m: bigint, n: bigint): bigint {

@@ -109,7 +109,8 @@ function decide(approximate: number, exact: () => bigint, bits: bigint): bigint 
   const one = 1n << bits;
   const distance = log & (one - 1n);
   const closest = bits === PRECISION_BITS_MAX + FRACTION_BITS ? 0n : one >> 128n;
-  if (distance < closest || one - distance < closest) throw new Error("a result too close to a power of ten to count");
+  if (distance < closest || one - distance < closest)
+    throw new Error("a result too close to a power of ten to count");
   return (log >> bits) + 1n;
 }
 
@@ -172,13 +173,23 @@ function pi(bits: bigint): bigint {
 
 /** B(2i) / (2i (2i-1)) for i = 1, 2, …: the coefficients of Stirling's series, as fractions. */
 const STIRLING = [
-  [1n, 12n], [-1n, 360n], [1n, 1260n], [-1n, 1680n], [1n, 1188n], [-691n, 360_360n], [1n, 156n], [-3617n, 122_400n],
-  [43_867n, 244_188n], [-174_611n, 125_400n], [77_683n, 5796n],
+  [1n, 12n],
+  [-1n, 360n],
+  [1n, 1260n],
+  [-1n, 1680n],
+  [1n, 1188n],
+  [-691n, 360_360n],
+  [1n, 156n],
+  [-3617n, 122_400n],
+  [43_867n, 244_188n],
+  [-174_611n, 125_400n],
+  [77_683n, 5796n],
 ] as const;
 
 /** ln n! = (n + 1/2) ln n - n + ln(2π)/2 + 1/(12n) - 1/(360n^3) + …; above n = 1000 the terms left out are below 10^-66. */
 function lnFactorial(n: bigint, bits: bigint): bigint {
-  let sum = ((2n * n + 1n) * logarithm(n << bits, bits)) / 2n - (n << bits) + logarithm(2n * pi(bits), bits) / 2n;
+  let sum =
+    ((2n * n + 1n) * logarithm(n << bits, bits)) / 2n - (n << bits) + logarithm(2n * pi(bits), bits) / 2n;
   let power = n;
   for (const [numerator, denominator] of STIRLING) {
     sum += (numerator << bits) / (denominator * power);

@@ -14,8 +14,8 @@
  * Machine Implementation" (1994), section 6.5; P. Luschny's "Split Recursive" and "Prime Schönhage" pages.
  * @module
  */
+import { type ComputeOptions, type Digits, toDigits } from "./decimal.ts";
 import { factorialDigits } from "./digits.ts";
-import type { ComputeOptions } from "./fibonacci.ts";
 import { align, kernel, kernelIsLoaded } from "./kernel.ts";
 import { type LimbDigits, Registers, registersBytes } from "./registers.ts";
 import { checkText, firstTrusted, powerModulo } from "./trust.ts";
@@ -33,8 +33,8 @@ const LEAF_BITS = 2048;
  * @param n - An integer from 0, below 2^30.
  * @throws `FibError` `result_too_large`, when the memory cannot be had.
  */
-export function factorial(n: number, options: ComputeOptions = {}): Uint8Array {
-  const exact = (): Uint8Array => new TextEncoder().encode(product(range(2, n)).toString());
+export function factorial(n: number, options: ComputeOptions = {}): Digits {
+  const exact = (): Digits => toDigits(product(range(2, n)));
   if (n < (kernelIsLoaded() ? BIGINT_BELOW_WARM : BIGINT_BELOW_FRESH)) return exact();
   return firstTrusted((limbDigits) => byPrimes(n, limbDigits, options), exact);
 }
@@ -45,7 +45,7 @@ export function factorialMemoryBytes(n: number): number {
   return n < BIGINT_BELOW_WARM ? 4 * digits : registersBytes(digits / 5 + 2, digits) + digits + n;
 }
 
-function byPrimes(n: number, limbDigits: LimbDigits, { onProgress, fault }: ComputeOptions): Uint8Array {
+function byPrimes(n: number, limbDigits: LimbDigits, { onProgress, fault }: ComputeOptions): Digits {
   const zeros = exponent(n, 5);
   const digits = Number(factorialDigits(BigInt(n)));
   const levels = factorsByBit(n, zeros);
@@ -122,7 +122,8 @@ function buildTree(registers: Registers, factors: readonly number[], address: nu
 /** The exponent of a prime in n!. */
 function exponent(n: number, prime: number): number {
   let total = 0;
-  for (let quotient = Math.floor(n / prime); quotient > 0; quotient = Math.floor(quotient / prime)) total += quotient;
+  for (let quotient = Math.floor(n / prime); quotient > 0; quotient = Math.floor(quotient / prime))
+    total += quotient;
   return total;
 }
 
@@ -184,4 +185,5 @@ function product(factors: readonly number[]): bigint {
   return terms[0] ?? 1n;
 }
 
-const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+const range = (from: number, to: number): number[] =>
+  Array.from({ length: to - from + 1 }, (_, i) => from + i);

@@ -14,17 +14,11 @@
  * needs no kernel.
  * @module
  */
-import { kernelIsLoaded } from "./kernel.ts";
+import { type ComputeOptions, type Digits, toDigits } from "./decimal.ts";
 import { LOG10_PHI } from "./digits.ts";
+import { kernelIsLoaded } from "./kernel.ts";
 import { type LimbDigits, Registers, registersBytes } from "./registers.ts";
 import { type Fault, checkText, firstTrusted } from "./trust.ts";
-
-/** What a computation may be given; `fault` is for tests. */
-export interface ComputeOptions {
-  /** Called now and then with the part of the work that is done, from 0 to 1. */
-  readonly onProgress?: ((fraction: number) => void) | undefined;
-  readonly fault?: Fault | undefined;
-}
 
 /**
  * Below these indices BigInt is quicker: without a kernel (a fresh process, where loading and
@@ -42,8 +36,8 @@ const START_MAX = 600;
  * @param n - An integer from 0; memory ends it at about 5·10^9.
  * @throws `FibError` `result_too_large`, when the memory cannot be had.
  */
-export function fibonacci(n: number, options: ComputeOptions = {}): Uint8Array {
-  const exact = (): Uint8Array => toText(pairByBigInt(n)[0]);
+export function fibonacci(n: number, options: ComputeOptions = {}): Digits {
+  const exact = (): Digits => toDigits(pairByBigInt(n)[0]);
   if (isSmall(n)) return exact();
   return firstTrusted((limbDigits) => {
     const progress = new Progress(n, options.onProgress);
@@ -70,9 +64,9 @@ export function fibonacci(n: number, options: ComputeOptions = {}): Uint8Array {
  * @throws `FibError` `result_too_large`, when the memory cannot be had.
  */
 export function fibonacciPair(n: number, options: ComputeOptions = {}): [Uint8Array, Uint8Array] {
-  const exact = (): [Uint8Array, Uint8Array] => {
+  const exact = (): [Digits, Digits] => {
     const [first, second] = pairByBigInt(n);
-    return [toText(first), toText(second)];
+    return [toDigits(first), toDigits(second)];
   };
   if (isSmall(n)) return exact();
   return firstTrusted((limbDigits) => {
@@ -81,7 +75,7 @@ export function fibonacciPair(n: number, options: ComputeOptions = {}): [Uint8Ar
     const registers = climb(n, limbDigits, progress, options.fault, textBytes);
     double(registers, Math.floor(n / 2), n % 2 === 1);
     progress.add(0.6 * n);
-    const takeText = (which: 0 | 1): Uint8Array => {
+    const takeText = (which: 0 | 1): Digits => {
       const text = registers.text(registers.spare);
       checkText(text, (prime) => residues(n, prime)[which]);
       return text.slice();
@@ -106,7 +100,8 @@ export function fibonacciMemoryBytes(n: number): number {
 const isSmall = (n: number): boolean => n < (kernelIsLoaded() ? BIGINT_BELOW_WARM : BIGINT_BELOW_FRESH);
 
 /** Limbs that hold F(n) and L(n), with 2 to spare; L(n) is 0.35 digits longer than F(n). */
-const limbCount = (n: number, limbDigits: LimbDigits): number => Math.ceil((n * LOG10_PHI + 1) / limbDigits) + 2;
+const limbCount = (n: number, limbDigits: LimbDigits): number =>
+  Math.ceil((n * LOG10_PHI + 1) / limbDigits) + 2;
 
 /** Doubles until (X, Y) = (F, L) of floor(n / 2): all but the last step. */
 function climb(
@@ -177,5 +172,3 @@ function residues(n: number, prime: bigint): [bigint, bigint] {
   }
   return [f, next];
 }
-
-const toText = (value: bigint): Uint8Array => new TextEncoder().encode(value.toString());

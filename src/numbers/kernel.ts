@@ -21,12 +21,12 @@ import { FibError } from "../errors.ts";
 /** What kernel/multiply.ts exports. Addresses are bytes; lengths count limbs or coefficients. */
 interface Kernel {
   readonly memory: WebAssembly.Memory;
-  setDigits(address: number): void;
-  setRoots(address: number): void;
-  fillRoots(depth: number, coarse: number, lows: number, fine: number, highs: number): void;
-  loadRing(ring: number, size: number, limbs: number, length: number): void;
-  loadRingInPlace(ring: number, size: number, length: number): void;
-  multiplyBlock(
+  readonly setDigits: (address: number) => void;
+  readonly setRoots: (address: number) => void;
+  readonly fillRoots: (depth: number, coarse: number, lows: number, fine: number, highs: number) => void;
+  readonly loadRing: (ring: number, size: number, limbs: number, length: number) => void;
+  readonly loadRingInPlace: (ring: number, size: number, length: number) => void;
+  readonly multiplyBlock: (
     re: number,
     im: number,
     toY: number,
@@ -35,19 +35,19 @@ interface Kernel {
     block: number,
     squareY: boolean,
     rootOfScale: number,
-  ): void;
-  combineTwo(register: number, a: number, b: number): void;
-  combineThree(register: number, a: number): void;
-  carry(coefficients: number, count: number, limbs: number, base: number): number;
-  takeRoundingError(): number;
-  trim(limbs: number, length: number): number;
-  pad(limbs: number, length: number, count: number): void;
-  stepPair(f: number, l: number, length: number, base: number): void;
-  stepFibonacci(f: number, l: number, length: number, base: number): void;
-  writeText(limbs: number, length: number, text: number, width: number): number;
-  readText(text: number, length: number, limbs: number, width: number): number;
-  textResidue(text: number, length: number, prime: bigint): bigint;
-  factorialResidue(n: bigint, prime: bigint): bigint;
+  ) => void;
+  readonly combineTwo: (register: number, a: number, b: number) => void;
+  readonly combineThree: (register: number, a: number) => void;
+  readonly carry: (coefficients: number, count: number, limbs: number, base: number) => number;
+  readonly takeRoundingError: () => number;
+  readonly trim: (limbs: number, length: number) => number;
+  readonly pad: (limbs: number, length: number, count: number) => void;
+  readonly stepPair: (f: number, l: number, length: number, base: number) => void;
+  readonly stepFibonacci: (f: number, l: number, length: number, base: number) => void;
+  readonly writeText: (limbs: number, length: number, text: number, width: number) => number;
+  readonly readText: (text: number, length: number, limbs: number, width: number) => number;
+  readonly textResidue: (text: number, length: number, prime: bigint) => bigint;
+  readonly factorialResidue: (n: bigint, prime: bigint) => bigint;
 }
 
 const DIGITS_ADDRESS = 1024;
@@ -68,8 +68,13 @@ export const kernelMemoryBytes = (): number => instance?.memory.buffer.byteLengt
 export function kernel(): Kernel {
   if (instance === undefined) {
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(wasmPath)), {
-      env: { abort: () => { throw new Error("the multiplication kernel aborted"); } },
+      env: {
+        abort: () => {
+          throw new Error("the multiplication kernel aborted");
+        },
+      },
     });
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- WASM exports carry no types
     instance = exports as unknown as Kernel;
     growTo(instance, ROOTS_ADDRESS);
     instance.setDigits(DIGITS_ADDRESS);
@@ -91,7 +96,8 @@ export const align = (bytes: number): number => Math.ceil(bytes / 128) * 128;
  *
  * @param ringSize - Coefficients of the longest ring.
  */
-export const reservedBytes = (ringSize: number, bytes: number): number => rootsEnd(rootDepths(ringSize)) + bytes;
+export const reservedBytes = (ringSize: number, bytes: number): number =>
+  rootsEnd(rootDepths(ringSize)) + bytes;
 
 /**
  * Makes room for one computation, and its roots of unity. Whatever an earlier computation left is lost.
@@ -117,13 +123,21 @@ function growTo({ memory }: Kernel, bytes: number): void {
   try {
     memory.grow(Math.ceil(missing / PAGE_BYTES));
   } catch (cause) {
-    const limit = bytes > MEMORY_MAX_BYTES ? "more than the kernel can address" : "more than this machine gives";
-    throw new FibError("result_too_large", `Cannot compute: this needs ${bytes} bytes of memory, ${limit}`, { cause });
+    const limit =
+      bytes > MEMORY_MAX_BYTES ? "more than the kernel can address" : "more than this machine gives";
+    throw new FibError("result_too_large", `Cannot compute: this needs ${bytes} bytes of memory, ${limit}`, {
+      cause,
+    });
   }
 }
 
 /** Computes the roots of one depth; see kernel/roots.ts for what they are. */
-function fillDepth(memory: WebAssembly.Memory, fillRoots: Kernel["fillRoots"], depth: number, scratch: number): void {
+function fillDepth(
+  memory: WebAssembly.Memory,
+  fillRoots: Kernel["fillRoots"],
+  depth: number,
+  scratch: number,
+): void {
   const blocks = 4 ** depth;
   const cosinesAndSines = (address: number, bits: number, count: number, offset: number): void => {
     const list = new Float64Array(memory.buffer, address, 2 * count);

@@ -107,7 +107,16 @@ export class Registers {
       const points = size / 2;
       // The twins of an odd power leave out one halving (kernel/products.ts), so the scale is twice as large.
       const scale = Math.sqrt((Math.log2(points) % 2 === 0 ? 1 : 2) / points);
-      multiplyBlock(at, at + 8 * points, what === "square" ? 0 : y.address - x.address, points, 0, 0, squareY, scale);
+      multiplyBlock(
+        at,
+        at + 8 * points,
+        what === "square" ? 0 : y.address - x.address,
+        points,
+        0,
+        0,
+        squareY,
+        scale,
+      );
       at += 8 * size;
     }
     for (const { address } of squareY ? [x, y] : [x]) combine(address, rings);
@@ -164,7 +173,11 @@ export class Registers {
 
   /** Copies a register's limbs to anywhere. */
   store(register: Register, address: number): void {
-    new Uint8Array(kernel().memory.buffer).copyWithin(address, register.address, register.address + 4 * register.length);
+    new Uint8Array(kernel().memory.buffer).copyWithin(
+      address,
+      register.address,
+      register.address + 4 * register.length,
+    );
   }
 
   /**

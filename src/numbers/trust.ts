@@ -47,7 +47,10 @@ export const distrusted = { rounding: 0, residue: 0 };
  * @param attempt - Computes with limbs of so many digits, or throws {@link Distrust}.
  * @param exact - The last resort: slow, without floating point.
  */
-export function firstTrusted<Result>(attempt: (limbDigits: LimbDigits) => Result, exact: () => Result): Result {
+export function firstTrusted<Result>(
+  attempt: (limbDigits: LimbDigits) => Result,
+  exact: () => Result,
+): Result {
   for (const limbDigits of [5, 4] as const) {
     try {
       return attempt(limbDigits);
@@ -68,7 +71,8 @@ export function firstTrusted<Result>(attempt: (limbDigits: LimbDigits) => Result
 export function checkText(text: Uint8Array, residue: (prime: bigint) => bigint): void {
   for (let round = 0; round < 2; round++) {
     const prime = randomPrime();
-    if (kernel().textResidue(text.byteOffset, text.length, prime) !== residue(prime)) throw new Distrust("residue");
+    if (kernel().textResidue(text.byteOffset, text.length, prime) !== residue(prime))
+      throw new Distrust("residue");
   }
 }
 
