@@ -1,0 +1,130 @@
+/**
+ * Byte ↔ term of a sequence's text, by formula: nothing that comes before is generated.
+ *
+ * F(k) is the integer closest to φ^k / √5, so for k >= 2 it has floor(k log10 φ - log10 √5) + 1
+ * digits: a power of ten is an integer, and none beyond F(2) = 1 is a Fibonacci number, so it is at least
+ * 1/2 away from φ^k / √5 and rounding does not cross it. The length of a text is a sum of such floors over
+ * an arithmetic progression. With α = A / 2^128 it is a sum of floor((A k + C) / 2^128), which swapping the roles of
+ * k and the floor reduces like Euclid's algorithm does: some twenty steps for 10^8 terms.
+ *
+ * A and C are rounded down. That could spoil a floor only if k α - log10 √5 came within k / 2^128 of
+ * an integer. It does not for any k below {@link INDEX_MAX}: the sums with A and C rounded up instead are the same, and as
+ * no term of one sum is above its counterpart in the other, every term is the same (test/numbers/offsets.test.ts
+ * does this, and derives the constants).
+ *
+ * Rejected: a table of offsets (it must be built, and kept), and doubles (wrong by the 10^8th term).
+ * Source of the sum of floors: Graham, Knuth, Patashnik, Concrete Mathematics, 3.5.
+ * @module
+ */
+import { FibError } from "../errors.ts";
+import type { SequenceLayout } from "./layouts.ts";
+
+/** Indices below this have exact formulas here; their text is beyond any memory. */
+export const INDEX_MAX = 2 ** 50;
+
+const FRACTION_BITS = 128n;
+
+/** floor(2^128 log10 φ). */
+export const LOG10_PHI = 0x358036c82451b7f365d3db23845599f5n;
+
+/** floor(2^128 (1 - log10 √5)). */
+export const DIGITS_AT_ZERO = 0xa68826a13ef3fde623e2566b02df245en;
+
+/**
+ * The sum of floor((slope k + intercept) / modulus) for k = 0 … count - 1; all of them are positive.
+ *
+ * Each turn takes out the whole parts, and then counts the lattice points under the line by rows instead of columns.
+ */
+export function floorSum(count: bigint, modulus: bigint, slope: bigint, intercept: bigint): bigint {
+  let sum = 0n;
+  let [n, m, a, b] = [count, modulus, slope, intercept];
+  while (n > 0n) {
+    sum += ((n * (n - 1n)) / 2n) * (a / m) + n * (b / m);
+    const top = (a % m) * n + (b % m);
+    [n, m, a, b] = [top / m, a % m, m, top % m];
+  }
+  return sum;
+}
+
+/** The number of digits of F(index), for an index below {@link INDEX_MAX}. */
+export function termDigits(index: number): number {
+  return index < 2 ? 1 : Number((LOG10_PHI * BigInt(index) + DIGITS_AT_ZERO) >> FRACTION_BITS);
+}
+
+/** The digits of F(0), F(1), … F(count - 1) together. F(0) and F(1) have one, where the formula says 0. */
+function digitsOfFirstTerms(count: number): bigint {
+  const formula = floorSum(BigInt(count), 1n << FRACTION_BITS, LOG10_PHI, DIGITS_AT_ZERO);
+  return formula + BigInt(Math.min(count, 2));
+}
+
+/** The digits of 0, 1, … count - 1 together. */
+function digitsOfFirstIndices(count: number): number {
+  let digits = count;
+  for (let power = 10; power < count; power *= 10) digits += count - power;
+  return digits;
+}
+
+/** The bytes of the records of F(0) … F(count - 1), each with its separator. */
+function bytesOfFirstRecords(layout: SequenceLayout, count: number): bigint {
+  const { prefix, infix, suffix, separator } = layout;
+  const pieces = prefix.length + (infix?.length ?? 0) + suffix.length + separator.length;
+  const indexDigits = infix === undefined ? 0 : digitsOfFirstIndices(count);
+  return digitsOfFirstTerms(count) + BigInt(count) * BigInt(pieces) + BigInt(indexDigits);
+}
+
+/**
+ * Where in the text of the terms from F(from) the record of a later term begins.
+ *
+ * The first record is at 0: the head counts as a part of it, as the tail counts as a part of the last.
+ */
+export class SequenceOffsets {
+  readonly sizeBytes: number;
+  readonly #layout: SequenceLayout;
+  readonly #from: number;
+  readonly #count: number;
+  readonly #bytesBefore: bigint;
+
+  /**
+   * @param from - The first index.
+   * @param count - How many terms; from + count is at most {@link INDEX_MAX}.
+   * @throws {@link FibError} `result_too_large`, when offsets would not be safe integers: a million terms are below
+   * 2^53 bytes up to F(4·10^10), and up to F(10^8) they are 2·10^13.
+   */
+  constructor(layout: SequenceLayout, from: number, count: number) {
+    this.#layout = layout;
+    this.#from = from;
+    this.#count = count;
+    this.#bytesBefore = from + count > INDEX_MAX ? 0n : bytesOfFirstRecords(layout, from);
+    this.sizeBytes = layout.head.length + layout.tail.length;
+    if (count === 0) return;
+    const recordsBytes = from + count > INDEX_MAX ? Infinity : this.#recordsBytes(count);
+    this.sizeBytes += recordsBytes - layout.separator.length;
+    if (!Number.isSafeInteger(this.sizeBytes)) {
+      const what = `${count} terms from F(${from})`;
+      throw new FibError(
+        "result_too_large",
+        `Cannot write ${what}: the text would have more than 2^53 bytes`,
+      );
+    }
+  }
+
+  /** The offset of the record of term `position` (0 is the first), or for `count` of the end with one more separator. */
+  start(position: number): number {
+    return position === 0 ? 0 : this.#layout.head.length + this.#recordsBytes(position);
+  }
+
+  /** The position of the term whose record the byte at `offset` belongs to: the last that starts at or before it. */
+  positionOf(offset: number): number {
+    let [low, high] = [0, this.#count];
+    while (high - low > 1) {
+      const middle = Math.floor((low + high) / 2);
+      if (this.start(middle) <= offset) low = middle;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #recordsBytes(count: number): number {
+    return Number(bytesOfFirstRecords(this.#layout, this.#from + count) - this.#bytesBefore);
+  }
+}
