@@ -152,7 +152,7 @@ export function takeAdder(digitsMax: number): Adder {
   const neededBytes = RING + ringBytes(digitsMax) + FRAME_BYTES_MAX;
   let memoryBytes = MEMORY_BYTES_MIN;
   while (memoryBytes < neededBytes) memoryBytes *= 2;
-  const at = idle.findIndex((adder) => adder.memoryBytes === memoryBytes);
+  const at = idle.findLastIndex((adder) => adder.memoryBytes === memoryBytes);
   return at === -1 ? new Adder(memoryBytes) : idle.splice(at, 1)[0]!;
 }
 
