@@ -35,7 +35,7 @@ export function carry(coefficients: usize, count: usize, limbs: usize, base: f64
   let to = limbs;
   for (let p = coefficients, end = p + (count << 3); p < end; p += 16, to += 8) {
     const x = load2(p), v = f64x2.nearest(x);
-    error = f64x2.pmax(error, f64x2.abs(sub(x, v)));
+    error = f64x2.pmax(f64x2.abs(sub(x, v)), error);
     const q1 = f64x2.nearest(mul(v, inverse)), d0 = sub(v, mul(q1, bases));
     const q2 = f64x2.nearest(mul(q1, inverse)), d1 = sub(q1, mul(q2, bases));
     const s = add(add(d0, shifted(d1Before, d1)), q2Before);
