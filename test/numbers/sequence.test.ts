@@ -215,7 +215,8 @@ test("sequences that are read in turns do not disturb each other", () => {
 function readSome(i: number): void {
   const plan = planSequence({ from: i % 900, count: 20, layout: LAYOUTS.ndjson });
   const reader = openSequence(plan);
-  for (let view = reader.next(); view !== undefined && i % 3 > 0; view = reader.next());
+  const pulls = i % 3 === 0 ? 1 : 10;
+  for (let k = 0; k < pulls; k++) reader.next();
   reader.close();
 }
 
