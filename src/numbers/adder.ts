@@ -11,15 +11,16 @@
  */
 import { readFileSync } from "node:fs";
 import kernelPath from "../../build/add.wasm" with { type: "file" };
+import { FibError } from "../errors.ts";
 
 /** What a chunk holds, about: small enough for the caches, large enough that a socket write is worth it. */
 export const CHUNK_BYTES = 65_536;
 
 /** Longest prefix, infix, suffix and index of a record: the kernel writes each with one store. */
-export const PIECE_BYTES_MAX = 16;
+const PIECE_BYTES_MAX = 16;
 
 /** Longest text before the first record, and behind the last. */
-export const FRAME_BYTES_MAX = 64;
+const FRAME_BYTES_MAX = 64;
 
 // As in kernel/add.ts.
 const PREFIX = 1024;
@@ -77,7 +78,12 @@ export class Adder {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- exports are untyped; kernel/add.ts has these
     this.#kernel = new WebAssembly.Instance(kernelModule, { env }).exports as unknown as Kernel;
     const { memory } = this.#kernel;
-    memory.grow((memoryBytes - memory.buffer.byteLength) / PAGE_BYTES);
+    try {
+      memory.grow((memoryBytes - memory.buffer.byteLength) / PAGE_BYTES);
+    } catch (cause) {
+      const reason = `this needs ${memoryBytes} bytes of memory, more than there are`;
+      throw new FibError("result_too_large", `Cannot add: ${reason}`, { cause });
+    }
     this.memoryBytes = memoryBytes;
     this.#bytes = new Uint8Array(memory.buffer);
   }
@@ -90,7 +96,7 @@ export class Adder {
     this.#writeAscii(suffix, SUFFIX, PIECE_BYTES_MAX);
     this.#writeAscii(index, INDEX_END - index.length, PIECE_BYTES_MAX);
     const ringEnd = RING + ringBytes(digitsMax);
-    assert(ringEnd + FRAME_BYTES_MAX <= this.memoryBytes && second.length <= digitsMax);
+    assert(adderMemoryBytes(digitsMax) <= this.memoryBytes && second.length <= digitsMax);
     this.#bytes.set(second, ringEnd - second.length);
     this.#bytes.set(first, ringEnd - second.length - first.length);
     this.#kernel.setLayout(prefix.length, index.length, infix.length, suffix.length);
@@ -131,7 +137,7 @@ export class Adder {
   }
 
   #place(a: Uint8Array, b: Uint8Array): number {
-    assert(a.length <= b.length && ringBytes(b.length) <= this.memoryBytes - RING);
+    assert(a.length <= b.length && adderMemoryBytes(b.length) <= this.memoryBytes);
     this.#bytes.set(a, RING);
     this.#bytes.set(b, RING + a.length);
     return RING + a.length + b.length;
@@ -146,12 +152,11 @@ export class Adder {
 /**
  * An instance for numbers of up to `digitsMax` digits; give it back with {@link returnAdder}.
  *
- * @throws `RangeError`, when there is no memory for it.
+ * @throws {@link FibError} `result_too_large`, when the memory cannot be had.
  */
 export function takeAdder(digitsMax: number): Adder {
-  const neededBytes = RING + ringBytes(digitsMax) + FRAME_BYTES_MAX;
   let memoryBytes = MEMORY_BYTES_MIN;
-  while (memoryBytes < neededBytes) memoryBytes *= 2;
+  while (memoryBytes < adderMemoryBytes(digitsMax)) memoryBytes *= 2;
   const at = idle.findLastIndex((adder) => adder.memoryBytes === memoryBytes);
   return at === -1 ? new Adder(memoryBytes) : idle.splice(at, 1)[0]!;
 }
@@ -161,6 +166,9 @@ export function returnAdder(adder: Adder): void {
   const idleBytes = idle.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
   if (idleBytes + adder.memoryBytes <= IDLE_BYTES_MAX) idle.push(adder);
 }
+
+/** What {@link takeAdder} has to reserve, without rounding up to a size class. */
+export const adderMemoryBytes = (digitsMax: number): number => RING + ringBytes(digitsMax) + FRAME_BYTES_MAX;
 
 /** How many instances wait for their next sequence. */
 export const idleAdders = (): number => idle.length;

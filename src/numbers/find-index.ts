@@ -7,6 +7,7 @@
  * @module
  */
 import { FibError } from "../errors.ts";
+import { LOG10_PHI } from "./digits.ts";
 import { fibonacci } from "./fibonacci.ts";
 
 /** Up to this many digits, values are integers that a double holds. */
@@ -15,7 +16,6 @@ const COUNTED_DIGITS_MAX = 15;
 /** As many digits as can matter to a double. */
 const LEADING_DIGITS = 17;
 
-const LOG10_PHI = Math.log10((1 + Math.sqrt(5)) / 2);
 const LOG10_SQRT5 = Math.log10(5) / 2;
 
 /** Of four roundings, each at most 2^-53 of the result: with a margin of more than two. */

@@ -25,10 +25,10 @@ export const INDEX_MAX = 2 ** 50;
 const FRACTION_BITS = 128n;
 
 /** floor(2^128 log10 φ). */
-export const LOG10_PHI = 0x358036c82451b7f365d3db23845599f5n;
+export const LOG10_PHI_SCALED = 0x358036c82451b7f365d3db23845599f5n;
 
 /** floor(2^128 (1 - log10 √5)). */
-export const DIGITS_AT_ZERO = 0xa68826a13ef3fde623e2566b02df245en;
+export const INTERCEPT_SCALED = 0xa68826a13ef3fde623e2566b02df245en;
 
 /**
  * The sum of floor((slope k + intercept) / modulus) for k = 0 … count - 1; all of them are positive.
@@ -48,12 +48,12 @@ export function floorSum(count: bigint, modulus: bigint, slope: bigint, intercep
 
 /** The number of digits of F(index), for an index below {@link INDEX_MAX}. */
 export function termDigits(index: number): number {
-  return index < 2 ? 1 : Number((LOG10_PHI * BigInt(index) + DIGITS_AT_ZERO) >> FRACTION_BITS);
+  return index < 2 ? 1 : Number((LOG10_PHI_SCALED * BigInt(index) + INTERCEPT_SCALED) >> FRACTION_BITS);
 }
 
 /** The digits of F(0), F(1), … F(count - 1) together. F(0) and F(1) have one, where the formula says 0. */
 function digitsOfFirstTerms(count: number): bigint {
-  const formula = floorSum(BigInt(count), 1n << FRACTION_BITS, LOG10_PHI, DIGITS_AT_ZERO);
+  const formula = floorSum(BigInt(count), 1n << FRACTION_BITS, LOG10_PHI_SCALED, INTERCEPT_SCALED);
   return formula + BigInt(Math.min(count, 2));
 }
 

@@ -10,8 +10,8 @@
  * @module
  */
 import { FibError } from "../errors.ts";
-import { type Adder, CHUNK_BYTES, returnAdder, takeAdder } from "./adder.ts";
-import { fibonacciPair } from "./fibonacci.ts";
+import { type Adder, CHUNK_BYTES, adderMemoryBytes, returnAdder, takeAdder } from "./adder.ts";
+import { fibonacciMemoryBytes, fibonacciPair } from "./fibonacci.ts";
 import type { SequenceLayout } from "./layouts.ts";
 import { SequenceOffsets, termDigits } from "./offsets.ts";
 
@@ -124,26 +124,29 @@ export class SequenceReader {
     const { layout, sizeBytes, touched } = this.#plan;
     let chunk = this.#adder!.fill();
     this.#writeOffset += chunk.length;
-    const isLast = this.#writeOffset === touched.end;
-    // The formula said how long these records are; the kernel has to agree to the byte.
-    if (chunk.length === 0 || this.#writeOffset > touched.end) {
-      throw new Error(`the text is longer or shorter than its formula at byte ${this.#writeOffset}`);
-    }
-    if (isLast && touched.end === sizeBytes - layout.tail.length + layout.separator.length) {
+    if (this.#writeOffset === sizeBytes - layout.tail.length + layout.separator.length) {
       chunk = this.#adder!.finish(chunk, layout.separator.length, layout.tail);
     }
     const unread = chunk.subarray(this.#skipBytes, this.#skipBytes + this.#leftBytes);
     this.#skipBytes = 0;
+    // The formula said how long these records are; the kernel has to agree to the byte.
+    if (unread.length === 0 || this.#writeOffset > touched.end) {
+      throw new Error(`the text and the formula for its length differ before byte ${this.#writeOffset}`);
+    }
     return unread;
   }
 }
+
+/** Bytes of memory that {@link openSequence} needs at its peak: more than that is to be refused beforehand. */
+export const sequenceMemoryBytes = ({ firstIndex, digitsMax }: SequencePlan): number =>
+  Math.max(fibonacciMemoryBytes(firstIndex), adderMemoryBytes(digitsMax)) + 2 * digitsMax;
 
 /**
  * Starts to write what was planned.
  *
  * @param pair - F(plan.firstIndex) and the next one, if the caller has them; else they are computed here, which
  * takes 0.2 s at 10^8.
- * @throws `RangeError`, when there is no memory for three terms.
+ * @throws {@link FibError} `result_too_large`, when there is no memory for four terms.
  */
 export function openSequence(plan: SequencePlan, pair?: readonly [Uint8Array, Uint8Array]): SequenceReader {
   const { layout, firstIndex, touchedCount } = plan;
@@ -168,7 +171,7 @@ export function openSequence(plan: SequencePlan, pair?: readonly [Uint8Array, Ui
 /**
  * All bytes of a plan in one array of their own: for short texts.
  *
- * @throws `RangeError`, when there is no memory for it.
+ * @throws `RangeError`, when there is no memory for them; {@link FibError} as {@link openSequence} does.
  */
 export function readSequence(plan: SequencePlan, pair?: readonly [Uint8Array, Uint8Array]): Uint8Array {
   const text = new Uint8Array(plan.range.end - plan.range.start);

@@ -4,9 +4,9 @@ import * as fc from "fast-check";
 import reference from "../vectors/reference.json";
 import { LAYOUTS } from "../../src/numbers/layouts.ts";
 import {
-  DIGITS_AT_ZERO,
+  INTERCEPT_SCALED,
   INDEX_MAX,
-  LOG10_PHI,
+  LOG10_PHI_SCALED,
   SequenceOffsets,
   floorSum,
   termDigits,
@@ -46,14 +46,14 @@ test("the constants are the logarithms, rounded down", () => {
   const ln2 = 2n * artanhOfInverse(3n, one);
   const ln5 = 2n * ln2 + 2n * artanhOfInverse(9n, one);
   const lnPhi = (lnPhiOverSqrt5(one) * squareRoot(5n * one * one)) / one;
-  expect((lnPhi * MODULUS) / (ln2 + ln5)).toBe(LOG10_PHI);
-  expect(MODULUS - 1n - (ln5 * MODULUS) / (2n * (ln2 + ln5))).toBe(DIGITS_AT_ZERO);
+  expect((lnPhi * MODULUS) / (ln2 + ln5)).toBe(LOG10_PHI_SCALED);
+  expect(MODULUS - 1n - (ln5 * MODULUS) / (2n * (ln2 + ln5))).toBe(INTERCEPT_SCALED);
 });
 
 test("rounding the constants changes no floor below INDEX_MAX", () => {
   const count = BigInt(INDEX_MAX);
-  const down = floorSum(count, MODULUS, LOG10_PHI, DIGITS_AT_ZERO);
-  const up = floorSum(count, MODULUS, LOG10_PHI + 1n, DIGITS_AT_ZERO + 1n);
+  const down = floorSum(count, MODULUS, LOG10_PHI_SCALED, INTERCEPT_SCALED);
+  const up = floorSum(count, MODULUS, LOG10_PHI_SCALED + 1n, INTERCEPT_SCALED + 1n);
   expect(up).toBe(down);
 });
 
