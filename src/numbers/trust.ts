@@ -76,11 +76,15 @@ export function checkText(text: Uint8Array, residue: (prime: bigint) => bigint):
   }
 }
 
+/** Three of four candidates fall here, without the cost of BigInt. */
+const SMALL_PRIMES = [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41];
+
 /** A random prime between 2^30 and 2^31. */
 export function randomPrime(): bigint {
   for (;;) {
-    const candidate = BigInt(2 ** 30 + 2 * Math.floor(Math.random() * 2 ** 29) + 1);
-    if (isPrime(candidate)) return candidate;
+    const candidate = 2 ** 30 + 2 * Math.floor(Math.random() * 2 ** 29) + 1;
+    if (SMALL_PRIMES.every((prime) => candidate % prime !== 0) && isPrime(BigInt(candidate)))
+      return BigInt(candidate);
   }
 }
 
