@@ -75,7 +75,7 @@ export class Adder {
   constructor(memoryBytes: number) {
     kernelModule ??= new WebAssembly.Module(readFileSync(kernelPath));
     const env = { abort: () => assert(false) };
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- exports are untyped; kernel/add.ts has these
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- exports have no types
     this.#kernel = new WebAssembly.Instance(kernelModule, { env }).exports as unknown as Kernel;
     const { memory } = this.#kernel;
     try {
@@ -104,7 +104,7 @@ export class Adder {
     this.#isFirstChunk = true;
   }
 
-  /** The next records, as a view of the kernel's memory that is valid until the next call; empty at the end. */
+  /** The next records; empty at the end. The view is valid until the next call. */
   fill(): Uint8Array {
     const end = this.#kernel.fill();
     const start = this.#isFirstChunk ? RING : this.#kernel.start();

@@ -2,18 +2,20 @@
  * Byte ↔ term of a sequence's text, by formula: nothing that comes before is generated.
  *
  * F(k) is the integer closest to φ^k / √5, so for k >= 2 it has floor(k log10 φ - log10 √5) + 1
- * digits: a power of ten is an integer, and none beyond F(2) = 1 is a Fibonacci number, so it is at least
- * 1/2 away from φ^k / √5 and rounding does not cross it. The length of a text is a sum of such floors over
- * an arithmetic progression. With α = A / 2^128 it is a sum of floor((A k + C) / 2^128), which swapping the roles of
- * k and the floor reduces like Euclid's algorithm does: some twenty steps for 10^8 terms.
+ * digits: a power of ten is an integer, and none beyond F(2) = 1 is a Fibonacci number, so it is at
+ * least 1/2 away from φ^k / √5, and rounding does not cross it. The length of a text is a sum of
+ * such floors over an arithmetic progression: floor((A k + C) / 2^128), with log10 φ = A / 2^128.
+ * Swapping the roles of k and the floor reduces it like Euclid's algorithm, in some twenty steps
+ * for 10^8 terms.
  *
- * A and C are rounded down. That could spoil a floor only if k α - log10 √5 came within k / 2^128 of
- * an integer. It does not for any k below {@link INDEX_MAX}: the sums with A and C rounded up instead are the same, and as
- * no term of one sum is above its counterpart in the other, every term is the same (test/numbers/offsets.test.ts
- * does this, and derives the constants).
+ * A and C are rounded down. That could spoil a floor only if k log10 φ - log10 √5 came within
+ * k / 2^128 of an integer. It does not for any k below {@link INDEX_MAX}: the sum with A and C
+ * rounded up is the same, and as no term of one sum is above its counterpart in the other,
+ * each term is the same (test/numbers/offsets.test.ts does this, and derives the constants).
  *
- * Rejected: a table of offsets (it must be built, and kept), and doubles (wrong by the 10^8th term).
- * Source of the sum of floors: Graham, Knuth, Patashnik, Concrete Mathematics, 3.5.
+ * Rejected: a table of offsets (it must be built, and kept), and doubles, which cannot tell on which
+ * side of a power of ten a value is when the first eight digits agree.
+ * Source of the sum of floors: AtCoder Library, `floor_sum`.
  * @module
  */
 import { FibError } from "../errors.ts";
@@ -33,7 +35,7 @@ export const INTERCEPT_SCALED = 0xa68826a13ef3fde623e2566b02df245en;
 /**
  * The sum of floor((slope k + intercept) / modulus) for k = 0 … count - 1; all of them are positive.
  *
- * Each turn takes out the whole parts, and then counts the lattice points under the line by rows instead of columns.
+ * Each turn takes out the whole parts, and then counts the points under the line by rows, not columns.
  */
 export function floorSum(count: bigint, modulus: bigint, slope: bigint, intercept: bigint): bigint {
   let sum = 0n;
@@ -87,8 +89,8 @@ export class SequenceOffsets {
   /**
    * @param from - The first index.
    * @param count - How many terms; from + count is at most {@link INDEX_MAX}.
-   * @throws {@link FibError} `result_too_large`, when offsets would not be safe integers: a million terms are below
-   * 2^53 bytes up to F(4·10^10), and up to F(10^8) they are 2·10^13.
+   * @throws {@link FibError} `result_too_large`, when offsets would not be safe integers. A million terms
+   * up to F(10^8) are 2·10^13 bytes, and below 2^53 up to F(4·10^10).
    */
   constructor(layout: SequenceLayout, from: number, count: number) {
     this.#layout = layout;
@@ -108,12 +110,12 @@ export class SequenceOffsets {
     }
   }
 
-  /** The offset of the record of term `position` (0 is the first), or for `count` of the end with one more separator. */
+  /** The offset of a record: 0 is the first; for `count`, the end of the last and its separator. */
   start(position: number): number {
     return position === 0 ? 0 : this.#layout.head.length + this.#recordsBytes(position);
   }
 
-  /** The position of the term whose record the byte at `offset` belongs to: the last that starts at or before it. */
+  /** Which record the byte at `offset` belongs to: the last one that starts at or before it. */
   positionOf(offset: number): number {
     let [low, high] = [0, this.#count];
     while (high - low > 1) {

@@ -141,16 +141,15 @@ test("ranges around the borders of chunks and of the ring are slices of the whol
   }
 });
 
-test("a range at byte 104,000,000,000 of a million terms is the end of one term and the start of another", () => {
+test("a range at byte 104,000,000,000 of a million terms is a part of the term it begins with", () => {
   const plan = planSequence({ from: 0, count: 1_000_000, layout: LAYOUTS.text });
   expect(plan.sizeBytes).toBe(104_494_866_149);
   const range = { start: 104_000_000_000, end: 104_000_001_000 };
   const part = planSequence({ from: 0, count: 1_000_000, layout: LAYOUTS.text }, range);
   const text = readSequence(part);
-  // The same bytes, as a part of the text that begins with that very term.
-  const own = readSequence(planSequence({ from: part.firstIndex, count: 2, layout: LAYOUTS.text }));
+  const two = expected(part.firstIndex, 2, LAYOUTS.text);
   const start = range.start - part.touched.start;
-  expect(Buffer.compare(text, own.subarray(start, start + 1000))).toBe(0);
+  expect(Buffer.from(text).toString()).toBe(two.slice(start, start + 1000));
 });
 
 test("terms longer than a chunk come in several views", () => {

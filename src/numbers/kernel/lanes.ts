@@ -10,9 +10,9 @@
  * is the smaller of byte and byte + 10, as unsigned bytes.
  *
  * Between lanes, every lane begins as if a carry came in from below: 0x97 in its lowest byte. Afterwards its
- * highest bit says whether a carry leaves it (0) or not (1): in that case the carry is *missing* that the lane
- * above assumed, and the lane above takes 1 back. Whether a carry leaves does not depend on the one that came
- * in, unless all eight digit sums are 9. Such a lane has the value 0, no other has; it is met once in 10^8
+ * highest bit says whether a carry leaves it (0) or not (1): then the carry that the lane above assumed is
+ * *missing*, and the lane above takes 1 back. Whether a carry leaves does not depend on the one that came in,
+ * unless all eight digit sums are 9. Such a lane has the value 0, and no other has; it is met once in 10^8
  * lanes of random digits, and then `settle` works from the lowest lane to the highest. So no block waits for
  * the one before it.
  *
