@@ -4,9 +4,8 @@
  * A WebAssembly memory never shrinks, and one made for each request leaks a little. So memories come in
  * sizes that are powers of two, and an instance goes back to a list when its sequence ends.
  *
- * An instance serves one sequence at a time. Its ring holds the last two records and room for a chunk, or for
- * two more records if that is more: when the ring turns, less than one record is unused at its end and
- * two stand before that, so one more fits at its start.
+ * An instance serves one sequence at a time. Its ring holds the last two records and a chunk, or four records
+ * if that is more (kernel/add.ts says why four).
  * @module
  */
 import { readFileSync } from "node:fs";

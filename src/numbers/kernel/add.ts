@@ -13,7 +13,9 @@
  *
  * The ring is output and state at once: a record is written right behind the one before it, and its value is
  * the sum of the values of the last two. When the next record does not fit before `ringEnd` it is written at
- * the start of the ring, while its two summands still stand at the end; nothing is ever moved.
+ * the start of the ring, while its two summands still stand at the end; nothing is ever moved. The ring has
+ * room for four records: at its end less than one is unused and two stand before that, so the next one does
+ * not reach the older summand, and the one after it not the newer.
  */
 import { combine, growsInAddition } from "./lanes";
 
@@ -129,9 +131,10 @@ function writeRecord(): void {
   return <usize>max(aLength, bLength) + RECORD_EXTRA;
 }
 
-/** Whether the next record fits where `out` is: before the older summand, or before the end of the ring. */
-function nextFits(): bool {
-  return out + nextBytesMax() <= (out <= a ? a : ringEnd);
+/** Whether the next record fits where `out` is. */
+// @ts-ignore: decorator
+@inline function nextFits(): bool {
+  return out + nextBytesMax() <= ringEnd;
 }
 
 /**
