@@ -21,8 +21,8 @@ import { type LimbDigits, Registers, registersBytes } from "./registers.ts";
 import { checkText, firstTrusted, powerModulo } from "./trust.ts";
 
 /** Below these n BigInt is quicker: in a fresh process, and where the kernel is warm. Measured by bench/numbers.ts. */
-const BIGINT_BELOW_FRESH = 12_000;
-const BIGINT_BELOW_WARM = 2000;
+const BIGINT_BELOW_FRESH = 8000;
+const BIGINT_BELOW_WARM = 1000;
 
 /** Products of up to this many bits are left to BigInt: the leaves of the trees and the first squarings. */
 const LEAF_BITS = 2048;

@@ -24,8 +24,8 @@ import { type Fault, checkText, firstTrusted } from "./trust.ts";
  * Below these indices BigInt is quicker: without a kernel (a fresh process, where loading and
  * warming up the kernel counts) and with one. Measured by bench/numbers.ts.
  */
-const BIGINT_BELOW_FRESH = 200_000;
-const BIGINT_BELOW_WARM = 10_000;
+const BIGINT_BELOW_FRESH = 150_000;
+const BIGINT_BELOW_WARM = 12_000;
 
 /** Doubling starts from an index in (300, 600], found by BigInt. */
 const START_MAX = 600;
