@@ -21,8 +21,8 @@
 import { FibError } from "../errors.ts";
 import type { SequenceLayout } from "./layouts.ts";
 
-/** Indices below this have exact formulas here; their text is beyond any memory. */
-export const INDEX_MAX = 2 ** 50;
+/** The formulas are exact for indices below this; written one after the other, all of those are 2^52 digits. */
+export const INDEX_MAX = 2 ** 48;
 
 const FRACTION_BITS = 128n;
 
@@ -96,18 +96,12 @@ export class SequenceOffsets {
     this.#layout = layout;
     this.#from = from;
     this.#count = count;
-    this.#bytesBefore = from + count > INDEX_MAX ? 0n : bytesOfFirstRecords(layout, from);
-    this.sizeBytes = layout.head.length + layout.tail.length;
-    if (count === 0) return;
-    const recordsBytes = from + count > INDEX_MAX ? Infinity : this.#recordsBytes(count);
-    this.sizeBytes += recordsBytes - layout.separator.length;
-    if (!Number.isSafeInteger(this.sizeBytes)) {
-      const what = `${count} terms from F(${from})`;
-      throw new FibError(
-        "result_too_large",
-        `Cannot write ${what}: the text would have more than 2^53 bytes`,
-      );
-    }
+    if (from + count > INDEX_MAX) throw tooLarge(from, count);
+    const frameBytes = layout.head.length + layout.tail.length;
+    this.#bytesBefore = bytesOfFirstRecords(layout, from);
+    this.sizeBytes =
+      count === 0 ? frameBytes : frameBytes + this.#recordsBytes(count) - layout.separator.length;
+    if (!Number.isSafeInteger(this.sizeBytes)) throw tooLarge(from, count);
   }
 
   /** The offset of a record: 0 is the first; for `count`, the end of the last and its separator. */
@@ -129,4 +123,12 @@ export class SequenceOffsets {
   #recordsBytes(count: number): number {
     return Number(bytesOfFirstRecords(this.#layout, this.#from + count) - this.#bytesBefore);
   }
+}
+
+function tooLarge(from: number, count: number): FibError {
+  const what = `${count} terms from F(${from})`;
+  return new FibError(
+    "result_too_large",
+    `Cannot write ${what}: the text would be too long to be addressed by byte`,
+  );
 }

@@ -129,7 +129,16 @@ test("SequenceOffsets knows the sizes of long texts", () => {
   expect(new SequenceOffsets(LAYOUTS.json, 5, 0).sizeBytes).toBe(2);
 });
 
-test("SequenceOffsets refuses a text of more than 2^53 bytes", () => {
-  expect(() => new SequenceOffsets(LAYOUTS.text, 1e12, 1_000_000)).toThrow("more than 2^53 bytes");
-  expect(() => new SequenceOffsets(LAYOUTS.text, 2 ** 52, 1)).toThrow("more than 2^53 bytes");
+test("SequenceOffsets is exact where indices and texts are longest", () => {
+  // Three records of F(10^14 - 1) … F(10^14 + 1): the sum of their parts.
+  const offsets = new SequenceOffsets(LAYOUTS.csv, 1e14 - 1, 3);
+  const records = [14, 15, 15].map((digits, i) => digits + 2 + termDigits(1e14 - 1 + i));
+  expect(offsets.start(1)).toBe(8 + records[0]!);
+  expect(offsets.start(2)).toBe(8 + records[0]! + records[1]!);
+  expect(offsets.sizeBytes).toBe(8 + records[0]! + records[1]! + records[2]!);
+});
+
+test("SequenceOffsets refuses a text of more than 2^53 bytes, and indices beyond INDEX_MAX", () => {
+  expect(() => new SequenceOffsets(LAYOUTS.text, 1e12, 1_000_000)).toThrow("too long to be addressed");
+  expect(() => new SequenceOffsets(LAYOUTS.text, 2 ** 52, 1)).toThrow("too long to be addressed");
 });

@@ -6,7 +6,13 @@ import reference from "../vectors/reference.json";
 import { CHUNK_BYTES, idleAdders } from "../../src/numbers/adder.ts";
 import { LAYOUTS, type SequenceLayout, framed } from "../../src/numbers/layouts.ts";
 import { termDigits } from "../../src/numbers/offsets.ts";
-import { type ByteRange, openSequence, planSequence, readSequence } from "../../src/numbers/sequence.ts";
+import {
+  type ByteRange,
+  openSequence,
+  planSequence,
+  readSequence,
+  sequenceMemoryBytes,
+} from "../../src/numbers/sequence.ts";
 
 /** As `/fib/N` frames it: a head and a tail that a range can begin in. */
 const framedLayout = framed(LAYOUTS.joined, '{"N":0,"result":"', '"}');
@@ -164,6 +170,13 @@ test("terms longer than a chunk come in several views", () => {
     .update(expected(400_000, 6, LAYOUTS.json))
     .digest("hex");
   expect(digest.digest("hex")).toBe(whole);
+});
+
+test("sequenceMemoryBytes() is known before anything is computed", () => {
+  const small = planSequence({ from: 0, count: 100_000, layout: LAYOUTS.text });
+  expect(sequenceMemoryBytes(small)).toBeWithin(CHUNK_BYTES + 4 * 20_899, 4 * CHUNK_BYTES);
+  const large = planSequence({ from: 100_000_000, count: 1, layout: LAYOUTS.text });
+  expect(sequenceMemoryBytes(large)).toBeWithin(4 * 20_898_764, 20 * 20_898_764);
 });
 
 test("planSequence() refuses a range outside of the text", () => {
