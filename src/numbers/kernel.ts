@@ -10,7 +10,7 @@
  * Memory map, in bytes from 0; each part is aligned to 128 bytes:
  *
  *        1,024  texts "0000" to "9999", 40,000 bytes
- *       49,152  roots of unity, 16 bytes for each block of each depth (kernel/roots.ts)
+ *       49,152  roots of unity (kernel/roots.ts)
  *         then  what the computation asks for ({@link reserve}): registers X and Y, spare room
  * @module
  */
@@ -76,10 +76,15 @@ export function kernel(): Kernel {
     });
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- WASM exports carry no types
     instance = exports as unknown as Kernel;
-    growTo(instance, ROOTS_ADDRESS);
+    growTo(instance, 2 * PAGE_BYTES);
     instance.setDigits(DIGITS_ADDRESS);
-    instance.setRoots(ROOTS_ADDRESS);
     warmUp(instance);
+    instance.setRoots(ROOTS_ADDRESS);
+    const turns = new Float64Array(instance.memory.buffer, ROOTS_ADDRESS, 8);
+    for (const [i, eighths] of [0, 2, 1, 3].entries()) {
+      turns[i] = Math.cos((Math.PI / 8) * eighths);
+      turns[4 + i] = Math.sin((Math.PI / 8) * eighths);
+    }
   }
   return instance;
 }
@@ -96,7 +101,9 @@ function warmUp({ textResidue, writeText }: Kernel): void {
 /** Depth of the deepest table of roots for rings of this size: blocks are split down to 4 or 2 numbers. */
 const rootDepths = (ringSize: number): number => Math.floor(Math.log2(ringSize / 2) / 2);
 
-const rootsEnd = (depths: number): number => align(ROOTS_ADDRESS + (16 * (4 ** depths - 1)) / 3);
+/** Where the roots of so many depths end. */
+const rootsEnd = (depths: number): number =>
+  ROOTS_ADDRESS + 64 + (depths === 0 ? 0 : (16 * (4 ** (depths - 1) + 2)) / 3);
 
 /** The next multiple of 128 bytes. */
 export const align = (bytes: number): number => Math.ceil(bytes / 128) * 128;
@@ -107,7 +114,7 @@ export const align = (bytes: number): number => Math.ceil(bytes / 128) * 128;
  * @param ringSize - Coefficients of the longest ring.
  */
 export const reservedBytes = (ringSize: number, bytes: number): number =>
-  rootsEnd(rootDepths(ringSize)) + bytes;
+  align(rootsEnd(rootDepths(ringSize))) + bytes;
 
 /**
  * Makes room for one computation, and its roots of unity. Whatever an earlier computation left is lost.
@@ -117,12 +124,11 @@ export const reservedBytes = (ringSize: number, bytes: number): number =>
  * @throws {@link FibError} `result_too_large`, when the memory cannot be had.
  */
 export function reserve(ringSize: number, bytes: number): number {
-  const { memory, fillRoots } = kernel();
   const depths = Math.max(depthsFilled, rootDepths(ringSize));
-  const address = rootsEnd(depths);
+  const address = align(rootsEnd(depths));
   growTo(kernel(), address + bytes);
   // The register area holds the factors of the roots while they are computed.
-  for (let depth = depthsFilled; depth < depths; depth++) fillDepth(memory, fillRoots, depth, address);
+  for (let depth = depthsFilled; depth < depths; depth++) fillDepth(kernel(), depth, address);
   depthsFilled = depths;
   return address;
 }
@@ -142,34 +148,27 @@ function growTo({ memory }: Kernel, bytes: number): void {
 }
 
 /** Computes the roots of one depth; see kernel/roots.ts for what they are. */
-function fillDepth(
-  memory: WebAssembly.Memory,
-  fillRoots: Kernel["fillRoots"],
-  depth: number,
-  scratch: number,
-): void {
-  const blocks = 4 ** depth;
-  const cosinesAndSines = (address: number, bits: number, count: number, offset: number): void => {
+function fillDepth({ memory, fillRoots }: Kernel, depth: number, scratch: number): void {
+  const bits = 2 * Math.max(0, depth - 1);
+  const writeList = (address: number, count: number, toAngle: (t: number) => number): void => {
     const list = new Float64Array(memory.buffer, address, 2 * count);
     for (let t = 0; t < count; t++) {
-      const angle = (Math.PI / 2) * ((reversed(t, bits) + offset) / (offset === 0 ? count : blocks));
+      const angle = (Math.PI / 2) * toAngle(t);
       list[t] = Math.cos(angle);
       list[count + t] = Math.sin(angle);
     }
   };
-  if (depth < 2) {
-    cosinesAndSines(rootsEndExact(depth), 2 * depth, blocks, 0.25);
+  if (bits < 4) {
+    writeList(rootsEnd(depth), 2 ** bits, (t) => (reversed(t, bits) + 0.25) / 4 ** depth);
     return;
   }
-  const lowDepth = depth >> 1;
-  const [lows, highs] = [4 ** lowDepth, 4 ** (depth - lowDepth)];
+  const lowBits = 2 * (bits >> 2);
+  const [lows, highs] = [2 ** lowBits, 2 ** (bits - lowBits)];
   const fine = scratch + 16 * lows;
-  cosinesAndSines(scratch, 2 * lowDepth, lows, 0);
-  cosinesAndSines(fine, 2 * (depth - lowDepth), highs, 0.25);
+  writeList(scratch, lows, (t) => reversed(t, lowBits) / (4 * lows));
+  writeList(fine, highs, (t) => (reversed(t, bits - lowBits) + 0.25) / 4 ** depth);
   fillRoots(depth, scratch, lows, fine, highs);
 }
-
-const rootsEndExact = (depths: number): number => ROOTS_ADDRESS + (16 * (4 ** depths - 1)) / 3;
 
 /** The lowest `bits` bits of t in the opposite order. */
 function reversed(t: number, bits: number): number {

@@ -5,7 +5,7 @@
 import { type ErrorCode, FibError } from "../errors.ts";
 import type { Digits } from "./decimal.ts";
 import { type Job, compute } from "./job.ts";
-import { kernelMemoryBytes } from "./kernel.ts";
+import { kernel, kernelMemoryBytes } from "./kernel.ts";
 import { distrusted } from "./trust.ts";
 
 /** What a worker says: any number of `progress`, then one `done` or `failed`. */
@@ -42,6 +42,8 @@ self.addEventListener("message", ({ data: job }: MessageEvent<Job>) => {
     };
     // Transferred: the digits change hands without a copy.
     answer({ kind: "done", result, memoryBytes: kernelMemoryBytes(), distrusted: failures }, [result.buffer]);
+    // A thread that stays for the next job has its kernel loaded by then, however small the first one was.
+    kernel();
   } catch (error) {
     const code = error instanceof FibError ? error.code : undefined;
     answer({ kind: "failed", code, message: error instanceof Error ? error.message : String(error) });

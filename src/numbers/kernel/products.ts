@@ -9,7 +9,7 @@ import {
   add, both, firsts, load2, mul, productIm, productRe, seconds, squareIm, squareRe, store2, sub, turnBackIm,
   turnBackRe,
 } from "./vector";
-import { rootImOffset, rootRe } from "./roots";
+import { rootIm, rootRe, rootsOfDepth, rootsToIm, twoRootsIm, twoRootsRe } from "./roots";
 
 /** Joins the four values of two neighbouring blocks and stores them at re, im. */
 @inline function joinQuads(
@@ -36,10 +36,9 @@ import { rootImOffset, rootRe } from "./roots";
 export function multiplyQuads(
   re: usize, im: usize, toY: usize, n: usize, depth: u32, block: usize, squareY: bool, rootOfScale: f64,
 ): void {
-  const imOffset = rootImOffset(depth), end = re + (n << 3), scale = both(rootOfScale);
-  let root = rootRe(depth, block);
-  for (let a = re, b = im; a < end; a += 64, b += 64, root += 16) {
-    const r1 = load2(root), i1 = load2(root + imOffset);
+  const roots = rootsOfDepth(depth), toIm = rootsToIm(depth), end = re + (n << 3), scale = both(rootOfScale);
+  for (let a = re, b = im; a < end; a += 64, b += 64, block += 2) {
+    const r1 = twoRootsRe(roots, toIm, block), i1 = twoRootsIm(roots, toIm, block);
     const r2 = productRe(r1, i1, r1, i1), i2 = squareIm(r1, i1);
     const r3 = productRe(r1, i1, r2, i2), i3 = productIm(r1, i1, r2, i2);
 
@@ -126,10 +125,9 @@ export function multiplyQuads(
 export function multiplyTwins(
   re: usize, im: usize, toY: usize, n: usize, depth: u32, block: usize, squareY: bool, rootOfScale: f64,
 ): void {
-  const imOffset = rootImOffset(depth), end = re + (n << 3), scale = both(rootOfScale);
-  let root = rootRe(depth, block);
-  for (let a = re, b = im; a < end; a += 64, b += 64, root += 8) {
-    const rootR = load<f64>(root), rootI = load<f64>(root + imOffset);
+  const roots = rootsOfDepth(depth), toIm = rootsToIm(depth), end = re + (n << 3), scale = both(rootOfScale);
+  for (let a = re, b = im; a < end; a += 64, b += 64, block++) {
+    const rootR = rootRe(roots, toIm, block), rootI = rootIm(roots, toIm, block);
     const wR = f64x2.replace_lane(both(rootR), 1, -rootR), wI = f64x2.replace_lane(both(rootI), 1, -rootI);
     multiplyTwin(a, b, a + toY, b + toY, wR, wI, scale, squareY);
     multiplyTwin(a + 32, b + 32, a + 32 + toY, b + 32 + toY, f64x2.neg(wI), wR, scale, squareY);

@@ -15,7 +15,7 @@
 // Math. Comp. 62 (1994) (right-angle convolution).
 
 import { add, both, load2, productIm, productRe, store2, sub, turnBackIm, turnBackRe } from "./vector";
-import { rootImOffset, rootRe } from "./roots";
+import { rootIm, rootRe, rootsOfDepth, rootsToIm } from "./roots";
 import { multiplyQuads, multiplyTwins } from "./products";
 
 /** Blocks of this many complex numbers are done level by level: X and Y are 256 KB, within the L2 cache. */
@@ -71,18 +71,16 @@ function joinBlock(re: usize, im: usize, m: usize, rootR: f64, rootI: f64): void
 
 /** Splits every block of a level: n complex numbers in blocks of 4m, the first of them being block `block`. */
 function splitLevel(re: usize, im: usize, n: usize, m: usize, depth: u32, block: usize): void {
-  const imOffset = rootImOffset(depth), end = re + (n << 3), step = m << 5;
-  let root = rootRe(depth, block);
-  for (let a = re, b = im; a < end; a += step, b += step, root += 8) {
-    splitBlock(a, b, m, load<f64>(root), load<f64>(root + imOffset));
+  const roots = rootsOfDepth(depth), toIm = rootsToIm(depth), end = re + (n << 3), step = m << 5;
+  for (let a = re, b = im; a < end; a += step, b += step, block++) {
+    splitBlock(a, b, m, rootRe(roots, toIm, block), rootIm(roots, toIm, block));
   }
 }
 
 function joinLevel(re: usize, im: usize, n: usize, m: usize, depth: u32, block: usize): void {
-  const imOffset = rootImOffset(depth), end = re + (n << 3), step = m << 5;
-  let root = rootRe(depth, block);
-  for (let a = re, b = im; a < end; a += step, b += step, root += 8) {
-    joinBlock(a, b, m, load<f64>(root), load<f64>(root + imOffset));
+  const roots = rootsOfDepth(depth), toIm = rootsToIm(depth), end = re + (n << 3), step = m << 5;
+  for (let a = re, b = im; a < end; a += step, b += step, block++) {
+    joinBlock(a, b, m, rootRe(roots, toIm, block), rootIm(roots, toIm, block));
   }
 }
 
@@ -101,8 +99,8 @@ export function multiplyBlock(
 ): void {
   let m = n >> 2;
   if (n > LEAF_LENGTH) {
-    const address = rootRe(depth, block);
-    const rootR = load<f64>(address), rootI = load<f64>(address + rootImOffset(depth));
+    const roots = rootsOfDepth(depth), toIm = rootsToIm(depth);
+    const rootR = rootRe(roots, toIm, block), rootI = rootIm(roots, toIm, block);
     splitBlock(re, im, m, rootR, rootI);
     if (toY) splitBlock(re + toY, im + toY, m, rootR, rootI);
     for (let part: usize = 0; part < 4; part++) {
