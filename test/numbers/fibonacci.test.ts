@@ -145,7 +145,7 @@ test("fibonacciMemoryBytes() predicts what a fresh process holds", async () => {
     expect(peakKilobytes! * 1024 - fibonacciMemoryBytes(n), `n = ${n}`).toBeLessThan(100 * 2 ** 20);
   }
   expect(fibonacciMemoryBytes(1e9)).toBeLessThan(1e9);
-  expect(fibonacciMemoryBytes(1e30)).toBeGreaterThan(1e30);
+  expect(fibonacciMemoryBytes(1e30)).toBeGreaterThan(1e29);
 });
 
 describe("an injected error", () => {
