@@ -1,21 +1,174 @@
 /**
- * F(n) as decimal text. The one place where the value at an index is made.
+ * F(n) as decimal text, without ever leaving base ten.
+ *
+ * With the Lucas numbers L(n) = F(n-1) + F(n+1), doubling the index costs two products:
+ *
+ *     F(2k) = F(k) L(k)               L(2k) = L(k)^2 - 2 (-1)^k
+ *     F(k+1) = (F(k) + L(k)) / 2      L(k+1) = (5 F(k) + L(k)) / 2
+ *
+ * The products share the transform of L(k), and the last doubling needs only F:
+ * F(2k+1) = F(k+1) L(k) - (-1)^k. Together about 7 transforms of full length.
+ * Source: the GMP manual, "Fibonacci Numbers Algorithm", for the pair; the transform is kernel/transform.ts.
+ *
+ * Small indices are computed in BigInt, whose toString is quadratic or so but
+ * needs no kernel.
  * @module
  */
+import { type ComputeOptions, type Digits, toDigits } from "./decimal.ts";
+import { LOG10_PHI } from "./digits.ts";
+import { kernelIsLoaded } from "./kernel.ts";
+import { type LimbDigits, Registers, registersBytes } from "./registers.ts";
+import { type Fault, checkText, firstTrusted } from "./trust.ts";
 
 /**
- * Computes F(n) by fast doubling.
- *
- * @param n - Index, a non-negative safe integer.
- * @returns The decimal digits.
- * @see Knuth, TAOCP 1, 1.2.8, exercise 26: F(2k) = F(k)(2F(k+1) − F(k)), F(2k+1) = F(k)² + F(k+1)².
+ * Below these indices BigInt is quicker: without a kernel (a fresh process, where loading and
+ * warming up the kernel counts) and with one. Measured by bench/numbers.ts.
  */
-export function fibonacci(n: number): string {
-  let [value, next] = [0n, 1n];
-  for (const bit of n.toString(2)) {
-    const even = value * (2n * next - value);
-    const odd = value * value + next * next;
-    [value, next] = bit === "1" ? [odd, even + odd] : [even, odd];
+const BIGINT_BELOW_FRESH = 150_000;
+const BIGINT_BELOW_WARM = 12_000;
+
+/** Doubling starts from an index in (300, 600], found by BigInt. */
+const START_MAX = 600;
+
+/**
+ * F(n) as ASCII digits, checked (trust.ts).
+ *
+ * @param n - An integer from 0; memory ends it at about 5·10^9.
+ * @throws `FibError` `result_too_large`, when the memory cannot be had.
+ */
+export function fibonacci(n: number, options: ComputeOptions = {}): Digits {
+  const exact = (): Digits => toDigits(pairByBigInt(n)[0]);
+  if (isSmall(n)) return exact();
+  return firstTrusted((limbDigits) => {
+    const progress = new Progress(n, options.onProgress);
+    const registers = climb(n, limbDigits, progress, options.fault, 0);
+    const { x, y } = registers;
+    const half = Math.floor(n / 2);
+    if (n % 2 === 1) registers.step(true);
+    const count = limbCount(n, limbDigits);
+    registers.multiply("product", count);
+    if (n % 2 === 1) registers.adjust(x, half % 2 === 0 ? -1 : 1);
+    progress.add(0.6 * n);
+    registers.settle(x, count);
+    const text = registers.text(y.address);
+    checkText(text, (prime) => residues(n, prime)[0]);
+    progress.add(0.4 * n);
+    return text.slice();
+  }, exact);
+}
+
+/**
+ * F(n) and F(n+1) as ASCII digits: where a sequence that starts anywhere begins.
+ *
+ * @param n - As for {@link fibonacci}.
+ * @throws `FibError` `result_too_large`, when the memory cannot be had.
+ */
+export function fibonacciPair(n: number, options: ComputeOptions = {}): [Uint8Array, Uint8Array] {
+  const exact = (): [Digits, Digits] => {
+    const [first, second] = pairByBigInt(n);
+    return [toDigits(first), toDigits(second)];
+  };
+  if (isSmall(n)) return exact();
+  return firstTrusted((limbDigits) => {
+    const progress = new Progress(n, options.onProgress);
+    const textBytes = limbDigits * (limbCount(n, limbDigits) + 2);
+    const registers = climb(n, limbDigits, progress, options.fault, textBytes);
+    double(registers, Math.floor(n / 2), n % 2 === 1);
+    progress.add(0.6 * n);
+    const takeText = (which: 0 | 1): Digits => {
+      const text = registers.text(registers.spare);
+      checkText(text, (prime) => residues(n, prime)[which]);
+      return text.slice();
+    };
+    const first = takeText(0);
+    registers.step(true);
+    progress.add(0.4 * n);
+    return [first, takeText(1)];
+  }, exact);
+}
+
+/**
+ * Bytes of memory that {@link fibonacci} needs at its peak, the result included.
+ *
+ * @param n - An integer from 0; a rounded one if it is beyond 2^53.
+ */
+export function fibonacciMemoryBytes(n: number): number {
+  const digits = n * LOG10_PHI + 1;
+  return n < BIGINT_BELOW_WARM ? 4 * digits : registersBytes(limbCount(n, 5), 0) + digits;
+}
+
+const isSmall = (n: number): boolean => n < (kernelIsLoaded() ? BIGINT_BELOW_WARM : BIGINT_BELOW_FRESH);
+
+/** Limbs that hold F(n) and L(n), with 2 to spare; L(n) is 0.35 digits longer than F(n). */
+const limbCount = (n: number, limbDigits: LimbDigits): number =>
+  Math.ceil((n * LOG10_PHI + 1) / limbDigits) + 2;
+
+/** Doubles until (X, Y) = (F, L) of floor(n / 2): all but the last step. */
+function climb(
+  n: number,
+  limbDigits: LimbDigits,
+  progress: Progress,
+  fault: Fault | undefined,
+  spareBytes: number,
+): Registers {
+  const registers = new Registers(limbCount(n, limbDigits), spareBytes, limbDigits, fault);
+  const odd: boolean[] = [];
+  let k = Math.floor(n / 2);
+  for (; k > START_MAX; k = Math.floor(k / 2)) odd.push(k % 2 === 1);
+  const [f, next] = pairByBigInt(k);
+  registers.x.length = registers.read(f, registers.x.address);
+  registers.y.length = registers.read(2n * next - f, registers.y.address);
+  for (const isOdd of odd.toReversed()) {
+    double(registers, k, isOdd);
+    k = 2 * k + (isOdd ? 1 : 0);
+    progress.add(k);
   }
-  return value.toString();
+  return registers;
+}
+
+/** From (F, L) of k to those of 2k, or of 2k + 1. */
+function double(registers: Registers, k: number, toOdd: boolean): void {
+  const count = limbCount(2 * k + 1, registers.limbDigits);
+  registers.multiply("product", count, true);
+  registers.adjust(registers.y, k % 2 === 0 ? -2 : 2);
+  registers.settle(registers.x, count);
+  registers.settle(registers.y, count);
+  if (toOdd) registers.step();
+}
+
+/** Reports the work done: a doubling to index k costs about k, so all of them 2n. */
+class Progress {
+  readonly #report: ((fraction: number) => void) | undefined;
+  readonly #total: number;
+  #done = 0;
+
+  constructor(n: number, report: ((fraction: number) => void) | undefined) {
+    this.#report = report;
+    this.#total = 2 * n;
+  }
+
+  add(cost: number): void {
+    this.#done += cost;
+    this.#report?.(Math.min(1, this.#done / this.#total));
+  }
+}
+
+/** F(n) and F(n+1), by doubling: F(2k) = F(k) (2F(k+1) - F(k)), F(2k+1) = F(k)^2 + F(k+1)^2. */
+export function pairByBigInt(n: number): [bigint, bigint] {
+  let [f, next] = [0n, 1n];
+  for (const bit of n.toString(2)) {
+    [f, next] = [f * (2n * next - f), f * f + next * next];
+    if (bit === "1") [f, next] = [next, f + next];
+  }
+  return [f, next];
+}
+
+/** F(n) and F(n+1) modulo a prime. */
+function residues(n: number, prime: bigint): [bigint, bigint] {
+  let [f, next] = [0n, 1n];
+  for (const bit of n.toString(2)) {
+    [f, next] = [(f * (2n * next - f + prime)) % prime, (f * f + next * next) % prime];
+    if (bit === "1") [f, next] = [next, (f + next) % prime];
+  }
+  return [f, next];
 }

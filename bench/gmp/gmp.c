@@ -1,0 +1,17 @@
+// F(n) or n! by GMP as decimal text on stdout: gmp fib N, gmp fact N. What fibserver is measured against.
+#include <gmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int main(int argc, char **argv) {
+  if (argc != 3) return 2;
+  const unsigned long n = strtoul(argv[2], NULL, 10);
+  mpz_t number;
+  mpz_init(number);
+  if (strcmp(argv[1], "fib") == 0) mpz_fib_ui(number, n);
+  else mpz_fac_ui(number, n);
+  char *text = mpz_get_str(NULL, 10, number);
+  const size_t length = strlen(text);
+  return fwrite(text, 1, length, stdout) == length && fflush(stdout) == 0 ? 0 : 1;
+}

@@ -1,0 +1,24 @@
+/**
+ * What every number of this folder is computed into.
+ * @module
+ */
+import type { Fault } from "./trust.ts";
+
+/** A number as ASCII digits, without leading zeros, in a buffer of its own (so that it can be transferred). */
+export type Digits = Uint8Array<ArrayBuffer>;
+
+/** What a computation may be given. */
+export interface ComputeOptions {
+  /** Called now and then with the part of the work that is done, from 0 to 1. */
+  readonly onProgress?: ((fraction: number) => void) | undefined;
+  /** For tests: corrupts what is being computed. */
+  readonly fault?: Fault | undefined;
+}
+
+/** The digits of a small number; the time grows with nearly the square of their number. */
+export function toDigits(value: bigint): Digits {
+  const text = value.toString();
+  const digits = new Uint8Array(text.length);
+  new TextEncoder().encodeInto(text, digits);
+  return digits;
+}

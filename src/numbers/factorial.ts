@@ -1,0 +1,189 @@
+/**
+ * n! as decimal text, by the same multiplication as F(n).
+ *
+ * n! is the product of p^e(p), with e(p) = floor(n/p) + floor(n/p^2) + … (Legendre). With Q(k) = the
+ * product of the primes whose exponent has bit k set,
+ *
+ *     n! = Q(0) · (Q(1) · (Q(2) · …)^2)^2
+ *
+ * is computed from the inside: as many squarings as the largest exponent has bits, each of them a square (two
+ * transforms in place of three) of half the final length. The powers of ten come last and for nothing: e(5)
+ * factors 2·5 are left out and written as zeros. Each Q(k) is a balanced product tree whose leaves are BigInt.
+ *
+ * Source: A. Schönhage, A. F. W. Grotefeld and E. Vetter, "Fast Algorithms: A Multitape Turing
+ * Machine Implementation" (1994), section 6.5; P. Luschny's "Split Recursive" and "Prime Schönhage" pages.
+ * @module
+ */
+import { type ComputeOptions, type Digits, toDigits } from "./decimal.ts";
+import { factorialDigits } from "./digits.ts";
+import { align, kernel, kernelIsLoaded } from "./kernel.ts";
+import { type LimbDigits, Registers, registersBytes } from "./registers.ts";
+import { checkText, firstTrusted, powerModulo } from "./trust.ts";
+
+/** Below these n BigInt is quicker: in a fresh process, and where the kernel is warm. Measured by bench/numbers.ts. */
+const BIGINT_BELOW_FRESH = 8000;
+const BIGINT_BELOW_WARM = 1000;
+
+/** Products of up to this many bits are left to BigInt: the leaves of the trees and the first squarings. */
+const LEAF_BITS = 2048;
+
+/**
+ * n! as ASCII digits, checked (trust.ts).
+ *
+ * @param n - An integer from 0, below 2^30.
+ * @throws `FibError` `result_too_large`, when the memory cannot be had.
+ */
+export function factorial(n: number, options: ComputeOptions = {}): Digits {
+  const exact = (): Digits => toDigits(product(range(2, n)));
+  if (n < (kernelIsLoaded() ? BIGINT_BELOW_WARM : BIGINT_BELOW_FRESH)) return exact();
+  return firstTrusted((limbDigits) => byPrimes(n, limbDigits, options), exact);
+}
+
+/** Bytes of memory that {@link factorial} needs at its peak, the result included. */
+export function factorialMemoryBytes(n: number): number {
+  const digits = Number(factorialDigits(BigInt(n)));
+  return n < BIGINT_BELOW_WARM ? 4 * digits : registersBytes(digits / 5 + 2, digits) + digits + n;
+}
+
+function byPrimes(n: number, limbDigits: LimbDigits, { onProgress, fault }: ComputeOptions): Digits {
+  const zeros = exponent(n, 5);
+  const digits = Number(factorialDigits(BigInt(n)));
+  const levels = factorsByBit(n, zeros);
+  const count = Math.ceil((digits - zeros) / limbDigits) + 4;
+
+  // BigInt carries the innermost levels, as long as they are small.
+  let seed = 1n;
+  while (levels.length > 0) {
+    const factors = levels.at(-1) ?? [];
+    if (2 * bitLength(seed) + factors.length * bitLength(n) > LEAF_BITS) break;
+    seed = seed * seed * product(factors);
+    levels.pop();
+  }
+
+  const slotBytes = levels.map((factors) => align(4 * limbsAtMost(factors, limbDigits)));
+  const spareBytes = slotBytes.reduce((total, bytes) => total + bytes, LEAF_BITS);
+  const registers = new Registers(count, spareBytes, limbDigits, fault);
+  // The trees use both registers, so all of them come before the squarings.
+  const trees: Limbs[] = [];
+  let address = registers.spare;
+  for (const [k, factors] of levels.entries()) {
+    trees.push({ address, length: buildTree(registers, factors, address) });
+    address += slotBytes[k] ?? 0;
+    onProgress?.(0.3 * (1 - 2 ** -(k + 1)));
+  }
+  registers.x.length = registers.read(seed, registers.x.address);
+  for (const [inner, tree] of trees.toReversed().entries()) {
+    squareAndMultiply(registers, tree);
+    onProgress?.(0.3 + 0.6 * 2 ** (inner + 1 - trees.length));
+  }
+
+  const text = registers.text(registers.y.address);
+  checkText(text, (prime) => residueWithoutZeros(n, zeros, prime));
+  const result = new Uint8Array(text.length + zeros).fill(0x30);
+  result.set(text);
+  onProgress?.(1);
+  return result;
+}
+
+interface Limbs {
+  readonly address: number;
+  readonly length: number;
+}
+
+/** X = X² · factor. */
+function squareAndMultiply(registers: Registers, factor: Limbs): void {
+  const { x, y } = registers;
+  const squareCount = 2 * x.length + 2;
+  registers.multiply("square", squareCount);
+  registers.settle(x, squareCount);
+  registers.load(y, factor.address, factor.length);
+  const count = x.length + y.length + 2;
+  registers.multiply("product", count);
+  registers.settle(x, count);
+}
+
+/** Writes the product of some factors as limbs at an address and returns their number; uses X and Y. */
+function buildTree(registers: Registers, factors: readonly number[], address: number): number {
+  const bits = factors.length * bitLength(factors.at(-1) ?? 1);
+  if (bits <= LEAF_BITS) return registers.read(product(factors), address);
+  const middle = factors.length >> 1;
+  const left = buildTree(registers, factors.slice(0, middle), address);
+  const right = buildTree(registers, factors.slice(middle), address + 4 * left);
+  const { x, y } = registers;
+  registers.load(x, address, left);
+  registers.load(y, address + 4 * left, right);
+  const count = left + right + 2;
+  registers.multiply("product", count);
+  registers.settle(x, count);
+  registers.store(x, address);
+  return x.length;
+}
+
+/** The exponent of a prime in n!. */
+function exponent(n: number, prime: number): number {
+  let total = 0;
+  for (let quotient = Math.floor(n / prime); quotient > 0; quotient = Math.floor(quotient / prime))
+    total += quotient;
+  return total;
+}
+
+/** For each bit k the ascending primes whose exponent in n! / 10^zeros has that bit set. */
+function factorsByBit(n: number, zeros: number): number[][] {
+  const levels: number[][] = [];
+  for (const prime of primesTo(n)) {
+    let rest = exponent(n, prime) - (prime === 2 || prime === 5 ? zeros : 0);
+    for (let k = 0; rest > 0; k++, rest = Math.floor(rest / 2)) {
+      const level = (levels[k] ??= []);
+      if (rest % 2 === 1) level.push(prime);
+    }
+  }
+  return levels;
+}
+
+/** The primes up to n, by Eratosthenes' sieve of the odd numbers: entry i stands for 2i + 1. */
+function primesTo(n: number): number[] {
+  const composite = new Uint8Array(Math.ceil((n + 1) / 2));
+  const primes = [2];
+  for (let i = 1; i < composite.length; i++) {
+    if (composite[i] === 1) continue;
+    const prime = 2 * i + 1;
+    primes.push(prime);
+    for (let at = 2 * i * (i + 1); at < composite.length; at += prime) composite[at] = 1;
+  }
+  return primes;
+}
+
+/** Limbs that surely hold a product. */
+const limbsAtMost = (factors: readonly number[], limbDigits: LimbDigits): number =>
+  Math.ceil((factors.length * Math.log10(factors.at(-1) ?? 1)) / limbDigits) + 8;
+
+/** n! / 10^zeros modulo a prime above n, by n multiplications and Fermat's inverse of 10. */
+function residueWithoutZeros(n: number, zeros: number, prime: bigint): bigint {
+  const inverse = powerModulo(10n, prime - 1n - BigInt(zeros), prime);
+  return (kernel().factorialResidue(BigInt(n), prime) * inverse) % prime;
+}
+
+const bitLength = (value: number | bigint): number => value.toString(2).length;
+
+/** The product of small integers: joined in doubles as far as those are exact, then in pairs. */
+function product(factors: readonly number[]): bigint {
+  let terms: bigint[] = [];
+  let joined = 1;
+  for (const factor of factors) {
+    if (joined * factor > Number.MAX_SAFE_INTEGER) {
+      terms.push(BigInt(joined));
+      joined = 1;
+    }
+    joined *= factor;
+  }
+  terms.push(BigInt(joined));
+  while (terms.length > 1) {
+    const pairs: bigint[] = [];
+    for (let i = 0; i < terms.length; i += 2) pairs.push((terms[i] ?? 1n) * (terms[i + 1] ?? 1n));
+    terms = pairs;
+  }
+  return terms[0] ?? 1n;
+}
+
+const range = (from: number, to: number): number[] =>
+  Array.from({ length: to - from + 1 }, (_, i) => from + i);

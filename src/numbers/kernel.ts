@@ -1,0 +1,178 @@
+/**
+ * The multiplication kernel on this thread: loads the WASM, owns its memory map.
+ *
+ * One instance for each thread, made at the first use and kept: a new
+ * WebAssembly.Memory for each request leaks a little, and a warm instance has its
+ * roots of unity and its optimized code. Compiling is synchronous, 1 ms, so that
+ * F(n) can be a plain function. Memory only grows; a thread that computed a giant
+ * ends afterwards (pool.ts) and so gives it back.
+ *
+ * Memory map, in bytes from 0; each part is aligned to 128 bytes:
+ *
+ *        1,024  texts "0000" to "9999", 40,000 bytes
+ *       49,152  roots of unity (kernel/roots.ts)
+ *         then  what the computation asks for ({@link reserve}): registers X and Y, spare room
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import wasmPath from "../../build/multiply.wasm" with { type: "file" };
+import { FibError } from "../errors.ts";
+
+/** What kernel/multiply.ts exports. Addresses are bytes; lengths count limbs or coefficients. */
+interface Kernel {
+  readonly memory: WebAssembly.Memory;
+  readonly setDigits: (address: number) => void;
+  readonly setRoots: (address: number) => void;
+  readonly fillRoots: (depth: number, coarse: number, lows: number, fine: number, highs: number) => void;
+  readonly loadRing: (ring: number, size: number, limbs: number, length: number) => void;
+  readonly loadRingInPlace: (ring: number, size: number, length: number) => void;
+  readonly multiplyBlock: (
+    re: number,
+    im: number,
+    toY: number,
+    n: number,
+    depth: number,
+    block: number,
+    squareY: boolean,
+    rootOfScale: number,
+  ) => void;
+  readonly combineTwo: (register: number, a: number, b: number) => void;
+  readonly combineThree: (register: number, a: number) => void;
+  readonly carry: (coefficients: number, count: number, limbs: number, base: number) => number;
+  readonly takeRoundingError: () => number;
+  readonly trim: (limbs: number, length: number) => number;
+  readonly pad: (limbs: number, length: number, count: number) => void;
+  readonly stepPair: (f: number, l: number, length: number, base: number) => void;
+  readonly stepFibonacci: (f: number, l: number, length: number, base: number) => void;
+  readonly writeText: (limbs: number, length: number, text: number, width: number) => number;
+  readonly readText: (text: number, length: number, limbs: number, width: number) => number;
+  readonly textResidue: (text: number, length: number, prime: bigint) => bigint;
+  readonly factorialResidue: (n: bigint, prime: bigint) => bigint;
+}
+
+const DIGITS_ADDRESS = 1024;
+const ROOTS_ADDRESS = 49_152;
+const PAGE_BYTES = 65_536;
+const MEMORY_MAX_BYTES = 65_536 * PAGE_BYTES;
+
+let instance: Kernel | undefined;
+let depthsFilled = 0;
+
+/** Whether this thread's kernel is loaded; until then a small result is cheaper by BigInt. */
+export const kernelIsLoaded = (): boolean => instance !== undefined;
+
+/** Bytes of WASM memory that this thread holds. */
+export const kernelMemoryBytes = (): number => instance?.memory.buffer.byteLength ?? 0;
+
+/** This thread's kernel, loaded at the first call. */
+export function kernel(): Kernel {
+  if (instance === undefined) {
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(wasmPath)), {
+      env: {
+        abort: () => {
+          throw new Error("the multiplication kernel aborted");
+        },
+      },
+    });
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- WASM exports carry no types
+    instance = exports as unknown as Kernel;
+    growTo(instance, 2 * PAGE_BYTES);
+    instance.setDigits(DIGITS_ADDRESS);
+    warmUp(instance);
+    instance.setRoots(ROOTS_ADDRESS);
+    const turns = new Float64Array(instance.memory.buffer, ROOTS_ADDRESS, 8);
+    for (const [i, eighths] of [0, 2, 1, 3].entries()) {
+      turns[i] = Math.cos((Math.PI / 8) * eighths);
+      turns[4 + i] = Math.sin((Math.PI / 8) * eighths);
+    }
+  }
+  return instance;
+}
+
+/**
+ * Runs the two functions that a computation calls only at its end, long enough to have them compiled in
+ * the background by then: interpreted, they took 1.2 of the 8 ms of a fresh F(10^6), now 0.4.
+ */
+function warmUp({ textResidue, writeText }: Kernel): void {
+  writeText(ROOTS_ADDRESS, 256, ROOTS_ADDRESS + 4096, 5);
+  textResidue(DIGITS_ADDRESS, 4096, 2_147_483_647n);
+}
+
+/** Depth of the deepest table of roots for rings of this size: blocks are split down to 4 or 2 numbers. */
+const rootDepths = (ringSize: number): number => Math.floor(Math.log2(ringSize / 2) / 2);
+
+/** Where the roots of so many depths end. */
+const rootsEnd = (depths: number): number =>
+  ROOTS_ADDRESS + 64 + (depths === 0 ? 0 : (16 * (4 ** (depths - 1) + 2)) / 3);
+
+/** The next multiple of 128 bytes. */
+export const align = (bytes: number): number => Math.ceil(bytes / 128) * 128;
+
+/**
+ * The memory that {@link reserve} makes the kernel hold.
+ *
+ * @param ringSize - Coefficients of the longest ring.
+ */
+export const reservedBytes = (ringSize: number, bytes: number): number =>
+  align(rootsEnd(rootDepths(ringSize))) + bytes;
+
+/**
+ * Makes room for one computation, and its roots of unity. Whatever an earlier computation left is lost.
+ *
+ * @param ringSize - Coefficients of the longest ring that will be multiplied.
+ * @returns The address of `bytes` bytes, at least 1 MiB or so of them usable as scratch before the first product.
+ * @throws {@link FibError} `result_too_large`, when the memory cannot be had.
+ */
+export function reserve(ringSize: number, bytes: number): number {
+  const depths = Math.max(depthsFilled, rootDepths(ringSize));
+  const address = align(rootsEnd(depths));
+  growTo(kernel(), address + bytes);
+  // The register area holds the factors of the roots while they are computed.
+  for (let depth = depthsFilled; depth < depths; depth++) fillDepth(kernel(), depth, address);
+  depthsFilled = depths;
+  return address;
+}
+
+function growTo({ memory }: Kernel, bytes: number): void {
+  const missing = bytes - memory.buffer.byteLength;
+  if (missing <= 0) return;
+  try {
+    memory.grow(Math.ceil(missing / PAGE_BYTES));
+  } catch (cause) {
+    const limit =
+      bytes > MEMORY_MAX_BYTES ? "more than the kernel can address" : "more than this machine gives";
+    throw new FibError("result_too_large", `Cannot compute: this needs ${bytes} bytes of memory, ${limit}`, {
+      cause,
+    });
+  }
+}
+
+/** Computes the roots of one depth; see kernel/roots.ts for what they are. */
+function fillDepth({ memory, fillRoots }: Kernel, depth: number, scratch: number): void {
+  const bits = 2 * Math.max(0, depth - 1);
+  const writeList = (address: number, count: number, toAngle: (t: number) => number): void => {
+    const list = new Float64Array(memory.buffer, address, 2 * count);
+    for (let t = 0; t < count; t++) {
+      const angle = (Math.PI / 2) * toAngle(t);
+      list[t] = Math.cos(angle);
+      list[count + t] = Math.sin(angle);
+    }
+  };
+  if (bits < 4) {
+    writeList(rootsEnd(depth), 2 ** bits, (t) => (reversed(t, bits) + 0.25) / 4 ** depth);
+    return;
+  }
+  const lowBits = 2 * (bits >> 2);
+  const [lows, highs] = [2 ** lowBits, 2 ** (bits - lowBits)];
+  const fine = scratch + 16 * lows;
+  writeList(scratch, lows, (t) => reversed(t, lowBits) / (4 * lows));
+  writeList(fine, highs, (t) => (reversed(t, bits - lowBits) + 0.25) / 4 ** depth);
+  fillRoots(depth, scratch, lows, fine, highs);
+}
+
+/** The lowest `bits` bits of t in the opposite order. */
+function reversed(t: number, bits: number): number {
+  let mirrored = 0;
+  for (let bit = 0; bit < bits; bit++) mirrored = mirrored * 2 + ((t >> bit) & 1);
+  return mirrored;
+}

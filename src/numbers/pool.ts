@@ -1,0 +1,203 @@
+/**
+ * Worker threads for what takes longer than a few milliseconds.
+ *
+ * Threads start when the first job needs them and stay, warm, for the next. What cannot
+ * run waits in a bounded queue. A thread is ended, and its successor started when
+ * needed, in three cases: its job was aborted (a computation cannot be interrupted
+ * otherwise; ending takes 2 to 12 ms), it failed, or its kernel holds much memory, which WASM never
+ * gives back. Until an ended thread is really gone it keeps its slot, so that
+ * two giants never hold memory in one slot.
+ *
+ * Compiled, the worker is a second entry point of the binary (the Makefile names it), laid
+ * out like src/; the code of this file is then in the first one, at the root.
+ * @module
+ */
+import { FibError } from "../errors.ts";
+import type { Digits } from "./decimal.ts";
+import type { Job } from "./job.ts";
+import type { Answer } from "./worker.ts";
+
+export type { Job } from "./job.ts";
+
+/**
+ * A thread that holds more than this is ended after its job. A new thread and a cold kernel
+ * cost about 25 ms; a job that needs so much takes ten times as long.
+ */
+const MEMORY_KEPT_MAX_BYTES = 64 * 2 ** 20;
+
+const isCompiled = import.meta.url.includes("/$bunfs/");
+const WORKER_URL = new URL(isCompiled ? "./numbers/worker.ts" : "./worker.ts", import.meta.url);
+
+export interface PoolOptions {
+  /** Jobs that run at the same time; at least 1. */
+  readonly threads: number;
+  /** Jobs that may wait for a thread. */
+  readonly queueMax: number;
+  /** Another worker file, for tests. */
+  readonly workerUrl?: URL;
+}
+
+export interface RunOptions {
+  /** Ends the job: out of the queue, or with its thread. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with 0 to 1, at most every 50 ms. */
+  readonly onProgress?: ((fraction: number) => void) | undefined;
+}
+
+interface Entry {
+  readonly job: Job;
+  readonly onProgress: ((fraction: number) => void) | undefined;
+  readonly resolve: (digits: Digits) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+export class Pool {
+  /** Checks that failed and were answered by another attempt, over all threads; see trust.ts. */
+  readonly distrusted = { rounding: 0, residue: 0 };
+
+  readonly #threads: number;
+  readonly #queueMax: number;
+  readonly #workerUrl: URL;
+  readonly #queue: Entry[] = [];
+  readonly #running = new Map<Worker, Entry>();
+  readonly #idle: Worker[] = [];
+  /** Every thread until it is gone, with what resolves when it is. */
+  readonly #alive = new Map<Worker, PromiseWithResolvers<void>>();
+  #closed = false;
+
+  constructor({ threads, queueMax, workerUrl = WORKER_URL }: PoolOptions) {
+    this.#threads = Math.max(1, threads);
+    this.#queueMax = queueMax;
+    this.#workerUrl = workerUrl;
+  }
+
+  /** Jobs that are being computed. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** Jobs that wait for a thread. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /**
+   * Computes a job on a thread.
+   *
+   * @returns ASCII digits; the buffer is the caller's.
+   * @throws {@link FibError} `overloaded`, when too many jobs wait; `result_too_large`; `internal`, when the
+   * thread died. The signal's reason, when aborted.
+   */
+  async run(job: Job, { signal, onProgress }: RunOptions = {}): Promise<Digits> {
+    signal?.throwIfAborted();
+    if (this.#closed) throw new FibError("overloaded", "Cannot compute: the pool is closed");
+    const isFull = this.#idle.length === 0 && this.#alive.size >= this.#threads;
+    if (isFull && this.#queue.length >= this.#queueMax) {
+      throw new FibError(
+        "overloaded",
+        `Cannot compute now: ${this.#queue.length} computations are waiting already`,
+      );
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<Digits>();
+    const entry: Entry = { job, onProgress, resolve, reject };
+    const onAbort = (): void => this.#abort(entry, signal?.reason);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    this.#queue.push(entry);
+    this.#startNext();
+    try {
+      return await promise;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Ends every thread. Jobs that run or wait are rejected with `overloaded`. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const reason = new FibError("overloaded", "Cannot compute: the pool was closed");
+    for (const entry of [...this.#queue, ...this.#running.values()]) this.#abort(entry, reason);
+    const gone = [...this.#alive.values()].map(({ promise }) => promise);
+    for (const worker of this.#idle.splice(0)) worker.terminate();
+    await Promise.all(gone);
+  }
+
+  #startNext(): void {
+    while (this.#queue.length > 0) {
+      const worker = this.#idle.pop() ?? (this.#alive.size < this.#threads ? this.#startThread() : undefined);
+      const entry = worker && this.#queue.shift();
+      if (worker === undefined || entry === undefined) return;
+      this.#running.set(worker, entry);
+      worker.ref();
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have one, workers do not
+      worker.postMessage(entry.job);
+    }
+  }
+
+  #startThread(): Worker {
+    const worker = new Worker(this.#workerUrl);
+    this.#alive.set(worker, Promise.withResolvers());
+    worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => this.#onAnswer(worker, data));
+    worker.addEventListener("error", ({ message }) => this.#fail(worker, message));
+    worker.addEventListener("close", () => this.#onGone(worker));
+    return worker;
+  }
+
+  #onAnswer(worker: Worker, answer: Answer): void {
+    const entry = this.#running.get(worker);
+    // Aborted: the answer was under way while the thread was being ended.
+    if (entry === undefined) return;
+    if (answer.kind === "progress") {
+      entry.onProgress?.(answer.fraction);
+      return;
+    }
+    this.#running.delete(worker);
+    if (answer.kind === "failed") {
+      // A FibError is an answer; anything else may have left the thread in any state.
+      entry.reject(new FibError(answer.code ?? "internal", answer.message));
+      this.#release(worker, answer.code !== undefined);
+      return;
+    }
+    this.distrusted.rounding += answer.distrusted.rounding;
+    this.distrusted.residue += answer.distrusted.residue;
+    entry.resolve(answer.result);
+    this.#release(worker, answer.memoryBytes <= MEMORY_KEPT_MAX_BYTES);
+  }
+
+  /** Keeps a thread for the next job, or ends it. */
+  #release(worker: Worker, keep: boolean): void {
+    if (keep) {
+      worker.unref();
+      this.#idle.push(worker);
+    } else {
+      worker.terminate();
+    }
+    this.#startNext();
+  }
+
+  #abort(entry: Entry, reason: unknown): void {
+    const place = this.#queue.indexOf(entry);
+    if (place >= 0) this.#queue.splice(place, 1);
+    for (const [worker, running] of this.#running) {
+      if (running !== entry) continue;
+      this.#running.delete(worker);
+      worker.terminate();
+    }
+    entry.reject(reason);
+  }
+
+  #fail(worker: Worker, message: string): void {
+    const entry = this.#running.get(worker);
+    this.#running.delete(worker);
+    worker.terminate();
+    entry?.reject(new FibError("internal", `The computing thread failed: ${message}`));
+  }
+
+  #onGone(worker: Worker): void {
+    this.#fail(worker, "it ended");
+    const place = this.#idle.indexOf(worker);
+    if (place >= 0) this.#idle.splice(place, 1);
+    this.#alive.get(worker)?.resolve();
+    this.#alive.delete(worker);
+    this.#startNext();
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * Two decimal registers, X and Y, and their products: what F(n) and n! are computed in.
+ *
+ * A register holds either limbs (int32, lowest first, balanced digits of base 10^5
+ * or 10^4) or, for the moment of a product, coefficients (doubles) in the same
+ * place. A product is: load the rings, transform and multiply in each, combine
+ * (kernel/rings.ts, kernel/transform.ts), then {@link Registers.settle}: round and carry.
+ * Working in place is what keeps F(10^9) below 1 GB.
+ *
+ * Base 10^6 was wrong at F(10^8). At base 10^5 the largest rounding error seen is 0.0017
+ * at 2 million digits, 0.0054 at 21 million, 0.032 at 209 million; no bound that
+ * is proven comes near, so results are checked (trust.ts).
+ * @module
+ */
+import { align, kernel, reserve, reservedBytes } from "./kernel.ts";
+import { type Fault, Distrust } from "./trust.ts";
+
+/** Digits in a limb: 5, or 4 to try again with a smaller rounding error. */
+export type LimbDigits = 4 | 5;
+
+/** Which register, and its first address, length in limbs. */
+interface Register {
+  readonly address: number;
+  length: number;
+}
+
+/** The rounding error above which a result is not trusted: half of the 0.5 at which it turns wrong. */
+const ROUNDING_ERROR_MAX = 0.25;
+
+/** Moves Y off the multiple of 4 KiB, lest X and Y compete for the same lines of the cache. */
+const SKEW_BYTES = 192;
+
+/** The shortest ring: below it a transform costs more than it saves. */
+const RING_SIZE_MIN = 256;
+
+/**
+ * The rings of a product: their sizes add up to `count` or a little more.
+ *
+ * @returns One to three sizes, powers of two, the longest first.
+ */
+export function ringSizes(count: number): readonly [number, ...number[]] {
+  for (let size = RING_SIZE_MIN; ; size *= 2) {
+    if (size >= count) return [size];
+    if (size * 1.125 >= count) return [size, size / 8];
+    if (size * 1.25 >= count) return [size, size / 4];
+    if (size * 1.5 >= count) return [size, size / 2];
+    if (size * 1.75 >= count) return [size, size / 2, size / 4];
+  }
+}
+
+const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size);
+
+const registerBytes = (count: number): number => align(8 * sum(ringSizes(count)) + SKEW_BYTES);
+
+/** Bytes of WASM memory behind `new Registers({ count, spareBytes })`. */
+export const registersBytes = (count: number, spareBytes: number): number =>
+  reservedBytes(ringSizes(count)[0], 2 * registerBytes(count) + spareBytes);
+
+export class Registers {
+  readonly x: Register;
+  readonly y: Register;
+  /** Address of the spare room. */
+  readonly spare: number;
+  readonly limbDigits: LimbDigits;
+  readonly base: number;
+  readonly #fault: Fault | undefined;
+
+  /**
+   * Takes the kernel's memory; what earlier registers held is lost.
+   *
+   * @param count - Coefficients of the longest product: its limbs, and 2 more.
+   * @param spareBytes - Room of the caller's own.
+   * @throws `FibError` `result_too_large`, when the memory cannot be had.
+   */
+  constructor(count: number, spareBytes: number, limbDigits: LimbDigits, fault?: Fault) {
+    const bytes = registerBytes(count);
+    const address = reserve(ringSizes(count)[0], 2 * bytes + spareBytes);
+    this.x = { address, length: 0 };
+    this.y = { address: address + bytes, length: 0 };
+    this.spare = address + 2 * bytes;
+    this.limbDigits = limbDigits;
+    this.base = 10 ** limbDigits;
+    this.#fault = fault;
+    kernel().takeRoundingError();
+  }
+
+  /**
+   * X = X·Y, or X·X; with `squareY` also Y = Y·Y. Leaves coefficients: {@link settle} follows.
+   *
+   * @param count - Coefficients of the product, at most the constructor's.
+   */
+  multiply(what: "product" | "square", count: number, squareY = false): void {
+    const rings = ringSizes(count);
+    const { x, y } = this;
+    const operands = what === "square" ? [x] : [x, y];
+    const { loadRing, loadRingInPlace, multiplyBlock } = kernel();
+    for (const { address, length } of operands) {
+      let at = address + 8 * rings[0];
+      for (const size of rings.slice(1)) {
+        loadRing(at, size, address, length);
+        at += 8 * size;
+      }
+      loadRingInPlace(address, rings[0], length);
+    }
+    let at = x.address;
+    for (const size of rings) {
+      const points = size / 2;
+      // The twins of an odd power leave out one halving (kernel/products.ts), so the scale is twice as large.
+      const scale = Math.sqrt((Math.log2(points) % 2 === 0 ? 1 : 2) / points);
+      multiplyBlock(
+        at,
+        at + 8 * points,
+        what === "square" ? 0 : y.address - x.address,
+        points,
+        0,
+        0,
+        squareY,
+        scale,
+      );
+      at += 8 * size;
+    }
+    for (const { address } of squareY ? [x, y] : [x]) combine(address, rings);
+  }
+
+  /** Adds to the lowest coefficient, between {@link multiply} and {@link settle}. */
+  adjust(register: Register, delta: number): void {
+    const lowest = new Float64Array(kernel().memory.buffer, register.address, 1);
+    lowest[0] = (lowest[0] ?? 0) + delta;
+  }
+
+  /**
+   * Rounds and carries the coefficients of a register into limbs.
+   *
+   * @param count - As for {@link multiply}.
+   * @throws {@link Distrust}, when a coefficient was too far from an integer.
+   */
+  settle(register: Register, count: number): void {
+    const { carry, memory, takeRoundingError } = kernel();
+    const used = Math.min(sum(ringSizes(count)), Math.ceil(count / 4) * 4);
+    this.#fault?.("product", this.base, new Float64Array(memory.buffer, register.address, used));
+    register.length = carry(register.address, used, register.address, this.base);
+    this.#fault?.("limbs", this.base, new Int32Array(memory.buffer, register.address, register.length));
+    // Written so that NaN fails.
+    if (!(takeRoundingError() < ROUNDING_ERROR_MAX)) throw new Distrust("rounding");
+  }
+
+  /** (X, Y) = (F, L) of index n becomes (F, L) of n + 1; with `keepY` only X does. */
+  step(keepY = false): void {
+    const { pad, stepFibonacci, stepPair, trim } = kernel();
+    const { x, y } = this;
+    const length = Math.max(x.length, y.length);
+    for (const register of [x, y]) pad(register.address, register.length, length + 2 - register.length);
+    (keepY ? stepFibonacci : stepPair)(x.address, y.address, length, this.base);
+    x.length = trim(x.address, length + 1);
+    if (!keepY) y.length = trim(y.address, length + 1);
+  }
+
+  /** Reads a non-negative integer into limbs at an address, behind which there is room. */
+  read(value: bigint, address: number): number {
+    const text = new TextEncoder().encode(value.toString());
+    const limbs = Math.ceil(text.length / this.limbDigits) + 1;
+    const scratch = address + 4 * limbs;
+    const { memory, readText } = kernel();
+    new Uint8Array(memory.buffer, scratch, text.length).set(text);
+    return readText(scratch, text.length, address, this.limbDigits);
+  }
+
+  /** Copies limbs from anywhere into a register. */
+  load(register: Register, address: number, length: number): void {
+    new Uint8Array(kernel().memory.buffer).copyWithin(register.address, address, address + 4 * length);
+    register.length = length;
+  }
+
+  /** Copies a register's limbs to anywhere. */
+  store(register: Register, address: number): void {
+    new Uint8Array(kernel().memory.buffer).copyWithin(
+      address,
+      register.address,
+      register.address + 4 * register.length,
+    );
+  }
+
+  /**
+   * The digits of X, in the kernel's memory until the next operation.
+   *
+   * @param room - Where to write them; `limbDigits` bytes for each limb.
+   */
+  text(room: number): Uint8Array {
+    const { memory, writeText } = kernel();
+    const { address, length } = this.x;
+    const start = writeText(address, length, room, this.limbDigits) >>> 0;
+    const text = new Uint8Array(memory.buffer, start, room + this.limbDigits * length - start);
+    this.#fault?.("text", this.base, text);
+    return text;
+  }
+}
+
+function combine(address: number, [first, second, third]: readonly [number, ...number[]]): void {
+  const { combineThree, combineTwo } = kernel();
+  if (second === undefined) return;
+  if (third === undefined) {
+    combineTwo(address, first, second);
+    return;
+  }
+  combineTwo(address + 8 * first, second, third);
+  combineThree(address, first);
+}

@@ -1,0 +1,185 @@
+/**
+ * The terms F(from), F(from + 1), … as text, or any range of the bytes of that text.
+ *
+ * In two steps, because the first is cheap and pure and the second may not be: `planSequence` says how
+ * long the text is and with which term a range begins; `openSequence` takes that term and its successor
+ * (a worker thread may have computed them) and hands out the bytes, as views of the kernel's memory.
+ *
+ * Pulling is synchronous: the kernel writes faster than any socket takes. The caller decides when to
+ * wait and when to let others run, and nothing is buffered here.
+ * @module
+ */
+import { FibError } from "../errors.ts";
+import { type Adder, CHUNK_BYTES, adderMemoryBytes, returnAdder, takeAdder } from "./adder.ts";
+import { fibonacciMemoryBytes, fibonacciPair } from "./fibonacci.ts";
+import type { SequenceLayout } from "./layouts.ts";
+import { SequenceOffsets, termDigits } from "./offsets.ts";
+
+/** Which terms, and how they are written. `from` and `count` are integers from 0. */
+export interface SequenceRequest {
+  readonly from: number;
+  readonly count: number;
+  readonly layout: SequenceLayout;
+}
+
+/** A part of a text: from byte `start` to before byte `end`. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What is known about a text before any of it is computed. */
+export interface SequencePlan extends SequenceRequest {
+  /** Length of the whole text, whatever the range. */
+  readonly sizeBytes: number;
+  readonly range: ByteRange;
+  /** The term that the range begins with: {@link openSequence} needs it and the next one. */
+  readonly firstIndex: number;
+  /** How many terms the range touches. 0 if there are none in the text. */
+  readonly touchedCount: number;
+  /** Offsets in the whole text of the touched terms' records, the end with one more separator. */
+  readonly touched: ByteRange;
+  /** Digits of the last touched term. */
+  readonly digitsMax: number;
+}
+
+/**
+ * Finds out what a range of a text consists of, in some microseconds.
+ *
+ * @param range - Within the text, not empty; the whole text if left out.
+ * @throws {@link FibError} `range_not_satisfiable`; `result_too_large` for texts of more than 2^53 bytes.
+ */
+export function planSequence(request: SequenceRequest, range?: ByteRange): SequencePlan {
+  const { layout, from, count } = request;
+  const offsets = new SequenceOffsets(layout, from, count);
+  const { sizeBytes } = offsets;
+  const { start, end } = range ?? { start: 0, end: sizeBytes };
+  if (range !== undefined && !(start >= 0 && start < end && end <= sizeBytes)) {
+    const what = `bytes ${start} to ${end - 1}`;
+    throw new FibError("range_not_satisfiable", `Cannot send ${what}: the text has ${sizeBytes} bytes`);
+  }
+  const first = start === 0 ? 0 : offsets.positionOf(start);
+  const last = end === sizeBytes ? Math.max(count - 1, 0) : offsets.positionOf(end - 1);
+  return {
+    ...request,
+    sizeBytes,
+    range: { start, end },
+    firstIndex: from + first,
+    touchedCount: Math.min(last - first + 1, count),
+    touched: { start: offsets.start(first), end: offsets.start(Math.min(last + 1, count)) },
+    digitsMax: termDigits(from + last),
+  };
+}
+
+/** Hands out the bytes of a {@link SequencePlan}. */
+export class SequenceReader {
+  readonly #plan: SequencePlan;
+  #adder: Adder | undefined;
+  /** What the kernel has written and nobody has taken yet. */
+  #chunk: Uint8Array = new Uint8Array();
+  /** Offset in the whole text of what the kernel writes next. */
+  #writeOffset: number;
+  #skipBytes: number;
+  #leftBytes: number;
+
+  /** Use {@link openSequence}. */
+  constructor(plan: SequencePlan, adder: Adder | undefined) {
+    const { range, touched } = plan;
+    this.#plan = plan;
+    this.#adder = adder;
+    this.#writeOffset = touched.start;
+    this.#skipBytes = range.start - touched.start;
+    this.#leftBytes = range.end - range.start;
+    if (adder !== undefined) return;
+    this.#chunk = Buffer.from(plan.layout.head + plan.layout.tail).subarray(range.start, range.end);
+  }
+
+  /**
+   * The next bytes, at most {@link CHUNK_BYTES}, or undefined after the last.
+   *
+   * @returns A view of memory that is used again: valid until the next call, and until {@link close}.
+   */
+  next(): Uint8Array | undefined {
+    if (this.#leftBytes === 0) {
+      this.close();
+      return undefined;
+    }
+    if (this.#chunk.length === 0) this.#chunk = this.#fill();
+    const length = Math.min(this.#chunk.length, CHUNK_BYTES);
+    const view = this.#chunk.subarray(0, length);
+    this.#chunk = this.#chunk.subarray(length);
+    this.#leftBytes -= length;
+    return view;
+  }
+
+  /** Gives the memory back, also before the end of the text. Further calls do nothing. */
+  close(): void {
+    if (this.#adder !== undefined) returnAdder(this.#adder);
+    this.#adder = undefined;
+    this.#chunk = new Uint8Array();
+    this.#leftBytes = 0;
+  }
+
+  #fill(): Uint8Array {
+    const { layout, sizeBytes, touched } = this.#plan;
+    let chunk = this.#adder!.fill();
+    this.#writeOffset += chunk.length;
+    if (this.#writeOffset === sizeBytes - layout.tail.length + layout.separator.length) {
+      chunk = this.#adder!.finish(chunk, layout.separator.length, layout.tail);
+    }
+    const unread = chunk.subarray(this.#skipBytes, this.#skipBytes + this.#leftBytes);
+    this.#skipBytes = 0;
+    // The formula said how long these records are; the kernel has to agree to the byte.
+    if (unread.length === 0 || this.#writeOffset > touched.end) {
+      throw new Error(`the text and the formula for its length differ before byte ${this.#writeOffset}`);
+    }
+    return unread;
+  }
+}
+
+/** Bytes of memory that {@link openSequence} needs at its peak, to be asked before it is called. */
+export const sequenceMemoryBytes = ({ firstIndex, digitsMax }: SequencePlan): number =>
+  Math.max(fibonacciMemoryBytes(firstIndex), adderMemoryBytes(digitsMax)) + 2 * digitsMax;
+
+/**
+ * Starts to write what was planned.
+ *
+ * @param pair - F(plan.firstIndex) and the next one, if the caller has them. Else they are computed here:
+ * 0.4 s at 10^8, 3 ms at 10^6.
+ * @throws {@link FibError} `result_too_large`, when there is no memory for four terms.
+ */
+export function openSequence(plan: SequencePlan, pair?: readonly [Uint8Array, Uint8Array]): SequenceReader {
+  const { layout, firstIndex, touchedCount } = plan;
+  if (touchedCount === 0 || plan.range.end === plan.range.start) return new SequenceReader(plan, undefined);
+  const [first, second] = pair ?? fibonacciPair(firstIndex);
+  const digitsMax = Math.max(plan.digitsMax, second.length);
+  const adder = takeAdder(digitsMax);
+  adder.begin({
+    first,
+    second,
+    digitsMax,
+    count: touchedCount,
+    head: firstIndex === plan.from ? layout.head : "",
+    prefix: layout.prefix,
+    index: layout.infix === undefined ? "" : String(firstIndex),
+    infix: layout.infix ?? "",
+    suffix: layout.suffix + layout.separator,
+  });
+  return new SequenceReader(plan, adder);
+}
+
+/**
+ * All bytes of a plan in one array of their own: for short texts.
+ *
+ * @throws `RangeError`, when there is no memory for them; {@link FibError} as {@link openSequence} does.
+ */
+export function readSequence(plan: SequencePlan, pair?: readonly [Uint8Array, Uint8Array]): Uint8Array {
+  const text = new Uint8Array(plan.range.end - plan.range.start);
+  const reader = openSequence(plan, pair);
+  let length = 0;
+  for (let view = reader.next(); view !== undefined; view = reader.next()) {
+    text.set(view, length);
+    length += view.length;
+  }
+  return text;
+}

@@ -1,0 +1,54 @@
+/** A(m, n) by closed forms equals the definition where that ends, and refuses what cannot be written. */
+import { expect, test } from "bun:test";
+import { FibError } from "../../src/errors.ts";
+import { ackermann } from "../../src/numbers/ackermann.ts";
+import reference from "../vectors/reference.json";
+
+const value = (m: bigint, n: bigint): bigint => BigInt(new TextDecoder().decode(ackermann(m, n)));
+
+test("ackermann() gives every reference value", () => {
+  for (const { m, n, value: expected, digits } of reference.ackermann) {
+    const text = new TextDecoder().decode(ackermann(BigInt(m), BigInt(n)));
+    if (expected !== undefined) expect(text).toBe(expected);
+    if (digits !== undefined) expect(text.length).toBe(digits);
+  }
+});
+
+test("ackermann() obeys A(m, n) = A(m-1, A(m, n-1)) and A(m, 0) = A(m-1, 1)", () => {
+  for (const [m, nMax] of [
+    [1n, 50n],
+    [2n, 50n],
+    [3n, 50n],
+    [4n, 2n],
+  ] as const) {
+    expect(value(m, 0n)).toBe(value(m - 1n, 1n));
+    for (let n = 1n; n <= nMax; n++) {
+      expect(value(m, n)).toBe(
+        m === 4n ? 2n ** (value(m, n - 1n) + 3n) - 3n : value(m - 1n, value(m, n - 1n)),
+      );
+    }
+  }
+  expect(value(5n, 0n)).toBe(value(4n, 1n));
+});
+
+test("ackermann() refuses what cannot be written down, and says so", () => {
+  for (const [m, n] of [
+    [4n, 3n],
+    [5n, 1n],
+    [6n, 0n],
+    [10n ** 30n, 10n ** 30n],
+  ] as const) {
+    const error = (() => {
+      try {
+        return ackermann(m, n);
+      } catch (thrown) {
+        return thrown;
+      }
+    })();
+    expect(error).toBeInstanceOf(FibError);
+    expect(error).toMatchObject({ code: "result_too_large" });
+    expect(error).toMatchObject({
+      message: expect.stringContaining(`A(${m},${n}): it cannot be written down`),
+    });
+  }
+});

@@ -1,0 +1,107 @@
+/** The adder's sums and differences are those of BigInt; its instances are reused. */
+import { afterEach, expect, test } from "bun:test";
+import * as fc from "fast-check";
+import { type Adder, idleAdders, returnAdder, takeAdder } from "../../src/numbers/adder.ts";
+
+const LENGTH_MAX = 300;
+
+const taken: Adder[] = [];
+afterEach(() => taken.splice(0).forEach(returnAdder));
+
+function take(digitsMax: number): Adder {
+  const adder = takeAdder(digitsMax);
+  taken.push(adder);
+  return adder;
+}
+
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+const text = (view: Uint8Array): string => Buffer.from(view).toString();
+
+/** Numbers whose carries run: long runs of 9, of 0, and of digits that add up to 9, and random ones. */
+const decimal = fc
+  .array(
+    fc.oneof(
+      fc.record({ digit: fc.constantFrom("9", "0", "1", "4", "5"), times: fc.integer({ min: 1, max: 150 }) }),
+      fc.record({ digit: fc.integer({ min: 0, max: 9 }).map(String), times: fc.constant(1) }),
+    ),
+    { minLength: 1, maxLength: 12 },
+  )
+  .map((runs) => runs.map(({ digit, times }) => digit.repeat(times)).join(""))
+  .map((digits) => digits.slice(0, LENGTH_MAX).replace(/^0+(?=.)/u, ""));
+
+function checkBoth(adder: Adder, x: string, y: string): void {
+  const [a, b] = x.length < y.length || (x.length === y.length && x <= y) ? [x, y] : [y, x];
+  const sum = text(adder.add(bytes(a), bytes(b)));
+  const difference = text(adder.subtract(bytes(a), bytes(b)));
+  if (sum !== String(BigInt(a) + BigInt(b))) throw new Error(`wrong sum of ${a} and ${b}: ${sum}`);
+  if (difference !== String(BigInt(b) - BigInt(a)))
+    throw new Error(`wrong difference of ${b} and ${a}: ${difference}`);
+}
+
+test("add() and subtract() agree with BigInt where carries run", () => {
+  const adder = take(LENGTH_MAX);
+  fc.assert(
+    fc.property(decimal, decimal, (x, y) => checkBoth(adder, x, y)),
+    { numRuns: 5000 },
+  );
+});
+
+test("add() and subtract() agree with BigInt where every lane waits for the one below", () => {
+  const adder = take(LENGTH_MAX);
+  for (let length = 1; length <= LENGTH_MAX; length++) {
+    const nines = "9".repeat(length);
+    // Digit sums of 9 from end to end, with and without a carry into them.
+    const fives = "5".repeat(length);
+    const fours = "4".repeat(length);
+    for (const [x, y] of [
+      [nines, nines],
+      [nines, "1"],
+      [nines, "9"],
+      [fives, fours],
+      [fives, `${fours.slice(1)}5`],
+      [`1${"0".repeat(length - 1)}`, "1"],
+      ["0", nines],
+      [fives, fives],
+    ] as const) {
+      checkBoth(adder, x, y);
+    }
+  }
+});
+
+test("add() carries through runs of nines that begin and end at every place of four blocks", () => {
+  const adder = take(LENGTH_MAX);
+  const length = 256;
+  for (let end = 1; end <= length; end += 3) {
+    for (let start = 0; start < end; start += 5) {
+      const run = `${"1".repeat(length - end)}${"9".repeat(end - start)}${"0".repeat(start)}`;
+      checkBoth(adder, run, `1${"0".repeat(start)}`);
+    }
+  }
+});
+
+test("add() and subtract() walk the sequence forward and back", () => {
+  const adder = take(LENGTH_MAX);
+  let [a, b] = ["0", "1"];
+  for (let i = 0; i < 1000; i++) [a, b] = [b, text(adder.add(bytes(a), bytes(b)))];
+  for (let i = 0; i < 1000; i++) [a, b] = [text(adder.subtract(bytes(a), bytes(b))), a];
+  expect([a, b]).toEqual(["0", "1"]);
+});
+
+test("takeAdder() reuses an instance of the same size class", () => {
+  const first = takeAdder(1000);
+  returnAdder(first);
+  const idle = idleAdders();
+  const second = takeAdder(20_000);
+  expect(second).toBe(first);
+  expect(idleAdders()).toBe(idle - 1);
+  const third = take(20_000);
+  expect(third).not.toBe(second);
+  returnAdder(second);
+});
+
+test("returnAdder() keeps a limited amount of idle memory", () => {
+  const large = Array.from({ length: 3 }, () => takeAdder(8_000_000));
+  const idle = idleAdders();
+  large.forEach(returnAdder);
+  expect(idleAdders() - idle).toBeLessThanOrEqual(1);
+});

@@ -1,0 +1,169 @@
+/** The pool: right results, a bounded queue, and a slot that is free again however a job ends. */
+import { afterEach, expect, test } from "bun:test";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { FibError } from "../../src/errors.ts";
+import { fibonacci } from "../../src/numbers/fibonacci.ts";
+import { Pool, type PoolOptions } from "../../src/numbers/pool.ts";
+
+/** Takes long enough (a minute or so) to be in the middle of its work whenever it is aborted. */
+const ENDLESS = { kind: "fibonacci", n: 2_000_000_000 } as const;
+const SMALL = { kind: "fibonacci", n: 100 } as const;
+
+const pools: Pool[] = [];
+const open = (options: PoolOptions): Pool => {
+  const pool = new Pool(options);
+  pools.push(pool);
+  return pool;
+};
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map((pool) => pool.close()));
+});
+
+const text = (digits: Uint8Array): string => new TextDecoder().decode(digits);
+const failure = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => "no error",
+    (error: unknown) => error,
+  );
+
+/** A worker file of this content, to see what the pool makes of it. */
+const workerOf = (source: string): URL => {
+  const path = join(mkdtempSync(join(tmpdir(), "pool-")), "worker.ts");
+  writeFileSync(path, source);
+  return pathToFileURL(path);
+};
+
+test("run() computes every kind of job", async () => {
+  const pool = open({ threads: 2, queueMax: 10 });
+  const results = await Promise.all([
+    pool.run(SMALL),
+    pool.run({ kind: "fibonacci", n: 300_000 }),
+    pool.run({ kind: "factorial", n: 20 }),
+    pool.run({ kind: "ackermann", m: 2n, n: 10n ** 30n }),
+  ]);
+  expect(text(results[0])).toBe("354224848179261915075");
+  expect(results[1]).toEqual(fibonacci(300_000));
+  expect(results.slice(2).map((digits) => text(digits))).toEqual([
+    "2432902008176640000",
+    "2000000000000000000000000000003",
+  ]);
+  expect([pool.running, pool.waiting]).toEqual([0, 0]);
+});
+
+test("run() gives every caller its own result, 200 jobs on two threads", async () => {
+  const pool = open({ threads: 2, queueMax: 200 });
+  const indices = Array.from({ length: 200 }, (_, i) => 20_000 + i);
+  const results = await Promise.all(indices.map((n) => pool.run({ kind: "fibonacci", n })));
+  for (const [i, n] of indices.entries()) expect(results[i]).toEqual(fibonacci(n));
+});
+
+test("run() refuses what the queue does not hold, and works on", async () => {
+  const pool = open({ threads: 1, queueMax: 2 });
+  const controller = new AbortController();
+  const running = failure(pool.run(ENDLESS, { signal: controller.signal }));
+  const waiting = [pool.run(SMALL), pool.run(SMALL)];
+  expect(await failure(pool.run(SMALL))).toMatchObject({ name: "FibError", code: "overloaded" });
+  expect([pool.running, pool.waiting]).toEqual([1, 2]);
+  controller.abort();
+  await running;
+  expect((await Promise.all(waiting)).map(text)).toEqual(Array(2).fill("354224848179261915075"));
+});
+
+test("run() aborted while running ends the thread and frees the slot", async () => {
+  const pool = open({ threads: 1, queueMax: 5 });
+  for (let round = 0; round < 5; round++) {
+    const controller = new AbortController();
+    const started = Promise.withResolvers<void>();
+    const job = pool.run(ENDLESS, { signal: controller.signal, onProgress: () => started.resolve() });
+    const next = pool.run(SMALL);
+    // At once, or in the middle of the computation.
+    if (round % 2 === 0) await started.promise;
+    const reason = new Error("the client left");
+    controller.abort(reason);
+    expect(await failure(job)).toBe(reason);
+    expect(text(await next)).toBe("354224848179261915075");
+  }
+}, 60_000);
+
+test("run() aborted while waiting leaves the queue", async () => {
+  const pool = open({ threads: 1, queueMax: 5 });
+  const [first, second] = [new AbortController(), new AbortController()];
+  const running = failure(pool.run(ENDLESS, { signal: first.signal }));
+  const waiting = failure(pool.run(SMALL, { signal: second.signal }));
+  second.abort();
+  expect(await waiting).toMatchObject({ name: "AbortError" });
+  expect([pool.running, pool.waiting]).toEqual([1, 0]);
+  first.abort();
+  await running;
+  expect(await failure(pool.run(SMALL, { signal: first.signal }))).toMatchObject({ name: "AbortError" });
+});
+
+test("run() reports progress that grows", async () => {
+  const pool = open({ threads: 1, queueMax: 0 });
+  const fractions: number[] = [];
+  await pool.run(
+    { kind: "fibonacci", n: 60_000_000 },
+    { onProgress: (fraction) => fractions.push(fraction) },
+  );
+  expect(fractions.length).toBeGreaterThan(0);
+  expect(fractions).toEqual(fractions.toSorted((a, b) => a - b));
+  expect(fractions.every((fraction) => fraction > 0 && fraction <= 1)).toBe(true);
+}, 30_000);
+
+test("run() passes a FibError on and keeps the thread", async () => {
+  const pool = open({ threads: 1, queueMax: 1 });
+  const error = await failure(pool.run({ kind: "ackermann", m: 4n, n: 3n }));
+  expect(error).toBeInstanceOf(FibError);
+  expect(error).toMatchObject({ code: "result_too_large", message: expect.stringContaining("A(4,3)") });
+  expect(text(await pool.run(SMALL))).toBe("354224848179261915075");
+});
+
+for (const [what, source] of [
+  ["throws while loading", "throw new Error('broken')"],
+  ["throws at the first job", "self.onmessage = () => { throw new Error('broken'); }"],
+  ["exits", "self.onmessage = () => process.exit(3)"],
+  ["answers with a failure", "self.onmessage = () => postMessage({ kind: 'failed', message: 'broken' })"],
+] as const) {
+  test(`run() rejects with "internal" when the thread ${what}, and frees the slot`, async () => {
+    const pool = open({ threads: 1, queueMax: 5, workerUrl: workerOf(source) });
+    const errors = await Promise.all([1, 2, 3].map(() => failure(pool.run(SMALL))));
+    for (const error of errors) expect(error).toMatchObject({ name: "FibError", code: "internal" });
+    expect([pool.running, pool.waiting]).toEqual([0, 0]);
+  });
+}
+
+test("run() ends a thread that holds much memory, and counts distrusted results", async () => {
+  // The thread numbers its jobs, and says that it holds 1 GB after the second.
+  const source = `let jobs = 0;
+    self.onmessage = () => {
+      jobs++;
+      const memoryBytes = jobs === 2 ? 2 ** 30 : 0;
+      postMessage({ kind: "done", result: Uint8Array.of(48 + jobs), memoryBytes, distrusted: { rounding: 1, residue: 2 } });
+    };`;
+  const pool = open({ threads: 1, queueMax: 5, workerUrl: workerOf(source) });
+  const results = await Promise.all([1, 2, 3, 4, 5].map(() => pool.run(SMALL)));
+  expect(results.map(text)).toEqual(["1", "2", "1", "2", "1"]);
+  expect(pool.distrusted).toEqual({ rounding: 5, residue: 10 });
+});
+
+test("close() rejects what runs and waits, and every later run()", async () => {
+  const pool = open({ threads: 1, queueMax: 5 });
+  const jobs = [failure(pool.run(ENDLESS)), failure(pool.run(SMALL))];
+  await pool.close();
+  for (const error of await Promise.all([...jobs, failure(pool.run(SMALL))])) {
+    expect(error).toMatchObject({ name: "FibError", code: "overloaded" });
+  }
+});
+
+test("an idle pool does not keep the process running", async () => {
+  const script = `
+    const { Pool } = await import("./src/numbers/pool.ts");
+    const digits = await new Pool({ threads: 2, queueMax: 1 }).run({ kind: "fibonacci", n: 10 });
+    console.log(new TextDecoder().decode(digits));`;
+  const child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe" });
+  expect(await child.stdout.text()).toBe("55\n");
+  expect(await child.exited).toBe(0);
+});
