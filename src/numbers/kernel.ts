@@ -141,9 +141,13 @@ function growTo({ memory }: Kernel, bytes: number): void {
   } catch (cause) {
     const limit =
       bytes > MEMORY_MAX_BYTES ? "more than the kernel can address" : "more than this machine gives";
-    throw new FibError("result_too_large", `Cannot compute: this needs ${bytes} bytes of memory, ${limit}`, {
-      cause,
-    });
+    throw new FibError(
+      "result_too_large",
+      `Cannot compute: this needs ${(bytes / 1e9).toFixed(1)} GB of memory, ${limit}`,
+      {
+        cause,
+      },
+    );
   }
 }
 

@@ -14,6 +14,9 @@ function take(digitsMax: number): Adder {
   return adder;
 }
 
+/** 296 digits without order. */
+const DIGITS = String(7n ** 350n);
+
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 const text = (view: Uint8Array): string => Buffer.from(view).toString();
 
@@ -75,6 +78,19 @@ test("add() carries through runs of nines that begin and end at every place of f
     for (let start = 0; start < end; start += 5) {
       const run = `${"1".repeat(length - end)}${"9".repeat(end - start)}${"0".repeat(start)}`;
       checkBoth(adder, run, `1${"0".repeat(start)}`);
+    }
+  }
+});
+
+test("add() and subtract() agree with BigInt where any two groups of four digits add up to nines", () => {
+  const adder = take(LENGTH_MAX);
+  const length = 128;
+  for (let i = 0; i < length; i += 4) {
+    for (let j = i; j < length; j += 4) {
+      const a = Buffer.from(DIGITS.slice(0, length));
+      const b = Buffer.from(DIGITS.slice(-length));
+      for (const at of [i, j]) for (let k = at; k < at + 4; k++) b[k] = 0x39 - (a[k]! - 0x30);
+      checkBoth(adder, text(a), text(b));
     }
   }
 });

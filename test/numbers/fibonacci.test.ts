@@ -1,7 +1,7 @@
 /** F(n): every reference value, thousands of n against BigInt, identities; each check catches its error. */
 import { describe, expect, test } from "bun:test";
 import { fibonacci, fibonacciMemoryBytes, fibonacciPair, pairByBigInt } from "../../src/numbers/fibonacci.ts";
-import { kernel } from "../../src/numbers/kernel.ts";
+import { kernel, kernelMemoryBytes } from "../../src/numbers/kernel.ts";
 import { type Fault, distrusted } from "../../src/numbers/trust.ts";
 import reference from "../vectors/reference.json";
 
@@ -147,6 +147,17 @@ test("fibonacciMemoryBytes() predicts what a fresh process holds", async () => {
   expect(fibonacciMemoryBytes(1e9)).toBeLessThan(1e9);
   expect(fibonacciMemoryBytes(1e30)).toBeGreaterThan(1e29);
 });
+
+test("fibonacci() refuses what the kernel cannot address", () => {
+  expect(() => fibonacci(8e9)).toThrow(/needs \d+\.\d GB of memory, more than the kernel can address/);
+});
+
+test("10,000 computations do not grow the kernel's memory", () => {
+  fibonacci(KERNEL_FROM + 10_000);
+  const before = kernelMemoryBytes();
+  for (let i = 0; i < 10_000; i++) fibonacci(KERNEL_FROM + i);
+  expect(kernelMemoryBytes()).toBe(before);
+}, 60_000);
 
 describe("an injected error", () => {
   const n = 123_456;

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import * as fc from "fast-check";
 import reference from "../vectors/reference.json";
-import { CHUNK_BYTES, idleAdders } from "../../src/numbers/adder.ts";
+import { CHUNK_BYTES, adderMemoryBytes, idleAdders } from "../../src/numbers/adder.ts";
 import { LAYOUTS, type SequenceLayout, framed } from "../../src/numbers/layouts.ts";
 import { termDigits } from "../../src/numbers/offsets.ts";
 import {
@@ -158,8 +158,18 @@ test("a range at byte 104,000,000,000 of a million terms is a part of the term i
   expect(Buffer.from(text).toString()).toBe(two.slice(start, start + 1000));
 });
 
+test("terms that fill the memory of their size class to the last byte", () => {
+  const [from, count] = [153_000, 120];
+  const last = termDigits(from + count - 1);
+  expect(adderMemoryBytes(last)).toBe(2 * 65_536);
+  for (const layout of [LAYOUTS.text, LAYOUTS.ndjson]) {
+    const text = readSequence(planSequence({ from, count, layout }));
+    expect(Buffer.compare(text, Buffer.from(expected(from, count, layout)))).toBe(0);
+  }
+});
+
 test("terms longer than a chunk come in several views", () => {
-  const plan = planSequence({ from: 400_000, count: 6, layout: LAYOUTS.json });
+  const plan = planSequence({ from: 400_000, count: 20, layout: LAYOUTS.json });
   const digest = createHash("sha256");
   const reader = openSequence(plan);
   for (let view = reader.next(); view !== undefined; view = reader.next()) {
@@ -167,7 +177,7 @@ test("terms longer than a chunk come in several views", () => {
     digest.update(view);
   }
   const whole = createHash("sha256")
-    .update(expected(400_000, 6, LAYOUTS.json))
+    .update(expected(400_000, 20, LAYOUTS.json))
     .digest("hex");
   expect(digest.digest("hex")).toBe(whole);
 });

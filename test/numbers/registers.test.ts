@@ -1,0 +1,95 @@
+/** Products in the registers equal BigInt's, at every kind of ring and for operands of very different lengths. */
+import { expect, test } from "bun:test";
+import { kernel } from "../../src/numbers/kernel.ts";
+import { type LimbDigits, Registers, ringSizes } from "../../src/numbers/registers.ts";
+
+const randomNumber = (digits: number): bigint => {
+  let text = String(1 + Math.floor(Math.random() * 9));
+  while (text.length < digits) text += Math.random().toString().slice(2, 15);
+  return BigInt(text.slice(0, digits));
+};
+
+/** Digits that make balanced limbs and carries extreme: only 9s, only 0s behind a 1, the halves of the base. */
+const extremes = (digits: number): bigint[] => {
+  const power = 10n ** BigInt(digits - 1);
+  return [
+    power,
+    power - 1n || 1n,
+    BigInt("49999".repeat(digits).slice(0, digits)),
+    BigInt("50000".repeat(digits).slice(0, digits)),
+    BigInt("50001".repeat(digits).slice(0, digits)),
+  ];
+};
+
+/** a·b, or a·a and then b·b as well, by the registers. */
+function multiply(
+  a: bigint,
+  b: bigint,
+  limbDigits: LimbDigits,
+  what: "product" | "square",
+  squareY: boolean,
+): bigint[] {
+  const count = Math.ceil((2 * Math.max(a.toString().length, b.toString().length)) / limbDigits) + 4;
+  const registers = new Registers(count, 0, limbDigits);
+  const { x, y } = registers;
+  x.length = registers.read(a, x.address);
+  y.length = registers.read(b, y.address);
+  const used = squareY || what === "square" ? count : x.length + y.length + 2;
+  registers.multiply(what, used, squareY);
+  registers.settle(x, used);
+  if (squareY) registers.settle(y, used);
+  return (squareY ? [x, y] : [x]).map((register) => {
+    if (register === y) registers.load(x, y.address, y.length);
+    // The other register is free, so its room takes the text.
+    return BigInt(new TextDecoder().decode(registers.text(y.address + 4 * y.length)) || "0");
+  });
+}
+
+test("ringSizes() gives one to three powers of two that cover the count with at most a fifth to spare", () => {
+  for (let count = 300; count < 100_000; count = Math.ceil(count * 1.01)) {
+    const sizes = ringSizes(count);
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    expect(total).toBeGreaterThanOrEqual(count);
+    expect(total).toBeLessThanOrEqual((count * 6) / 5);
+    expect(sizes.every((size) => Number.isInteger(Math.log2(size)))).toBe(true);
+  }
+});
+
+for (const limbDigits of [5, 4] as const) {
+  test(`multiply() equals BigInt on random lengths, ${limbDigits} digits in a limb`, () => {
+    for (let round = 0; round < 400; round++) {
+      const [digitsA, digitsB] = [10 ** (4 * Math.random()), 10 ** (4 * Math.random())].map(Math.ceil);
+      const [a, b] = [randomNumber(digitsA!), randomNumber(digitsB!)];
+      expect(multiply(a, b, limbDigits, "product", false)).toEqual([a * b]);
+      expect(multiply(a, b, limbDigits, "square", false)).toEqual([a * a]);
+      expect(multiply(a, b, limbDigits, "product", true)).toEqual([a * b, b * b]);
+    }
+  });
+
+  test(`multiply() equals BigInt on extreme digits, ${limbDigits} digits in a limb`, () => {
+    for (const digits of [1, 5, 6, 640, 1279, 1280, 1281, 2400, 5000, 20_000]) {
+      for (const a of extremes(digits)) {
+        for (const b of extremes(digits))
+          expect(multiply(a, b, limbDigits, "product", true)).toEqual([a * b, b * b]);
+      }
+    }
+  });
+}
+
+test("textResidue() and factorialResidue() equal BigInt's remainders", () => {
+  const prime = 2_147_483_629n;
+  const { factorialResidue, memory, textResidue } = kernel();
+  const room = new Registers(4096, 0, 5).x.address;
+  for (let digits = 1; digits < 300; digits++) {
+    const value = randomNumber(digits);
+    // At odd addresses as well: the text starts where its leading zeros end.
+    const address = room + (digits % 16);
+    new TextEncoder().encodeInto(value.toString(), new Uint8Array(memory.buffer, address, digits));
+    expect(textResidue(address, digits, prime)).toBe(value % prime);
+  }
+  let factorial = 1n;
+  for (let n = 0n; n < 100n; n++) {
+    if (n > 0n) factorial *= n;
+    expect(factorialResidue(n, prime)).toBe(factorial % prime);
+  }
+});

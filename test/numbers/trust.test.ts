@@ -1,0 +1,39 @@
+/** The primes of the check are primes of the right size, and other ones each time. */
+import { expect, test } from "bun:test";
+import { Distrust, distrusted, firstTrusted, powerModulo, randomPrime } from "../../src/numbers/trust.ts";
+
+test("randomPrime() gives primes between 2^30 and 2^31", () => {
+  const primes = Array.from({ length: 200 }, () => Number(randomPrime()));
+  for (const prime of primes) {
+    expect(prime).toBeWithin(2 ** 30, 2 ** 31);
+    let divisor = 2;
+    while (divisor * divisor <= prime && prime % divisor !== 0) divisor++;
+    if (divisor * divisor <= prime) throw new Error(`${prime} is divisible by ${divisor}`);
+  }
+  expect(new Set(primes).size).toBeGreaterThan(195);
+});
+
+test("powerModulo() equals BigInt's power", () => {
+  for (let exponent = 0n; exponent < 50n; exponent++)
+    expect(powerModulo(7n, exponent, 1009n)).toBe(7n ** exponent % 1009n);
+});
+
+test("firstTrusted() tries 5 digits, 4 digits, then BigInt, and counts what failed", () => {
+  const before = { ...distrusted };
+  const tried: number[] = [];
+  const attempt = (limbDigits: number): string => {
+    tried.push(limbDigits);
+    throw new Distrust(limbDigits === 5 ? "rounding" : "residue");
+  };
+  expect(firstTrusted<string>(attempt, () => "exact")).toBe("exact");
+  expect(tried).toEqual([5, 4]);
+  expect(distrusted).toEqual({ rounding: before.rounding + 1, residue: before.residue + 1 });
+});
+
+test("firstTrusted() passes other errors on", () => {
+  const bug = new Error("a bug");
+  const attempt = (): never => {
+    throw bug;
+  };
+  expect(() => firstTrusted(attempt, () => 0)).toThrow(bug);
+});
