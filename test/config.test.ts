@@ -1,8 +1,6 @@
 /** What can be set: flags over the environment over defaults, and nothing unchecked. */
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import os from "node:os";
-import path from "node:path";
 import { environmentName, LIMITS, parseInteger, resolveConfig } from "../src/config.ts";
 import { FibError } from "../src/errors.ts";
 import { thrown } from "./refusal.ts";
@@ -74,10 +72,14 @@ test("resolveConfig() keeps the state where XDG says, else in the home of the us
   for (const [env, file] of [
     [{ ...home, XDG_STATE_HOME: "/state" }, "/state/fibserver/cursor"],
     [{ ...home, XDG_STATE_HOME: "" }, "/home/somebody/.local/state/fibserver/cursor"],
-    [{}, path.join(os.homedir(), ".local/state/fibserver/cursor")],
+    [{ XDG_STATE_HOME: "/state" }, "/state/fibserver/cursor"],
   ] as const) {
     expect(resolveConfig({}, env).file).toBe(file);
   }
+  // Without a home there is no guessing: a cursor in some other place would look like a reset to 0.
+  const error = thrown(() => resolveConfig({}, {}));
+  expect(error.code).toBe("bad_argument");
+  expect(error.message).toContain("name a file with -f FILE");
 });
 
 test("resolveConfig() is not moved by PORT and the like: only FIBSERVER_ names count", () => {

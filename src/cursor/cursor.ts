@@ -206,17 +206,20 @@ export class Cursor {
     const foreign = known === undefined || known.slot !== slot || !isSameRecord(known.record, record);
     if (!foreign && otherFault === undefined) return known;
     if (this.#file.readOnlyReason !== undefined) return { record, slot };
-    // In place: were it torn, the other copy still holds the last position that can have been answered.
-    await this.#put(record, slot);
-    if (otherFault === undefined) return { record, slot };
-    this.#options.notice(
-      `${this.#file.path} was half damaged and is repaired; in the bad copy: ${otherFault}`,
-    );
+    if (otherFault === undefined) {
+      // In place: were it torn, the other copy still holds the last position that can have been answered.
+      await this.#put(record, slot);
+      return { record, slot };
+    }
+    // Into the bad copy, which has nothing to lose; a torn rewrite of the good one could leave none.
     const repaired = {
       record: { ...record, generation: record.generation + 1 },
       slot: slot === 0 ? 1 : 0,
     } as const;
     await this.#put(repaired.record, repaired.slot);
+    this.#options.notice(
+      `${this.#file.path} was half damaged and is repaired; in the bad copy: ${otherFault}`,
+    );
     return repaired;
   }
 

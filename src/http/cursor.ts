@@ -77,7 +77,8 @@ export function cursorRoutes({ cursor, indexMax, valueAt }: CursorServices) {
     .get("/", (c) =>
       cursor.submit(CURRENT, (outcome) => {
         if (outcome instanceof FibError) throw outcome;
-        if (generations(c.req.header("if-none-match"), true)?.includes(outcome.generation)) {
+        const known = c.req.header("if-none-match");
+        if (known?.trim() === "*" || generations(known, true)?.includes(outcome.generation)) {
           return c.body(null, 304, positionHeaders(outcome));
         }
         return c.json(

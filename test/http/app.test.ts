@@ -1,0 +1,542 @@
+/** Every row of the HTTP contract for the cursor, through the app itself: no port, a real file. */
+import { describe, expect, test } from "bun:test";
+import fs from "node:fs";
+import path from "node:path";
+import { openCursorFile } from "../../src/cursor/file.ts";
+import { createApp } from "../../src/http/app.ts";
+import { fibonacci } from "../../src/numbers/fibonacci.ts";
+import { openCursor, temporaryFolder } from "../temporary.ts";
+
+/** An app on a cursor of its own. */
+async function openApp({ indexMax = 92, lockTimeoutMs = 5000, valueAt = fibonacci } = {}) {
+  const file = path.join(temporaryFolder(), "cursor");
+  const opened = await openCursor(file, { indexMax, lockTimeoutMs });
+  const bugs: unknown[] = [];
+  let stopping = false;
+  const app = createApp({
+    cursor: opened.cursor,
+    indexMax,
+    valueAt,
+    isStopping: () => stopping,
+    onBug: (error) => bugs.push(error),
+  });
+  const request = async (line: string, headers: Record<string, string> = {}, body?: string) => {
+    const [method, target] = line.split(" ") as [string, string];
+    return app.request(target, { method, headers, ...(body !== undefined && { body }) });
+  };
+  const index = async () => (await opened.must("current")).index;
+  const moveTo = (target: number) => opened.must({ operation: "set", target });
+  return { ...opened, file, request, index, moveTo, bugs, stop: () => (stopping = true) };
+}
+
+/** A problem document, after checking what all of them share. */
+async function problemOf(response: Response) {
+  expect(response.headers.get("content-type")).toBe("application/problem+json");
+  expect(response.headers.get("cache-control")).toBe("no-store");
+  const body = (await response.json()) as Record<string, unknown>;
+  expect(Object.keys(body)).toEqual(["type", "title", "status", "detail", "instance", "code"]);
+  expect(body["status"]).toBe(response.status);
+  expect(body["type"]).toBe(`urn:fibserver:error:${String(body["code"])}`);
+  return body as { code: string; status: number; detail: string; instance: string; title: string };
+}
+
+const MOVES = ["GET /api0/next", "GET /api0/previous", "POST /v1/cursor/next", "POST /v1/cursor/previous"];
+const SET = `{"index":"0"}`;
+
+describe("/api0", () => {
+  test("next, previous and current have the very bodies and headers of the Go server", async () => {
+    const { request } = await openApp();
+    for (const [line, value] of [
+      ["current", "0"],
+      ["next", "1"],
+      ["next", "1"],
+      ["next", "2"],
+      ["next", "3"],
+      ["next", "5"],
+      ["current", "5"],
+      ["previous", "3"],
+      ["current", "3"],
+    ]) {
+      const response = await request(`GET /api0/${line}`);
+      expect(response.status).toBe(200);
+      expect(await response.text()).toBe(`{"value":"${value}","status":"200"}`);
+      expect(Object.fromEntries(response.headers)).toEqual({
+        "content-type": "application/json; charset=utf-8",
+        "cache-control": "no-store",
+      });
+    }
+  });
+
+  test("next counts up to the last number that fits into 64 bits", async () => {
+    const { request } = await openApp();
+    for (
+      let [value, next, index] = [1n, 1n, 1];
+      index <= 92;
+      [value, next, index] = [next, value + next, index + 1]
+    ) {
+      expect(await (await request("GET /api0/next")).text()).toBe(`{"value":"${value}","status":"200"}`);
+    }
+    expect(await (await request("GET /api0/current")).text()).toContain(`"7540113804746346429"`);
+  });
+
+  test("previous at 0 is 409 with -1, and next at --max-index 507 with -2; the position stays", async () => {
+    const { request, moveTo, index } = await openApp();
+    const start = await request("GET /api0/previous");
+    expect(start.status).toBe(409);
+    expect(await start.text()).toBe(`{"value":"-1","status":"409"}`);
+    expect(start.headers.get("content-type")).toBe("application/json; charset=utf-8");
+    expect(await index()).toBe(0);
+    await moveTo(92);
+    const end = await request("GET /api0/next");
+    expect(end.status).toBe(507);
+    expect(await end.text()).toBe(`{"value":"-2","status":"507"}`);
+    expect(end.headers.get("cache-control")).toBe("no-store");
+    expect(await index()).toBe(92);
+  });
+
+  test("--max-index moves the end, and values beyond 64 bits are exact", async () => {
+    const { request, moveTo } = await openApp({ indexMax: 1000 });
+    await moveTo(299);
+    expect(await (await request("GET /api0/next")).text()).toBe(
+      `{"value":"222232244629420445529739893461909967206666939096499764990979600","status":"200"}`,
+    );
+    await moveTo(1000);
+    expect((await request("GET /api0/next")).status).toBe(507);
+  });
+
+  test("a file that stays locked is 503 with -3 and Retry-After, and nothing moves", async () => {
+    const { request, file, index } = await openApp({ lockTimeoutMs: 10 });
+    const other = openCursorFile(file, () => {});
+    expect(other.tryLock()).toBe(true);
+    for (const move of ["next", "previous"]) {
+      const response = await request(`GET /api0/${move}`);
+      expect(response.status).toBe(503);
+      expect(await response.text()).toBe(`{"value":"-3","status":"503"}`);
+      expect(response.headers.get("retry-after")).toBe("1");
+      expect(response.headers.get("content-type")).toBe("application/json; charset=utf-8");
+    }
+    // Nobody else has moved it, so it can be shown.
+    expect((await request("GET /api0/current")).status).toBe(200);
+    other.close();
+    expect(await index()).toBe(0);
+  });
+
+  test("a file that is gone, or damaged, is 503 with -3 on all three", async () => {
+    const { request, file, bugs } = await openApp();
+    const breakages: (() => void)[] = [
+      () => fs.writeFileSync(file, new Uint8Array(8192)),
+      () => fs.writeFileSync(file, "short"),
+      () => fs.rmSync(file),
+    ];
+    for (const breakIt of breakages) {
+      breakIt();
+      for (const route of ["current", "next", "previous"]) {
+        const response = await request(`GET /api0/${route}`);
+        expect(await response.text()).toBe(`{"value":"-3","status":"503"}`);
+        expect(response.status).toBe(503);
+        expect(response.headers.get("retry-after")).toBe("1");
+      }
+    }
+    expect(bugs).toEqual([]);
+  });
+});
+
+describe("/v1/cursor", () => {
+  test("GET shows the position, its value and its ETag, and never moves", async () => {
+    const { request, moveTo } = await openApp();
+    const { generation } = await moveTo(7);
+    for (let i = 0; i < 3; i++) {
+      const response = await request("GET /v1/cursor");
+      expect(response.status).toBe(200);
+      expect(await response.text()).toBe(`{"index":"7","value":"13"}`);
+      expect(response.headers.get("etag")).toBe(`"${generation}"`);
+      expect(response.headers.get("cache-control")).toBe("no-store");
+      expect(response.headers.get("content-type")).toBe("application/json");
+    }
+  });
+
+  test("POST next and previous, and PUT, answer the new position with the ETag that GET then has", async () => {
+    const { request } = await openApp();
+    const seen = new Set<string>();
+    for (const [line, body, expected] of [
+      ["POST /v1/cursor/next", undefined, `{"index":"1","value":"1"}`],
+      ["POST /v1/cursor/next", undefined, `{"index":"2","value":"1"}`],
+      ["POST /v1/cursor/previous", undefined, `{"index":"1","value":"1"}`],
+      ["PUT /v1/cursor", `{"index":"92"}`, `{"index":"92","value":"7540113804746346429"}`],
+      ["PUT /v1/cursor", `{"index":"92"}`, `{"index":"92","value":"7540113804746346429"}`],
+      ["PUT /v1/cursor", `{"index":"0"}`, `{"index":"0","value":"0"}`],
+    ] as const) {
+      const response = await request(line, {}, body);
+      expect(response.status).toBe(200);
+      expect(await response.text()).toBe(expected);
+      const tag = response.headers.get("etag")!;
+      expect(tag).toMatch(/^"\d+"$/);
+      expect(seen.has(tag)).toBe(false);
+      seen.add(tag);
+      const shown = await request("GET /v1/cursor");
+      expect(await shown.text()).toBe(expected);
+      expect(shown.headers.get("etag")).toBe(tag);
+    }
+  });
+
+  test("the ends are problems of their own, and the position stays", async () => {
+    const { request, moveTo, index } = await openApp();
+    const start = await request("POST /v1/cursor/previous");
+    expect(start.status).toBe(409);
+    expect(await problemOf(start)).toMatchObject({
+      code: "sequence_start",
+      instance: "/v1/cursor/previous",
+    });
+    await moveTo(92);
+    const end = await request("POST /v1/cursor/next");
+    expect(end.status).toBe(507);
+    expect(await problemOf(end)).toMatchObject({ code: "sequence_end" });
+    expect(await index()).toBe(92);
+  });
+
+  test("a file that stays locked, or is gone, is a 503 problem with Retry-After", async () => {
+    const { request, file } = await openApp({ lockTimeoutMs: 10 });
+    const other = openCursorFile(file, () => {});
+    expect(other.tryLock()).toBe(true);
+    const locked = await request("POST /v1/cursor/next");
+    expect(locked.status).toBe(503);
+    expect(locked.headers.get("retry-after")).toBe("1");
+    expect(await problemOf(locked)).toMatchObject({ code: "cursor_locked" });
+    other.close();
+    fs.renameSync(file, `${file}.away`);
+    const gone = await request("GET /v1/cursor");
+    expect(gone.status).toBe(503);
+    expect(gone.headers.get("retry-after")).toBe("1");
+    expect(await problemOf(gone)).toMatchObject({ code: "cursor_io" });
+    fs.renameSync(`${file}.away`, file);
+    expect((await request("GET /v1/cursor")).status).toBe(200);
+  });
+
+  test("PUT refuses every body that names no index it can go to, and the position stays", async () => {
+    const { request, moveTo, index } = await openApp();
+    await moveTo(5);
+    for (const body of [
+      "",
+      "index=3",
+      "{",
+      `{"index":"3"`,
+      "null",
+      "[]",
+      "3",
+      `"3"`,
+      "{}",
+      `{"Index":"3"}`,
+      `{"index":3}`,
+      `{"index":null}`,
+      `{"index":["3"]}`,
+      `{"index":{"toString":"3"}}`,
+      `{"index":""}`,
+      `{"index":"abc"}`,
+      `{"index":"-1"}`,
+      `{"index":"+1"}`,
+      `{"index":"1.0"}`,
+      `{"index":"1e1"}`,
+      `{"index":"0x1"}`,
+      `{"index":" 1"}`,
+      `{"index":"93"}`,
+      `{"index":"9007199254740993"}`,
+      `{"index":"${"9".repeat(400)}"}`,
+      `{"__proto__":{"index":"3"}}`,
+      `\u0000`,
+    ]) {
+      const response = await request("PUT /v1/cursor", {}, body);
+      expect(response.status, body).toBe(400);
+      const { code, detail } = await problemOf(response);
+      expect(code).toBe("bad_argument");
+      expect(detail).toMatch(/PUT \{"index":"0"\}|from 0 to 92/);
+      expect(detail.length).toBeLessThan(200);
+    }
+    expect(await index()).toBe(5);
+  });
+
+  test("If-Match moves at the position that it names, and is 412 when the cursor has moved on", async () => {
+    const { request, index } = await openApp();
+    const tag = (await request("GET /v1/cursor")).headers.get("etag")!;
+    const moved = await request("POST /v1/cursor/next", { "if-match": tag });
+    expect(moved.status).toBe(200);
+    for (const line of ["POST /v1/cursor/next", "POST /v1/cursor/previous", "PUT /v1/cursor"]) {
+      for (const outdated of [tag, `W/${moved.headers.get("etag")}`, `"x"`, "", `"99999999999999999999"`]) {
+        const response = await request(
+          line,
+          { "if-match": outdated },
+          line.startsWith("PUT") ? SET : undefined,
+        );
+        expect(response.status, outdated).toBe(412);
+        expect(await problemOf(response)).toMatchObject({ code: "cursor_moved" });
+      }
+    }
+    expect(await index()).toBe(1);
+    const list = `"0", ${moved.headers.get("etag")} , "x"`;
+    expect((await request("POST /v1/cursor/next", { "if-match": list })).status).toBe(200);
+    expect((await request("POST /v1/cursor/next", { "if-match": "*" })).status).toBe(200);
+    expect(await index()).toBe(3);
+  });
+
+  test("of many who move from the same ETag one is answered, the others are 412", async () => {
+    const { request, index } = await openApp();
+    const tag = (await request("GET /v1/cursor")).headers.get("etag")!;
+    const responses = await Promise.all(
+      Array.from({ length: 20 }, () => request("POST /v1/cursor/next", { "if-match": tag })),
+    );
+    const statuses = responses.map(({ status }) => status).toSorted((a, b) => a - b);
+    expect(statuses).toEqual([200, ...Array.from({ length: 19 }, () => 412)]);
+    expect(await index()).toBe(1);
+  });
+
+  test("If-None-Match is 304 without a body while the position is the one it names", async () => {
+    const { request, moveTo } = await openApp();
+    await moveTo(4);
+    const tag = (await request("GET /v1/cursor")).headers.get("etag")!;
+    for (const known of [tag, `W/${tag}`, `"0", ${tag}`, "*"]) {
+      const response = await request("GET /v1/cursor", { "if-none-match": known });
+      expect(response.status, known).toBe(304);
+      expect(response.headers.get("etag")).toBe(tag);
+      expect(await response.text()).toBe("");
+    }
+    await moveTo(5);
+    for (const outdated of [tag, "", `"x"`]) {
+      expect((await request("GET /v1/cursor", { "if-none-match": outdated })).status).toBe(200);
+    }
+  });
+});
+
+describe("Idempotency-Key", () => {
+  test("a retry is answered as the first time, moves nothing, and says so", async () => {
+    const { request, index } = await openApp();
+    const headers = { "idempotency-key": "8e03978e-40d5-43dd-bc93-6894a57f9324" };
+    const first = await request("POST /v1/cursor/next", headers);
+    expect(first.headers.has("idempotency-replayed")).toBe(false);
+    await request("POST /v1/cursor/next");
+    const retry = await request("POST /v1/cursor/next", headers);
+    expect(retry.status).toBe(200);
+    expect(await retry.text()).toBe(await first.text());
+    expect(retry.headers.get("idempotency-replayed")).toBe("true");
+    // The position has moved on since, so there is no ETag that would be right.
+    expect(retry.headers.has("etag")).toBe(false);
+    expect(await index()).toBe(2);
+  });
+
+  test("a retry with the If-Match of the first time is answered too", async () => {
+    const { request, index } = await openApp();
+    const etag = (await request("GET /v1/cursor")).headers.get("etag")!;
+    const headers = { "idempotency-key": "k", "if-match": etag };
+    for (let i = 0; i < 3; i++) {
+      const response = await request("PUT /v1/cursor", headers, `{"index":"9"}`);
+      expect(await response.text()).toBe(`{"index":"9","value":"34"}`);
+    }
+    expect(await index()).toBe(9);
+  });
+
+  test("a key for another operation, or another index, is 422 and moves nothing", async () => {
+    const { request, index } = await openApp();
+    const headers = { "idempotency-key": "k" };
+    await request("PUT /v1/cursor", headers, `{"index":"9"}`);
+    for (const [line, body] of [
+      ["POST /v1/cursor/next", undefined],
+      ["POST /v1/cursor/previous", undefined],
+      ["PUT /v1/cursor", `{"index":"8"}`],
+    ] as const) {
+      const response = await request(line, headers, body);
+      expect(response.status).toBe(422);
+      expect(await problemOf(response)).toMatchObject({ code: "key_reused" });
+    }
+    expect(await index()).toBe(9);
+  });
+
+  test("a key is told from every other one, and has 1 to 255 characters", async () => {
+    const { request, index } = await openApp();
+    for (const key of ["a", "A", "aa", "a,a", "x".repeat(255)]) {
+      expect((await request("POST /v1/cursor/next", { "idempotency-key": key })).status).toBe(200);
+    }
+    expect(await index()).toBe(5);
+    for (const key of ["", "x".repeat(256), "x".repeat(5000)]) {
+      const response = await request("POST /v1/cursor/next", { "idempotency-key": key });
+      expect(response.status).toBe(400);
+      expect(await problemOf(response)).toMatchObject({ code: "bad_argument" });
+    }
+    expect(await index()).toBe(5);
+  });
+});
+
+describe("browsers", () => {
+  const foreign: Record<string, string>[] = [
+    { "sec-fetch-site": "cross-site" },
+    { "sec-fetch-site": "same-site" },
+    { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" },
+    { "sec-fetch-site": "same-origin", "sec-purpose": "prefetch" },
+    { "sec-purpose": "prefetch;prerender" },
+    { purpose: "prefetch" },
+  ];
+
+  test("a cross-site, same-site or prefetch request is 403 on every route that moves", async () => {
+    const { request, moveTo, index } = await openApp();
+    await moveTo(5);
+    for (const headers of foreign) {
+      for (const line of [...MOVES, "PUT /v1/cursor"]) {
+        const response = await request(line, headers, line.startsWith("PUT") ? SET : undefined);
+        expect(response.status, `${line} ${JSON.stringify(headers)}`).toBe(403);
+        expect(await problemOf(response)).toMatchObject({ code: "forbidden" });
+      }
+    }
+    expect(await index()).toBe(5);
+  });
+
+  test("an Origin that is not ours is 403 on what a page can only send with one", async () => {
+    const { request, moveTo, index } = await openApp();
+    await moveTo(5);
+    for (const origin of ["https://evil.example", "null", "http://localhost:1", "https://localhost"]) {
+      for (const line of ["POST /v1/cursor/next", "POST /v1/cursor/previous", "PUT /v1/cursor"]) {
+        const response = await request(line, { origin }, line.startsWith("PUT") ? SET : undefined);
+        expect(response.status, `${line} ${origin}`).toBe(403);
+      }
+    }
+    expect(await index()).toBe(5);
+    expect((await request("POST /v1/cursor/next", { origin: "http://localhost" })).status).toBe(200);
+  });
+
+  test("a page of ours, a typed address and a program may move", async () => {
+    const { request, index } = await openApp();
+    for (const headers of [{ "sec-fetch-site": "same-origin" }, { "sec-fetch-site": "none" }, {}]) {
+      expect((await request("GET /api0/next", headers)).status).toBe(200);
+      expect((await request("POST /v1/cursor/next", headers)).status).toBe(200);
+    }
+    expect(await index()).toBe(6);
+  });
+
+  test("reading is not refused", async () => {
+    const { request } = await openApp();
+    for (const headers of foreign) {
+      expect((await request("GET /api0/current", headers)).status).toBe(200);
+      expect((await request("GET /v1/cursor", headers)).status).toBe(200);
+    }
+  });
+});
+
+describe("methods and paths", () => {
+  test("another method is 405 with what is allowed, and moves nothing", async () => {
+    const { request, moveTo, index } = await openApp();
+    await moveTo(5);
+    for (const [target, allowed] of Object.entries({
+      "/api0/next": ["GET"],
+      "/api0/previous": ["GET"],
+      "/api0/current": ["GET", "HEAD"],
+      "/v1/cursor": ["GET", "PUT", "HEAD"],
+      "/v1/cursor/next": ["POST"],
+      "/v1/cursor/previous": ["POST"],
+      "/test/stats": ["GET", "HEAD"],
+      "/livez": ["GET", "HEAD"],
+      "/readyz": ["GET", "HEAD"],
+    })) {
+      for (const method of ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"]) {
+        if (allowed.includes(method)) continue;
+        const response = await request(`${method} ${target}`);
+        expect(response.status, `${method} ${target}`).toBe(405);
+        expect(response.headers.get("allow")).toBe(allowed.join(", "));
+        if (method !== "HEAD") expect((await problemOf(response)).code).toBe("method_not_allowed");
+      }
+    }
+    expect(await index()).toBe(5);
+  });
+
+  test("HEAD never moves the cursor", async () => {
+    const { request, moveTo, index } = await openApp();
+    await moveTo(5);
+    for (const line of MOVES) {
+      const response = await request(line.replace(/^\w+/, "HEAD"));
+      expect(response.status).toBe(405);
+    }
+    for (const target of ["/api0/current", "/v1/cursor"]) {
+      const response = await request(`HEAD ${target}`);
+      expect(response.status).toBe(200);
+      expect(await response.text()).toBe("");
+    }
+    expect(await index()).toBe(5);
+  });
+
+  test("an unknown path is a 404 problem, whatever the method", async () => {
+    const { request, index, bugs } = await openApp();
+    for (const target of [
+      "/",
+      "/api0",
+      "/api0/",
+      "/api0/nex",
+      "/api0/next/",
+      "/api0/next/x",
+      "/API0/next",
+      "/v1",
+      "/v1/cursor/current",
+      "/%",
+      "/%00",
+      "/../etc/passwd",
+      "/api0/%6Eext%2F",
+      "/__proto__",
+    ]) {
+      for (const method of ["GET", "POST", "DELETE"]) {
+        const response = await request(`${method} ${target}`);
+        expect(response.status, `${method} ${target}`).toBe(404);
+        expect((await problemOf(response)).code).toBe("not_found");
+      }
+    }
+    expect(await index()).toBe(0);
+    expect(bugs).toEqual([]);
+  });
+
+  test("a bug is a 500 that shows nothing of itself, and is told to the owner", async () => {
+    const { request, bugs } = await openApp({
+      valueAt: () => {
+        throw new TypeError("secret inside");
+      },
+    });
+    for (const line of ["GET /api0/current", "GET /api0/next", "GET /v1/cursor"]) {
+      const response = await request(line);
+      expect(response.status).toBe(500);
+      const text = await response.clone().text();
+      expect(text).not.toContain("secret");
+      expect((await problemOf(response)).code).toBe("internal");
+    }
+    expect(bugs.map(String)).toEqual(Array.from({ length: 3 }, () => "TypeError: secret inside"));
+  });
+});
+
+describe("operation", () => {
+  test("/livez is ok whatever the cursor does; /readyz only while it can answer", async () => {
+    const { request, cursor, file } = await openApp();
+    for (const target of ["/livez", "/readyz"]) {
+      const response = await request(`GET ${target}`);
+      expect(await response.text()).toBe("ok\n");
+      expect(response.headers.get("cache-control")).toBe("no-store");
+    }
+    fs.renameSync(file, `${file}.away`);
+    expect((await request("GET /readyz")).status).toBe(503);
+    fs.renameSync(`${file}.away`, file);
+    expect((await request("GET /readyz")).status).toBe(200);
+    await cursor.close();
+    const failed = await request("GET /readyz");
+    expect(failed.status).toBe(503);
+    expect(await problemOf(failed)).toMatchObject({ code: "cursor_io" });
+    expect((await request("GET /livez")).status).toBe(200);
+  });
+
+  test("/readyz fails from the moment that a stop has begun", async () => {
+    const { request, stop } = await openApp();
+    stop();
+    const response = await request("GET /readyz");
+    expect(response.status).toBe(503);
+    expect(await problemOf(response)).toMatchObject({ code: "overloaded" });
+  });
+
+  test("/test/stats has the line of the Go server, with numbers of this process", async () => {
+    const { request } = await openApp();
+    const response = await request("GET /test/stats");
+    const match = /^Total system memory used: {2}(\d+) bytes\. Allocated on heap: {2}(\d+) bytes\.$/.exec(
+      await response.text(),
+    );
+    expect(Number(match?.[1])).toBeGreaterThan(1_000_000);
+    expect(Number(match?.[2])).toBeGreaterThan(100_000);
+  });
+});
