@@ -20,6 +20,8 @@ export const LIMITS = {
   keyCharsMax: 255,
   /** Where `--max-index` ends: F(100,000,000) has 20,898,764 digits. */
   indexMaxMax: 100_000_000,
+  /** Room for the long numbers that are being sent: 12 of the longest. */
+  resultBytesMax: 256 * 2 ** 20,
 } as const;
 
 /** The flags of every command that touches the cursor, as citty describes them. */
@@ -57,6 +59,28 @@ export const SERVER_FLAGS = {
   },
 } as const;
 
+/** The flags of how much one request may ask for. */
+export const LIMIT_FLAGS = {
+  "max-digits": { type: "string", valueHint: "N", description: "Digits of the longest result (25000000)" },
+  "max-sequence": {
+    type: "string",
+    valueHint: "N",
+    description: "Terms of the longest /v1/sequence (1000000)",
+  },
+  "max-terms": { type: "string", valueHint: "N", description: "Terms that /?sn= and /fib/ write (100000)" },
+  "max-computations": {
+    type: "string",
+    valueHint: "N",
+    description: "Long computations at the same time (the number of CPUs, less one)",
+  },
+  "max-queue": { type: "string", valueHint: "N", description: "Long computations that may wait (64)" },
+  "max-streams": {
+    type: "string",
+    valueHint: "N",
+    description: "Long bodies that are sent at the same time (256)",
+  },
+} as const;
+
 /** The flags of how the process runs. */
 export const PROCESS_FLAGS = {
   debug: { type: "boolean", alias: "d", description: "Log each request and what it took" },
@@ -75,11 +99,19 @@ export interface Config {
   readonly host: string;
   /** Host names, lower case, that a request may name besides our own. */
   readonly allowHosts: readonly string[];
+  readonly digitsMax: number;
+  /** Terms of a `/v1/sequence`, and of the earlier routes. */
+  readonly termsMax: number;
+  readonly earlierTermsMax: number;
+  /** Threads that compute, and jobs that may wait for one. */
+  readonly computationsMax: number;
+  readonly queueMax: number;
+  readonly streamsMax: number;
   readonly debug: boolean;
   readonly oneCpu: boolean;
 }
 
-/** The values of flags by their long names, as parsed. */
+/** The values of flags by their long names, as parsed: text, true or false. */
 export type Flags = Readonly<Record<string, string | boolean | undefined>>;
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -109,6 +141,7 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
   };
   const file = setting("file").text;
   if (file === "") throw new FibError("bad_argument", "Cannot use an empty file name: fibserver -f FILE");
+  const oneCpu = on("one-cpu");
   return Object.freeze({
     file: file ?? defaultFile(env),
     fileIsDefault: file === undefined,
@@ -120,8 +153,19 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
       .split(",")
       .map((name) => name.trim().toLowerCase())
       .filter((name) => name !== ""),
+    digitsMax: integer("max-digits", 25_000_000, 1, 1_000_000_000),
+    termsMax: integer("max-sequence", 1_000_000, 1, 1_000_000_000),
+    earlierTermsMax: integer("max-terms", 100_000, 1, 1_000_000_000),
+    computationsMax: integer(
+      "max-computations",
+      oneCpu ? 1 : Math.max(1, navigator.hardwareConcurrency - 1),
+      1,
+      1024,
+    ),
+    queueMax: integer("max-queue", 64, 0, 100_000),
+    streamsMax: integer("max-streams", 256, 1, 100_000),
     debug: on("debug"),
-    oneCpu: on("one-cpu"),
+    oneCpu,
   });
 }
 

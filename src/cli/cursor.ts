@@ -10,6 +10,7 @@ import { encodeGoFile } from "../cursor/go.ts";
 import { decodeCopies } from "../cursor/record.ts";
 import { FibError } from "../errors.ts";
 import { fibonacci } from "../numbers/fibonacci.ts";
+import { textOf } from "../numbers/decimal.ts";
 import type { Command } from "./arguments.ts";
 import { usageError } from "./arguments.ts";
 import { ask, openShellCursor, printPosition } from "./moves.ts";
@@ -50,7 +51,7 @@ const set = defineCommand({
     const cursor = await openShellCursor(config);
     try {
       const { index } = await ask(cursor, { operation: "set", target });
-      printPosition(index, fibonacci(index), "has moved to");
+      printPosition(index, textOf(fibonacci(index)), "has moved to");
     } finally {
       await cursor.close();
     }

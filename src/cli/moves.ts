@@ -10,6 +10,7 @@ import type { CursorRequest, Outcome, Position } from "../cursor/moves.ts";
 import { FibError } from "../errors.ts";
 import { goAnswer } from "../go-answer.ts";
 import { fibonacci } from "../numbers/fibonacci.ts";
+import { textOf } from "../numbers/decimal.ts";
 import { print, warn } from "./output.ts";
 
 /** What the letters of the Go server's shell mean. */
@@ -95,6 +96,6 @@ export async function runMoves(config: Config, letters: readonly Letter[], json:
  */
 export async function moveAndPrint(cursor: Cursor, letter: Letter, json: boolean): Promise<void> {
   const { index } = await ask(cursor, { operation: LETTERS[letter] });
-  const value = fibonacci(index);
+  const value = textOf(fibonacci(index));
   printPosition(index, json ? goAnswer(value) : value, letter === "c" ? "stays at" : "has moved to");
 }

@@ -13,10 +13,18 @@ const STDOUT = 1;
  * @throws {@link FibError} `output_failed`, when the reader is gone or the device is full.
  */
 export function print(text: string): void {
-  const bytes = Buffer.from(text);
+  write(STDOUT, Buffer.from(text));
+}
+
+/**
+ * Writes all bytes to a descriptor before it returns.
+ *
+ * @throws {@link FibError} `output_failed`, with the system's error as its cause.
+ */
+export function write(fd: number, bytes: Uint8Array): void {
   for (let sent = 0; sent < bytes.length;) {
     try {
-      sent += fs.writeSync(STDOUT, bytes, sent);
+      sent += fs.writeSync(fd, bytes, sent);
     } catch (error) {
       // A pipe that somebody else made non-blocking is full: its reader needs a moment.
       if (error instanceof Error && "code" in error && error.code === "EAGAIN") Bun.sleepSync(1);

@@ -6,7 +6,14 @@
  * @module
  */
 import { defineCommand } from "citty";
-import { CURSOR_FLAGS, PROCESS_FLAGS, resolveConfig, SERVER_FLAGS } from "../config.ts";
+import {
+  CURSOR_FLAGS,
+  type Flags,
+  LIMIT_FLAGS,
+  PROCESS_FLAGS,
+  resolveConfig,
+  SERVER_FLAGS,
+} from "../config.ts";
 import { type Command, nearest, usageError } from "./arguments.ts";
 import { isLetter, LETTERS, runMoves } from "./moves.ts";
 
@@ -21,6 +28,7 @@ const root = defineCommand({
     },
     ...CURSOR_FLAGS,
     ...SERVER_FLAGS,
+    ...LIMIT_FLAGS,
     ...PROCESS_FLAGS,
     interactive: { type: "boolean", alias: "i", description: "Read p, c, n, h and q from standard input" },
     json: { type: "boolean", description: "Print what the server would answer" },
@@ -28,22 +36,10 @@ const root = defineCommand({
     help: { type: "boolean", alias: "h", description: "Print this help" },
   },
   async run({ args }) {
-    const config = resolveConfig(
-      {
-        file: args.file,
-        "max-index": args["max-index"],
-        "lock-timeout": args["lock-timeout"],
-        port: args.port,
-        host: args.host,
-        "allow-host": args["allow-host"],
-        debug: args.debug,
-        "one-cpu": args["one-cpu"],
-      },
-      process.env,
-    );
+    const config = resolveConfig(args as unknown as Flags, process.env);
     const letters = checkLetters(args._);
-    const serving = args.port ?? args.host ?? args["allow-host"];
-    if (serving !== undefined && (letters.length > 0 || args.interactive)) {
+    const serving = Object.keys({ ...SERVER_FLAGS, ...LIMIT_FLAGS }).some((flag) => args[flag] !== undefined);
+    if (serving && (letters.length > 0 || args.interactive)) {
       throw usageError("fibserver", "it either serves or moves", `fibserver ${letters.join(" ") || "-i"}`);
     }
     if (args.interactive && letters.length > 0) {
@@ -56,7 +52,15 @@ const root = defineCommand({
   },
 });
 
-const subCommands = { cursor: async () => (await import("./cursor.ts")).cursor };
+const numbers = () => import("./numbers.ts");
+const subCommands = {
+  cursor: async () => (await import("./cursor.ts")).cursor,
+  fib: async () => (await numbers()).fib,
+  fact: async () => (await numbers()).fact,
+  ack: async () => (await numbers()).ack,
+  index: async () => (await numbers()).index,
+  seq: async () => (await import("./sequence.ts")).seq,
+};
 
 /** The root of all commands. */
 export const fibserver: Command = { ...root, subCommands };

@@ -4,13 +4,16 @@
  */
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import type { Config } from "../config.ts";
+import { type Config, LIMITS } from "../config.ts";
 import { Cursor } from "../cursor/cursor.ts";
 import { FibError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
+import { Streams } from "../http/streams.ts";
 import { listen } from "../http/server.ts";
 import { openLog } from "../log.ts";
-import { fibonacci } from "../numbers/fibonacci.ts";
+import { Neighbours } from "../numbers/neighbours.ts";
+import { Pool } from "../numbers/pool.ts";
+import { Results } from "../numbers/results.ts";
 
 /**
  * Serves until SIGTERM or SIGINT, or until the cursor's file fails.
@@ -30,11 +33,18 @@ export async function serve(config: Config): Promise<void> {
     notice: (message) => log.warn(message),
     onFailure: end.resolve,
   });
+  const pool = new Pool({ threads: config.computationsMax, queueMax: config.queueMax });
+  const neighbours = new Neighbours(pool);
   let stopping = false;
   const app = createApp({
     cursor,
     indexMax: config.indexMax,
-    valueAt: fibonacci,
+    valueAt: (index) => neighbours.at(index),
+    results: new Results(pool, LIMITS.resultBytesMax),
+    streams: new Streams(config.streamsMax),
+    digitsMax: config.digitsMax,
+    termsMax: config.termsMax,
+    earlierTermsMax: config.earlierTermsMax,
     isStopping: () => stopping,
     onBug: (error) => log.error("A request failed: {error}", { error: String((error as Error).stack) }),
   });
@@ -61,6 +71,7 @@ export async function serve(config: Config): Promise<void> {
   log.info("Stopping: {reason}", { reason: failure?.message ?? "asked to by a signal" });
   const whole = await server.stop();
   if (!whole) log.warn("Connections were cut: they were still busy at the deadline");
+  await pool.close();
   await cursor.close();
   if (failure) throw failure;
 }

@@ -110,7 +110,7 @@ export class Cursor {
    * one promise for each request, not two.
    * @returns What `answer` returned.
    */
-  submit<T>(request: CursorRequest, answer: (outcome: Outcome) => T): Promise<T> {
+  submit<T>(request: CursorRequest, answer: (outcome: Outcome) => T | Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const waiting = { request, answer, resolve: resolve as (result: unknown) => void, reject };
       if (this.#failure !== undefined) return settle(waiting, this.#failure);

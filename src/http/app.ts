@@ -5,11 +5,14 @@
 import { Hono } from "hono";
 import { FibError } from "../errors.ts";
 import { type CursorServices, cursorRoutes, goCursorRoutes } from "./cursor.ts";
+import { earlierRoutes, type EarlierServices } from "./earlier.ts";
+import { numberRoutes } from "./numbers.ts";
 import { methodNotAllowed, problem } from "./problem.ts";
+import { sequenceRoutes } from "./sequence.ts";
 import { type SystemServices, systemRoutes } from "./system.ts";
 
 /** What the routes need. */
-export interface Services extends CursorServices, SystemServices {
+export interface Services extends CursorServices, EarlierServices, SystemServices {
   /** Told of each error that is a bug. */
   readonly onBug: (error: unknown) => void;
 }
@@ -26,6 +29,9 @@ export function createApp(services: Services) {
   return app
     .route("/api0", goCursorRoutes(services))
     .route("/v1/cursor", cursorRoutes(services))
+    .route("/v1", numberRoutes(services))
+    .route("/v1", sequenceRoutes(services))
+    .route("/", earlierRoutes(services))
     .route("/", systemRoutes(services))
     .notFound((c) => {
       const allowed = METHODS.filter((method) => app.router.match(method, c.req.path)[0].length > 0);

@@ -19,8 +19,8 @@ import { methodNotAllowed, problem, retryAfter } from "./problem.ts";
 export interface CursorServices {
   readonly cursor: Cursor;
   readonly indexMax: number;
-  /** F(index) as text. */
-  readonly valueAt: (index: number) => string;
+  /** F(index) as text; a promise where it takes long. */
+  readonly valueAt: (index: number) => string | Promise<string>;
 }
 
 const GO_HEADERS = { "content-type": "application/json; charset=utf-8", "cache-control": "no-store" };
@@ -29,8 +29,11 @@ const CURRENT: CursorRequest = { operation: "current" };
 
 /** The Go server's three routes. */
 export function goCursorRoutes({ cursor, valueAt }: CursorServices) {
-  const answer = (outcome: Outcome) =>
-    outcome instanceof FibError ? goError(outcome) : new Response(goAnswer(valueAt(outcome.index)), GO_OK);
+  const answer = (outcome: Outcome) => {
+    if (outcome instanceof FibError) return goError(outcome);
+    const value = valueAt(outcome.index);
+    return typeof value === "string" ? goOk(value) : value.then(goOk);
+  };
 
   const mover = (operation: "next" | "previous") => {
     const request: CursorRequest = { operation };
@@ -53,14 +56,17 @@ export function goCursorRoutes({ cursor, valueAt }: CursorServices) {
 
 /** `/v1/cursor`: conditional, keyed, and with big integers as strings. */
 export function cursorRoutes({ cursor, indexMax, valueAt }: CursorServices) {
+  const show = async (c: Context, position: Position) =>
+    c.json(
+      { index: String(position.index), value: await valueAt(position.index) },
+      200,
+      positionHeaders(position),
+    );
+
   const submit = (c: Context, request: CursorRequest) =>
     cursor.submit(request, (outcome) => {
       if (outcome instanceof FibError) throw outcome;
-      return c.json(
-        { index: String(outcome.index), value: valueAt(outcome.index) },
-        200,
-        positionHeaders(outcome),
-      );
+      return show(c, outcome);
     });
 
   const move = (c: Context, request: CursorRequest) => {
@@ -75,22 +81,22 @@ export function cursorRoutes({ cursor, indexMax, valueAt }: CursorServices) {
 
   return new Hono()
     .get("/", (c) =>
-      cursor.submit(CURRENT, (outcome) => {
+      cursor.submit<Response>(CURRENT, (outcome) => {
         if (outcome instanceof FibError) throw outcome;
         const known = c.req.header("if-none-match");
         if (known?.trim() === "*" || generations(known, true)?.includes(outcome.generation)) {
           return c.body(null, 304, positionHeaders(outcome));
         }
-        return c.json(
-          { index: String(outcome.index), value: valueAt(outcome.index) },
-          200,
-          positionHeaders(outcome),
-        );
+        return show(c, outcome);
       }),
     )
     .put("/", async (c) => move(c, { operation: "set", target: targetIndex(await c.req.text(), indexMax) }))
     .post("/next", (c) => move(c, { operation: "next" }))
     .post("/previous", (c) => move(c, { operation: "previous" }));
+}
+
+function goOk(value: string): Response {
+  return new Response(goAnswer(value), GO_OK);
 }
 
 function goError(error: FibError): Response {

@@ -14,13 +14,19 @@ const RETRY_AFTER_SECONDS = 1;
  * @param error - A {@link FibError}; anything else is a bug and shows nothing of itself.
  * @param instance - The path that was asked for.
  * @param headers - Further headers, such as `Allow`.
+ * @param members - Further members of the document.
  */
-export function problem(error: unknown, instance: string, headers: Record<string, string> = {}): Response {
+export function problem(
+  error: unknown,
+  instance: string,
+  headers: Record<string, string> = {},
+  members: Record<string, unknown> = {},
+): Response {
   const code: ErrorCode = error instanceof FibError ? error.code : "internal";
   const { http: status, title } = CODES[code];
   const detail =
     error instanceof FibError ? error.message : "The request could not be answered; the log says more";
-  const body = { type: `urn:fibserver:error:${code}`, title, status, detail, instance, code };
+  const body = { type: `urn:fibserver:error:${code}`, title, status, detail, instance, code, ...members };
   return new Response(JSON.stringify(body), {
     status,
     headers: {

@@ -22,3 +22,12 @@ export function toDigits(value: bigint): Digits {
   new TextEncoder().encodeInto(text, digits);
   return digits;
 }
+
+/**
+ * ASCII digits as a string.
+ *
+ * @see JavaScriptCore, which keeps such a string in one byte for each digit.
+ */
+export function textOf(digits: Uint8Array): string {
+  return Buffer.from(digits.buffer, digits.byteOffset, digits.length).toString("latin1");
+}

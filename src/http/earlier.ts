@@ -1,0 +1,110 @@
+/**
+ * The routes of the services that fibserver replaces, as they spelled them.
+ *
+ * Their clients exist, so bodies are right to the byte and errors keep their words. What
+ * those services left open (caching, ranges, HEAD) is as under `/v1`.
+ * @module
+ */
+import { type Context, Hono } from "hono";
+import { FibError } from "../errors.ts";
+import type { Job } from "../numbers/job.ts";
+import { framed, LAYOUTS } from "../numbers/layouts.ts";
+import { askFor, FORMAT_VERSION, numberResource } from "./numbers.ts";
+import { queryOnce } from "./parameters.ts";
+import { sendResource } from "./resource.ts";
+import { sequenceResource, type SequenceServices } from "./sequence.ts";
+
+/** What these routes need. */
+export interface EarlierServices extends SequenceServices {
+  /** Terms of the longest sequence that the earlier routes write. */
+  readonly earlierTermsMax: number;
+}
+
+/** The earlier routes that answer at once. */
+export function earlierRoutes(services: EarlierServices) {
+  return new Hono()
+    .get("/ping", pong)
+    .get("/", (c) => (c.req.query("sn") === undefined ? pong(c) : firstTerms(c, services)))
+    .get("/fib", hello)
+    .get("/fib/", hello)
+    .get("/fib/:n{-?[0-9]+}", (c) => restTerms(c, services))
+    .get("/fibonacci", (c) => math(c, services, "fibonacci", ["n"]))
+    .get("/factorial", (c) => math(c, services, "factorial", ["n"]))
+    .get("/ackermann", (c) => math(c, services, "ackermann", ["m", "n"]));
+}
+
+function pong(c: Context): Response {
+  return c.json({ message: "pong" });
+}
+
+function hello(c: Context): Response {
+  return c.text("Hello, World!\n");
+}
+
+/** The REST front: `{"N":5,"result":"0 1 1 2 3"}`. */
+function restTerms(
+  c: Context,
+  { results, streams, earlierTermsMax }: EarlierServices,
+): Response | Promise<Response> {
+  const count = Number(c.req.param("n"));
+  if (!(count >= 0 && count <= earlierTermsMax)) {
+    return c.text(`N must be from 0 to ${earlierTermsMax}.\n`, 400);
+  }
+  const layout = framed(LAYOUTS.joined, `{"N":${count},"result":"`, `"}`);
+  const about = { name: `${FORMAT_VERSION}.fib.${count}`, contentType: "application/json" };
+  return sendResource(c, sequenceResource(results, 0, count, layout, about), streams);
+}
+
+/** The streaming service: `0 1 1 2 3 `. */
+function firstTerms(
+  c: Context,
+  { results, streams, earlierTermsMax }: EarlierServices,
+): Response | Promise<Response> {
+  const asked = c.req.queries("sn") ?? [];
+  const count = asked.length === 1 && /^\d{1,15}$/.test(asked[0]!) ? Number(asked[0]) : Number.NaN;
+  if (!(count <= earlierTermsMax))
+    return c.text(`sn must be a whole number from 0 to ${earlierTermsMax}.\n`, 400);
+  const about = { name: `${FORMAT_VERSION}.sn.${count}`, contentType: "text/plain; charset=utf-8" };
+  return sendResource(c, sequenceResource(results, 0, count, LAYOUTS.spaced, about), streams);
+}
+
+/** The math service: `{"algo":"factorial","result":6,"status":"success"}`, the result a number of any length. */
+async function math(
+  c: Context,
+  { results, streams, digitsMax }: EarlierServices,
+  algo: Job["kind"],
+  names: readonly string[],
+): Promise<Response> {
+  const refuse = (result: string) => c.json({ algo, result, status: "failed" }, 400);
+  const values: bigint[] = [];
+  for (const name of names) {
+    const text = once(c, name);
+    if (text === undefined || !/^[+-]?\d{1,1000}(\.\d+)?$/.test(text)) return refuse("Bad input");
+    if (text.includes(".")) return refuse("Not an Integer");
+    if (text.startsWith("-") && BigInt(text) !== 0n) return refuse("Negative Integer");
+    values.push(BigInt(text.replace("+", "")));
+  }
+  try {
+    const asked = askFor(algo, values, digitsMax);
+    const resource = numberResource(results, asked, {
+      head: `{"algo":"${algo}","result":`,
+      tail: `,"status":"success"}`,
+      name: `${FORMAT_VERSION}.math.${algo}.${values.join(".")}`,
+      contentType: "application/json",
+    });
+    return await sendResource(c, resource, streams);
+  } catch (error) {
+    if (error instanceof FibError && error.code === "result_too_large")
+      return refuse(`Too large: ${error.message}`);
+    throw error;
+  }
+}
+
+// A parameter that is given twice is bad input here, and not a problem document.
+function once(c: Context, name: string): string | undefined {
+  try {
+    return queryOnce(c, name);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * `/v1/fibonacci`, `/v1/factorial`, `/v1/ackermann` and `/v1/index`.
+ * @module
+ */
+import { type Context, Hono } from "hono";
+import { FibError } from "../errors.ts";
+import { ackermannDigits, factorialDigits, fibonacciDigits } from "../numbers/digits.ts";
+import { fibonacciIndex } from "../numbers/find-index.ts";
+import type { Job } from "../numbers/job.ts";
+import type { Results } from "../numbers/results.ts";
+import type { ByteRange } from "../numbers/sequence.ts";
+import { parseNatural } from "./parameters.ts";
+import { problem } from "./problem.ts";
+import { chooseFormat, type Format, MEDIA_TYPES } from "./representation.ts";
+import { type Resource, sendResource } from "./resource.ts";
+import type { Source, Streams } from "./streams.ts";
+
+/** Goes into every ETag: to be raised when the same request is to get other bytes. */
+export const FORMAT_VERSION = 1;
+
+/** What these routes need. */
+export interface NumberServices {
+  readonly results: Results;
+  readonly streams: Streams;
+  /** Digits of the longest result that is computed. */
+  readonly digitsMax: number;
+}
+
+/** A number that was asked for, before it is computed. */
+export interface AskedNumber {
+  readonly job: Job;
+  readonly digits: number;
+}
+
+/**
+ * Checks a number's size before anything is computed.
+ *
+ * @param arguments_ - As written in the request, one for each parameter of the function.
+ * @throws {@link FibError} `result_too_large`, with the number of digits that it would have.
+ */
+export function askFor(kind: Job["kind"], arguments_: readonly bigint[], digitsMax: number): AskedNumber {
+  const [first = 0n, second = 0n] = arguments_;
+  const digits =
+    kind === "ackermann"
+      ? ackermannDigits(first, second)
+      : (kind === "fibonacci" ? fibonacciDigits : factorialDigits)(first);
+  if (digits > digitsMax) {
+    const count = digits < 10n ** 30n ? String(digits) : `about 10^${digits.toString().length - 1}`;
+    throw new FibError(
+      "result_too_large",
+      `Cannot compute this: it has ${count} digits, and the limit is ${digitsMax}`,
+    );
+  }
+  const job: Job = kind === "ackermann" ? { kind, m: first, n: second } : { kind, n: Number(first) };
+  return { job, digits: Number(digits) };
+}
+
+/** A number with text around it, as something that can be sent. */
+export function numberResource(
+  results: Results,
+  { job, digits }: AskedNumber,
+  { head, tail, name, contentType }: { head: string; tail: string; name: string; contentType: string },
+): Resource {
+  return {
+    name,
+    contentType,
+    sizeBytes: head.length + digits + tail.length,
+    open: async (range, signal) => {
+      const result = await results.take(job, digits, signal);
+      if (result.digits.length !== digits) {
+        result.release();
+        throw new Error(`${name} has ${result.digits.length} digits, and ${digits} were predicted`);
+      }
+      return slices([Buffer.from(head), result.digits, Buffer.from(tail)], range, result.release);
+    },
+  };
+}
+
+/** The routes for single numbers. */
+export function numberRoutes({ results, streams, digitsMax }: NumberServices) {
+  const send = (c: Context, kind: Job["kind"], names: readonly string[]) => {
+    const values = names.map((name) => parseNatural(c.req.param(name) ?? "", name));
+    const format = chooseFormat(c, "json");
+    const asked = askFor(kind, values, digitsMax);
+    const given = Object.fromEntries(names.map((name, i) => [name, String(values[i])]));
+    const resource = numberResource(results, asked, {
+      ...frame(format, given, asked.digits),
+      name: `${FORMAT_VERSION}.${kind}.${values.join(".")}.${format}`,
+      contentType: MEDIA_TYPES[format],
+    });
+    return sendResource(c, resource, streams);
+  };
+
+  return new Hono()
+    .get("/fibonacci/:n", (c) => send(c, "fibonacci", ["n"]))
+    .get("/factorial/:n", (c) => send(c, "factorial", ["n"]))
+    .get("/ackermann/:m/:n", (c) => send(c, "ackermann", ["m", "n"]))
+    .get("/index/:value", (c) => {
+      const value = c.req.param("value");
+      const found = fibonacciIndex(value);
+      if (found.isTerm) return c.json({ value, index: String(found.index) });
+      const { below, above } = found;
+      const error = new FibError(
+        "not_fibonacci",
+        `Cannot find this value: it lies between F(${below}) and F(${above})`,
+      );
+      return problem(error, c.req.path, {}, { below: String(below), above: String(above) });
+    });
+}
+
+/** What stands around the digits; the head says all that is known before them. */
+function frame(
+  format: Format,
+  given: Record<string, string>,
+  digits: number,
+): { head: string; tail: string } {
+  switch (format) {
+    case "text":
+      return { head: "", tail: "" };
+    case "csv":
+      return {
+        head: `${Object.keys(given).join(",")},value\n${Object.values(given).join(",")},`,
+        tail: "\n",
+      };
+    default:
+      return {
+        head: `${JSON.stringify({ ...given, digits }).slice(0, -1)},"value":"`,
+        tail: `"}${format === "ndjson" ? "\n" : ""}`,
+      };
+  }
+}
+
+const SLICE_BYTES = 64 * 1024;
+
+function slices(parts: readonly Uint8Array[], { start, end }: ByteRange, close: () => void): Source {
+  let position = start;
+  return {
+    close,
+    next: () => {
+      let partStart = 0;
+      for (const part of parts) {
+        const partEnd = partStart + part.length;
+        if (position < Math.min(partEnd, end)) {
+          const sliceEnd = Math.min(partEnd, end, position + SLICE_BYTES);
+          const slice = part.subarray(position - partStart, sliceEnd - partStart);
+          position = sliceEnd;
+          return slice;
+        }
+        partStart = partEnd;
+      }
+      return undefined;
+    },
+  };
+}

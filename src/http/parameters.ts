@@ -1,0 +1,44 @@
+/**
+ * Numbers in addresses: exact, and refused in words when they are none.
+ * @module
+ */
+import type { Context } from "hono";
+import { FibError } from "../errors.ts";
+
+/** Digits of a parameter; 10^30 is understood and refused for its size, a megabyte of digits is not read. */
+const PARAMETER_DIGITS_MAX = 1000;
+
+/**
+ * Reads a whole number from 0, in its one spelling: what never changes has one address.
+ *
+ * @param name - What the error calls it.
+ * @throws {@link FibError} `bad_argument`.
+ */
+export function parseNatural(text: string, name: string): bigint {
+  const reason = naturalFault(text);
+  if (reason === undefined) return BigInt(text);
+  const given = text.length > 40 ? `${text.slice(0, 40)}…` : text;
+  throw new FibError("bad_argument", `Cannot use '${given}' for ${name}: ${reason}`);
+}
+
+/**
+ * One query parameter.
+ *
+ * @returns undefined when it is missing.
+ * @throws {@link FibError} `bad_argument`, when it is given twice.
+ */
+export function queryOnce(c: Context, name: string): string | undefined {
+  const values = c.req.queries(name) ?? [];
+  if (values.length > 1)
+    throw new FibError("bad_argument", `Cannot choose: ${name} is given ${values.length} times`);
+  return values[0];
+}
+
+function naturalFault(text: string): string | undefined {
+  if (text === "") return "it is empty; give a whole number from 0";
+  if (/^[-−]\d+$/.test(text)) return "it is negative; the numbers begin at 0";
+  if (!/^\d+$/.test(text)) return "it is no whole number in decimal digits";
+  if (text.length > 1 && text.startsWith("0")) return "it has leading zeros; leave them out";
+  if (text.length > PARAMETER_DIGITS_MAX) return `it has ${text.length} digits`;
+  return undefined;
+}

@@ -1,0 +1,105 @@
+/**
+ * `/v1/sequence`: the terms F(from) … as one text, of which any range can be had.
+ * @module
+ */
+import { type Context, Hono } from "hono";
+import { FibError } from "../errors.ts";
+import { fibonacciPair } from "../numbers/fibonacci.ts";
+import { LAYOUTS, type SequenceLayout } from "../numbers/layouts.ts";
+import { termDigits } from "../numbers/offsets.ts";
+import type { Results } from "../numbers/results.ts";
+import { openSequence, planSequence, type SequencePlan, type SequenceReader } from "../numbers/sequence.ts";
+import { FORMAT_VERSION, type NumberServices } from "./numbers.ts";
+import { parseNatural, queryOnce } from "./parameters.ts";
+import { chooseFormat, MEDIA_TYPES } from "./representation.ts";
+import { type Resource, sendResource } from "./resource.ts";
+
+/** Sequences that begin earlier are begun at once: 3 ms at most. */
+const INLINE_INDEX_MAX = 1_000_000;
+
+/** What this route needs. */
+export interface SequenceServices extends NumberServices {
+  /** Terms of the longest sequence. */
+  readonly termsMax: number;
+}
+
+/** The route for sequences. */
+export function sequenceRoutes(services: SequenceServices) {
+  return new Hono().get("/sequence", (c) => {
+    const { from, count } = readExtent(c, services.termsMax);
+    const format = chooseFormat(c, "text");
+    const digits = count === 0 ? 0 : termDigits(from + count - 1);
+    if (digits > services.digitsMax) {
+      throw new FibError(
+        "result_too_large",
+        `Cannot write this sequence: its last term has ${digits} digits, and the limit is ${services.digitsMax}`,
+      );
+    }
+    const resource = sequenceResource(services.results, from, count, LAYOUTS[format], {
+      name: `${FORMAT_VERSION}.sequence.${from}.${count}.${format}`,
+      contentType: MEDIA_TYPES[format],
+    });
+    return sendResource(c, resource, services.streams);
+  });
+}
+
+/** Terms as something that can be sent. */
+export function sequenceResource(
+  results: Results,
+  from: number,
+  count: number,
+  layout: SequenceLayout,
+  about: { name: string; contentType: string },
+): Resource {
+  const request = { from, count, layout };
+  return {
+    ...about,
+    sizeBytes: planSequence(request).sizeBytes,
+    open: async (range, signal) => {
+      const empty = range.start === range.end;
+      return await begin(results, planSequence(request, empty ? undefined : range), signal);
+    },
+  };
+}
+
+async function begin(results: Results, plan: SequencePlan, signal: AbortSignal): Promise<SequenceReader> {
+  const { firstIndex } = plan;
+  if (plan.touchedCount === 0) return openSequence(plan);
+  if (firstIndex <= INLINE_INDEX_MAX) return openSequence(plan, fibonacciPair(firstIndex));
+  const sizeBytes = termDigits(firstIndex + 1);
+  const pair = await Promise.all(
+    [firstIndex, firstIndex + 1].map((n) => results.take({ kind: "fibonacci", n }, sizeBytes, signal)),
+  );
+  try {
+    return openSequence(plan, [pair[0]!.digits, pair[1]!.digits]);
+  } finally {
+    for (const { release } of pair) release();
+  }
+}
+
+function readExtent(c: Context, termsMax: number): { from: number; count: number } {
+  const read = (name: string) => {
+    const text = queryOnce(c, name);
+    return text === undefined ? undefined : parseNatural(text, name);
+  };
+  const from = read("from") ?? 0n;
+  const [to, counted] = [read("to"), read("count")];
+  if (to !== undefined && counted !== undefined) {
+    throw new FibError(
+      "bad_argument",
+      "Cannot use both count and to: the first is how many terms, the second the last index",
+    );
+  }
+  if (to !== undefined && to < from)
+    throw new FibError("bad_argument", `Cannot go from ${from} to ${to}: from comes after to`);
+  const count = counted ?? (to === undefined ? 100n : to - from + 1n);
+  if (count > termsMax) {
+    throw new FibError(
+      "result_too_large",
+      `Cannot write ${count} terms: the limit is ${termsMax}; ask for parts`,
+    );
+  }
+  if (from > Number.MAX_SAFE_INTEGER / 2)
+    throw new FibError("result_too_large", `Cannot begin at ${from}: its digits alone would not fit`);
+  return { from: Number(from), count: Number(count) };
+}

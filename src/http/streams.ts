@@ -1,0 +1,73 @@
+/**
+ * Long bodies: views of memory that is used again, sent without a copy.
+ *
+ * Bun's direct stream writes a view before it returns, `flush(true)` waits for the
+ * reader, and a turn of the loop after every few chunks lets other requests run: a
+ * gigabyte a second through 60 MB of memory. Rejected, each tried: `pull` with `enqueue(view)`
+ * keeps a reference and sends wrong bytes; with copies, 400 MB of memory and half the
+ * speed; `flush()` without `true` knows no slow reader; without the turn of the loop one stream
+ * runs to its end before the next begins.
+ * @module
+ */
+import { FibError } from "../errors.ts";
+
+/** Bytes that are pulled when they are wanted. */
+export interface Source {
+  /** The next bytes, valid until the next call; undefined after the last. */
+  next(): Uint8Array | undefined;
+  /** Gives back what it holds; may be called more than once. */
+  close(): void;
+}
+
+/** Chunks of 64 KiB that are written between two turns of the loop: 0.05 ms of work. */
+const CHUNKS_PER_TURN = 4;
+
+/** The streams that are open, at most so many at a time. */
+export class Streams {
+  readonly #countMax: number;
+  #count = 0;
+
+  constructor(countMax: number) {
+    this.#countMax = countMax;
+  }
+
+  /** How many are open. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /**
+   * Begins a body.
+   *
+   * @param request - Whose client may leave.
+   * @param source - Is closed at the end, whatever the end is.
+   * @throws {@link FibError} `overloaded`.
+   */
+  open(request: Request, source: Source): ReadableStream<Uint8Array> {
+    if (this.#count >= this.#countMax) {
+      source.close();
+      throw new FibError("overloaded", `Cannot stream: ${this.#count} streams are open already; try again`);
+    }
+    this.#count++;
+    const { signal } = request;
+    return new ReadableStream<Uint8Array>({
+      type: "direct",
+      pull: async (controller) => {
+        try {
+          let chunks = 0;
+          for (let view = source.next(); view !== undefined; view = source.next()) {
+            void controller.write(view);
+            await controller.flush(true);
+            // A direct stream is not told that its client has left: flush resolves at once.
+            if (signal.aborted) return;
+            if (++chunks % CHUNKS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+          }
+        } finally {
+          this.#count--;
+          source.close();
+          controller.close();
+        }
+      },
+    });
+  }
+}
