@@ -63,6 +63,7 @@ export class Registers {
   readonly spare: number;
   readonly limbDigits: LimbDigits;
   readonly base: number;
+  readonly #countMax: number;
   readonly #fault: Fault | undefined;
 
   /**
@@ -80,6 +81,7 @@ export class Registers {
     this.spare = address + 2 * bytes;
     this.limbDigits = limbDigits;
     this.base = 10 ** limbDigits;
+    this.#countMax = count;
     this.#fault = fault;
     kernel().takeRoundingError();
   }
@@ -90,6 +92,7 @@ export class Registers {
    * @param count - Coefficients of the product, at most the constructor's.
    */
   multiply(what: "product" | "square", count: number, squareY = false): void {
+    if (count > this.#countMax) throw new Error(`a product of ${count} in registers of ${this.#countMax}`);
     const rings = ringSizes(count);
     const { x, y } = this;
     const operands = what === "square" ? [x] : [x, y];
