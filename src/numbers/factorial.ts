@@ -10,8 +10,8 @@
  * transforms in place of three) of half the final length. The powers of ten come last and for nothing: e(5)
  * factors 2·5 are left out and written as zeros. Each Q(k) is a balanced product tree whose leaves are BigInt.
  *
- * Source: A. Schönhage, A. F. W. Grotefeld and E. Vetter, "Fast Algorithms: A Multitape Turing
- * Machine Implementation" (1994), section 6.5; P. Luschny's "Split Recursive" and "Prime Schönhage" pages.
+ * Source: A. Schönhage, A. F. W. Grotefeld and E. Vetter, "Fast Algorithms: A Multitape Turing Machine
+ * Implementation" (1994).
  * @module
  */
 import { type ComputeOptions, type Digits, toDigits } from "./decimal.ts";

@@ -8,7 +8,8 @@
  *
  * The products share the transform of L(k), and the last doubling needs only F:
  * F(2k+1) = F(k+1) L(k) - (-1)^k. Together about 7 transforms of full length.
- * Source: the GMP manual, "Fibonacci Numbers Algorithm", for the pair; the transform is kernel/transform.ts.
+ * The formulas are in the GMP manual, "Algorithms",
+ * Fibonacci and Lucas numbers; the transform is kernel/transform.ts.
  *
  * Small indices are computed in BigInt, whose toString is quadratic or so but
  * needs no kernel.

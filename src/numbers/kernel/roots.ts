@@ -5,12 +5,12 @@
 // at depth d+1. Starting from x^n - i, r has the angle pi/2 * (reversed(t) + 1/4) / 4^d, where `reversed`
 // mirrors the 2d bits of t. So the table of a depth serves every length of transform.
 //
-// Only the roots of every fourth block are kept; the three between differ by the constant angles pi/4, pi/8 and
-// 3pi/8 (the mirrored last two bits of t). One more product for each root makes the table a quarter as
+// Only the roots of every fourth block are kept; the three between differ by the constant angles pi/4, pi/8
+// and 3pi/8 (the mirrored last two bits of t). One more product for each root makes the table a quarter as
 // large: 22 MB in place of 89 for F(10^9), and quick to fill in a fresh process.
 //
-// Memory, doubles: the cosines, then the sines, of the angles 0, pi/4, pi/8, 3pi/8; then the depths 0, 1, 2, …, of
-// 1, 1, 4, 16, … entries: first the real parts, then the imaginary parts.
+// Memory, doubles: the cosines, then the sines, of the angles 0, pi/4, pi/8, 3pi/8; then the depths 0, 1,
+// 2, …, of 1, 1, 4, 16, … entries: first the real parts, then the imaginary parts.
 
 import { add, both, load2, mul, store2, sub } from "./vector";
 
@@ -25,7 +25,9 @@ export function setRoots(address: usize): void { turns = address; }
   return turns + TURNS_BYTES + (depth == 0 ? 0 : (((1 << (2 * depth - 2)) + 2) / 3 << 4));
 }
 /** Distance in bytes from the real to the imaginary parts of a depth. */
-@inline export function rootsToIm(depth: u32): usize { return depth == 0 ? 8 : (1 as usize) << (2 * depth + 1); }
+@inline export function rootsToIm(depth: u32): usize {
+  return depth == 0 ? 8 : (1 as usize) << (2 * depth + 1);
+}
 
 /** Real part of the root of a block, from the address and the distance above. */
 @inline export function rootRe(roots: usize, toIm: usize, block: usize): f64 {
@@ -41,12 +43,14 @@ export function setRoots(address: usize): void { turns = address; }
 /** Real parts of the roots of two neighbouring blocks, the first of them even. */
 @inline export function twoRootsRe(roots: usize, toIm: usize, block: usize): v128 {
   const entry = roots + (block >> 2 << 3), turn = turns + ((block & 2) << 3);
-  return sub(mul(v128.load64_splat(entry), load2(turn)), mul(v128.load64_splat(entry + toIm), load2(turn + 32)));
+  const re = v128.load64_splat(entry), im = v128.load64_splat(entry + toIm);
+  return sub(mul(re, load2(turn)), mul(im, load2(turn + 32)));
 }
 /** Their imaginary parts. */
 @inline export function twoRootsIm(roots: usize, toIm: usize, block: usize): v128 {
   const entry = roots + (block >> 2 << 3), turn = turns + ((block & 2) << 3);
-  return add(mul(v128.load64_splat(entry), load2(turn + 32)), mul(v128.load64_splat(entry + toIm), load2(turn)));
+  const re = v128.load64_splat(entry), im = v128.load64_splat(entry + toIm);
+  return add(mul(re, load2(turn + 32)), mul(im, load2(turn)));
 }
 
 /**
