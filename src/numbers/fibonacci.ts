@@ -8,8 +8,7 @@
  *
  * The products share the transform of L(k), and the last doubling needs only F:
  * F(2k+1) = F(k+1) L(k) - (-1)^k. Together about 7 transforms of full length.
- * The formulas are in the GMP manual, "Algorithms",
- * Fibonacci and Lucas numbers; the transform is kernel/transform.ts.
+ * The formulas are in the GMP manual's chapter on algorithms; the transform is kernel/transform.ts.
  *
  * Small indices are computed in BigInt, whose toString is quadratic or so but
  * needs no kernel.
@@ -55,7 +54,7 @@ export function fibonacci(n: number, options: ComputeOptions = {}): Digits {
     const text = registers.text(y.address);
     checkText(text, (prime) => residues(n, prime)[0]);
     progress.add(0.4 * n);
-    return text.slice();
+    return options.borrow === true ? text : text.slice();
   }, exact);
 }
 

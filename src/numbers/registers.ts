@@ -12,6 +12,7 @@
  * is proven comes near, so results are checked (trust.ts).
  * @module
  */
+import type { Digits } from "./decimal.ts";
 import { align, kernel, reserve, reservedBytes } from "./kernel.ts";
 import { type Fault, Distrust } from "./trust.ts";
 
@@ -188,7 +189,7 @@ export class Registers {
    *
    * @param room - Where to write them; `limbDigits` bytes for each limb.
    */
-  text(room: number): Uint8Array {
+  text(room: number): Digits {
     const { memory, writeText } = kernel();
     const { address, length } = this.x;
     const start = writeText(address, length, room, this.limbDigits) >>> 0;

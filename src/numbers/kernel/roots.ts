@@ -55,19 +55,21 @@ export function setRoots(address: usize): void { turns = address; }
 
 /**
  * Fills one depth: entry[high * lows + low] = coarse[low] * fine[high].
- * Products of two short lists of exact cosines keep the error below one unit in the last place or so,
- * and need 2^d calls of the cosine in place of 4^(d-1).
+ * Products of two short lists of exact cosines keep the error below one unit in the last place or so, and
+ * need few calls of the cosine, which a fresh process interprets.
  *
- * @param coarse - `lows` cosines, then `lows` sines.
+ * @param coarse - `lows` cosines; `coarseToIm` bytes further, `lows` sines.
  * @param fine - `highs` cosines, then `highs` sines.
  */
-export function fillRoots(depth: u32, coarse: usize, lows: usize, fine: usize, highs: usize): void {
+export function fillRoots(
+  depth: u32, coarse: usize, coarseToIm: usize, lows: usize, fine: usize, highs: usize,
+): void {
   const toIm = rootsToIm(depth);
   for (let high: usize = 0; high < highs; high++) {
     const fineRe = both(load<f64>(fine + high * 8)), fineIm = both(load<f64>(fine + (highs + high) * 8));
     const row = rootsOfDepth(depth) + (high * lows << 3);
     for (let low: usize = 0; low < lows; low += 2) {
-      const re = load2(coarse + low * 8), im = load2(coarse + (lows + low) * 8);
+      const re = load2(coarse + low * 8), im = load2(coarse + coarseToIm + low * 8);
       store2(row + low * 8, sub(mul(re, fineRe), mul(im, fineIm)));
       store2(row + toIm + low * 8, add(mul(re, fineIm), mul(im, fineRe)));
     }
