@@ -23,7 +23,14 @@ interface Kernel {
   readonly memory: WebAssembly.Memory;
   readonly setDigits: (address: number) => void;
   readonly setRoots: (address: number) => void;
-  readonly fillRoots: (depth: number, coarse: number, lows: number, fine: number, highs: number) => void;
+  readonly fillRoots: (
+    depth: number,
+    coarse: number,
+    coarseToIm: number,
+    lows: number,
+    fine: number,
+    highs: number,
+  ) => void;
   readonly loadRing: (ring: number, size: number, limbs: number, length: number) => void;
   readonly loadRingInPlace: (ring: number, size: number, length: number) => void;
   readonly multiplyBlock: (
@@ -120,15 +127,15 @@ export const reservedBytes = (ringSize: number, bytes: number): number =>
  * Makes room for one computation, and its roots of unity. Whatever an earlier computation left is lost.
  *
  * @param ringSize - Coefficients of the longest ring that will be multiplied.
- * @returns The address of `bytes` bytes, at least 1 MiB or so of them usable as scratch before the first product.
+ * @returns The address of `bytes` bytes.
  * @throws {@link FibError} `result_too_large`, when the memory cannot be had.
  */
 export function reserve(ringSize: number, bytes: number): number {
   const depths = Math.max(depthsFilled, rootDepths(ringSize));
   const address = align(rootsEnd(depths));
   growTo(kernel(), address + bytes);
-  // The register area holds the factors of the roots while they are computed.
-  for (let depth = depthsFilled; depth < depths; depth++) fillDepth(kernel(), depth, address);
+  // The registers' room holds the factors of the roots while they are computed.
+  if (depths > depthsFilled) fillDepths(depthsFilled, depths, address);
   depthsFilled = depths;
   return address;
 }
@@ -151,32 +158,41 @@ function growTo({ memory }: Kernel, bytes: number): void {
   }
 }
 
-/** Computes the roots of one depth; see kernel/roots.ts for what they are. */
-function fillDepth({ memory, fillRoots }: Kernel, depth: number, scratch: number): void {
-  const bits = 2 * Math.max(0, depth - 1);
-  const writeList = (address: number, count: number, toAngle: (t: number) => number): void => {
+/**
+ * Computes the roots of the given depths; kernel/roots.ts says what they are.
+ *
+ * The mirrored bits of t, as a fraction, are van der Corput's sequence 0, 1/2, 1/4, 3/4, 1/8, …, so one list of
+ * coarse angles begins with those of every shallower depth.
+ *
+ * @param scratch - Room for the lists.
+ */
+function fillDepths(from: number, to: number, scratch: number): void {
+  const { fillRoots, memory } = kernel();
+  const bitsOf = (depth: number): number => 2 * Math.max(0, depth - 1);
+  const lowsMax = 2 ** Math.ceil(bitsOf(to - 1) / 2);
+  const mirrored = new Float64Array(lowsMax);
+  for (let half = 1; half < lowsMax; half *= 2) {
+    for (let t = 0; t < half; t++) mirrored[half + t] = (mirrored[t] ?? 0) + 0.5 / half;
+  }
+  const writeList = (address: number, count: number, scale: number, offset: number): void => {
     const list = new Float64Array(memory.buffer, address, 2 * count);
     for (let t = 0; t < count; t++) {
-      const angle = (Math.PI / 2) * toAngle(t);
+      const angle = (Math.PI / 2) * (scale * (mirrored[t] ?? 0) + offset);
       list[t] = Math.cos(angle);
       list[count + t] = Math.sin(angle);
     }
   };
-  if (bits < 4) {
-    writeList(rootsEnd(depth), 2 ** bits, (t) => (reversed(t, bits) + 0.25) / 4 ** depth);
-    return;
+  const fine = scratch + 16 * lowsMax;
+  writeList(scratch, lowsMax, 1 / 4, 0);
+  for (let depth = from; depth < to; depth++) {
+    const entries = 2 ** bitsOf(depth);
+    const lows = Math.min(lowsMax, entries);
+    const highs = entries / lows;
+    if (lows === 1) {
+      writeList(rootsEnd(depth), 1, 0, 0.25 / 4 ** depth);
+      continue;
+    }
+    writeList(fine, highs, highs / 4 ** depth, 0.25 / 4 ** depth);
+    fillRoots(depth, scratch, 8 * lowsMax, lows, fine, highs);
   }
-  const lowBits = 2 * (bits >> 2);
-  const [lows, highs] = [2 ** lowBits, 2 ** (bits - lowBits)];
-  const fine = scratch + 16 * lows;
-  writeList(scratch, lows, (t) => reversed(t, lowBits) / (4 * lows));
-  writeList(fine, highs, (t) => (reversed(t, bits - lowBits) + 0.25) / 4 ** depth);
-  fillRoots(depth, scratch, lows, fine, highs);
-}
-
-/** The lowest `bits` bits of t in the opposite order. */
-function reversed(t: number, bits: number): number {
-  let mirrored = 0;
-  for (let bit = 0; bit < bits; bit++) mirrored = mirrored * 2 + ((t >> bit) & 1);
-  return mirrored;
 }

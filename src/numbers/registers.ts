@@ -12,6 +12,7 @@
  * is proven comes near, so results are checked (trust.ts).
  * @module
  */
+import type { Digits } from "./decimal.ts";
 import { align, kernel, reserve, reservedBytes } from "./kernel.ts";
 import { type Fault, Distrust } from "./trust.ts";
 
@@ -63,6 +64,7 @@ export class Registers {
   readonly spare: number;
   readonly limbDigits: LimbDigits;
   readonly base: number;
+  readonly #countMax: number;
   readonly #fault: Fault | undefined;
 
   /**
@@ -80,6 +82,7 @@ export class Registers {
     this.spare = address + 2 * bytes;
     this.limbDigits = limbDigits;
     this.base = 10 ** limbDigits;
+    this.#countMax = count;
     this.#fault = fault;
     kernel().takeRoundingError();
   }
@@ -90,6 +93,7 @@ export class Registers {
    * @param count - Coefficients of the product, at most the constructor's.
    */
   multiply(what: "product" | "square", count: number, squareY = false): void {
+    if (count > this.#countMax) throw new Error(`a product of ${count} in registers of ${this.#countMax}`);
     const rings = ringSizes(count);
     const { x, y } = this;
     const operands = what === "square" ? [x] : [x, y];
@@ -185,7 +189,7 @@ export class Registers {
    *
    * @param room - Where to write them; `limbDigits` bytes for each limb.
    */
-  text(room: number): Uint8Array {
+  text(room: number): Digits {
     const { memory, writeText } = kernel();
     const { address, length } = this.x;
     const start = writeText(address, length, room, this.limbDigits) >>> 0;

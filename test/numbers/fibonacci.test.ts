@@ -148,6 +148,13 @@ test("fibonacciMemoryBytes() predicts what a fresh process holds", async () => {
   expect(fibonacciMemoryBytes(1e30)).toBeGreaterThan(1e29);
 });
 
+test("fibonacci() with `borrow` gives the same digits, in the kernel's memory", () => {
+  const borrowed = fibonacci(200_000, { borrow: true });
+  expect(borrowed.buffer.byteLength).toBe(kernelMemoryBytes());
+  const copy = borrowed.slice();
+  expect(fibonacci(200_000)).toEqual(copy);
+});
+
 test("fibonacci() refuses what the kernel cannot address", () => {
   expect(() => fibonacci(8e9)).toThrow(/needs \d+\.\d GB of memory, more than the kernel can address/);
 });

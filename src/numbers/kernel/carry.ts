@@ -1,12 +1,14 @@
 // From coefficients to limbs, and the linear steps between products.
 //
-// Limbs are int32, lowest first, balanced: |limb| <= base/2 + 1. Balanced digits have mean zero, which makes the
-// coefficients of a product, and with them the rounding errors, smaller by the square root of the length.
+// Limbs are int32, lowest first, balanced: |limb| <= base/2 + 1. Balanced digits have mean zero, which
+// makes the coefficients of a product, and with them the rounding errors, smaller by the square root of the
+// length.
 //
-// A coefficient v (an integer below 2^53 once rounded) is d0 + d1*base + q2*base^2, each d balanced. Limb i sums
-// d0 of place i, d1 of place i-1 and q2 of place i-2: at most about 1.5 bases. One more carry, t = s/base rounded,
-// is at most 2 in size and goes one place up without a further carry. So a limb depends on four coefficients
-// only: no serial chain, and two lanes at a time.
+// A coefficient v (an integer below 2^53 once rounded) is d0 + d1*base + q2*base^2, each d balanced. Limb i
+// sums d0 of place i, d1 of place i-1 and q2 of place i-2: a base at most, and q2, which is small, for
+// coefficients stay far below base^3. One more carry, t = sum/base rounded, is 0 or 1 or -1 then and goes one
+// place up without a further carry. So a limb depends on four coefficients only: no serial chain, and two
+// lanes at a time.
 
 import { add, both, load2, mul, shifted, sub } from "./vector";
 

@@ -1,9 +1,9 @@
 // The middle of a multiplication: last forward pass, products, first inverse pass, in one loop.
 //
-// When log2(n) is even, the last blocks are four numbers modulo x^4 - w: split into four values, multiplied one
-// by one, joined again (multiplyQuads). When it is odd, the transform stops at blocks of two numbers, which are
-// multiplied as polynomials modulo x^2 - w (multiplyTwins). Either way, the numbers of two blocks are sorted
-// on loading so that one vector holds the same place of both blocks.
+// When log2(n) is even, the last blocks are four numbers modulo x^4 - w: split into four values, multiplied
+// one by one, joined again (multiplyQuads). When it is odd, the transform stops at blocks of two numbers,
+// which are multiplied as polynomials modulo x^2 - w (multiplyTwins). Either way, the numbers of two blocks
+// are sorted on loading so that one vector holds the same place of both blocks.
 
 import {
   add, both, firsts, load2, mul, productIm, productRe, seconds, squareIm, squareRe, store2, sub, turnBackIm,
@@ -53,7 +53,8 @@ export function multiplyQuads(
     let sumR = add(x0, x2), sumI = add(y0, y2), diffR = sub(x0, x2), diffI = sub(y0, y2);
     let oddSumR = add(x1, x3), oddSumI = add(y1, y3), oddDiffR = sub(x1, x3), oddDiffI = sub(y1, y3);
     const a0 = add(sumR, oddSumR), b0 = add(sumI, oddSumI), a1 = sub(sumR, oddSumR), b1 = sub(sumI, oddSumI);
-    const a2 = sub(diffR, oddDiffI), b2 = add(diffI, oddDiffR), a3 = add(diffR, oddDiffI), b3 = sub(diffI, oddDiffR);
+    const a2 = sub(diffR, oddDiffI), b2 = add(diffI, oddDiffR);
+    const a3 = add(diffR, oddDiffI), b3 = sub(diffI, oddDiffR);
 
     // Split Y in the same way, and scale it: c0 + i d0 .. c3 + i d3.
     const yRe = a + toY, yIm = b + toY;
@@ -88,7 +89,7 @@ export function multiplyQuads(
   }
 }
 
-/** Multiplies two neighbouring pairs p0 + p1 x of X by those of Y, modulo x^2 - w; w differs for each pair. */
+/** Multiplies two neighbouring pairs p0 + p1 x of X by those of Y, modulo x^2 - w, each with its own w. */
 @inline function multiplyTwin(
   re: usize, im: usize, yRe: usize, yIm: usize, wR: v128, wI: v128, scale: v128, squareY: bool,
 ): void {
@@ -119,8 +120,8 @@ export function multiplyQuads(
 }
 
 /**
- * Multiplies n complex numbers in blocks of two. `depth` and `block` are those of the blocks of eight they came
- * from, whose root r gives the four moduli r, -r, ir, -ir.
+ * Multiplies n complex numbers in blocks of two. `depth` and `block` are those of the blocks of eight that
+ * they came from, whose root r gives the four moduli r, -r, ir, -ir.
  */
 export function multiplyTwins(
   re: usize, im: usize, toY: usize, n: usize, depth: u32, block: usize, squareY: bool, rootOfScale: f64,

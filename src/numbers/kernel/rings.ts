@@ -1,8 +1,9 @@
 // Lengths between the powers of two: one product in several rings.
 //
-// A product of N coefficients is needed exactly, so it may be computed modulo (x^A + 1)(x^B + 1) for any A + B >= N
-// whose factors are coprime: A a power of two and B a smaller one, so that x^B = -1 gives x^A = 1. With
-// B = A/8, A/4, A/2 and with (A, A/2, A/4) the lengths are 1, 1.125, 1.25, 1.5 and 1.75 times a power of two.
+// A product of N coefficients is needed exactly, so it may be computed modulo (x^A + 1)(x^B + 1) for any A
+// + B >= N whose factors are coprime: A a power of two and B a smaller one, so that x^B = -1 gives x^A = 1.
+// With B = A/8, A/4, A/2 and with (A, A/2, A/4) the lengths are 1, 1.125, 1.25, 1.5 and 1.75 times a power
+// of two.
 //
 // Memory: a register of N doubles is its rings one after the other, the longest first. Before a product the
 // register holds limbs (int32, lowest first) at its start; loading a ring folds them, for x^A = -1 turns the

@@ -9,7 +9,8 @@ export function setDigits(address: usize): void {
   fourDigits = address;
   // A fresh process interprets this, so: ten texts a step, which differ in the last digit only.
   for (let first = 0; first < 10000; first += 10) {
-    const text = (48 + first / 1000) | ((48 + first / 100 % 10) << 8) | ((48 + first / 10 % 10) << 16) | (48 << 24);
+    const thousands = 48 + first / 1000, hundreds = 48 + first / 100 % 10, tens = 48 + first / 10 % 10;
+    const text = thousands | (hundreds << 8) | (tens << 16) | (48 << 24);
     const to = address + (first << 2), zeros = i32x4.splat(text);
     v128.store(to, i32x4.add(zeros, i32x4(0, 1 << 24, 2 << 24, 3 << 24)));
     v128.store(to + 16, i32x4.add(zeros, i32x4(4 << 24, 5 << 24, 6 << 24, 7 << 24)));
@@ -78,8 +79,8 @@ const TEN_TO_8: u64 = 100000000;
 }
 
 /**
- * A decimal text modulo p: Horner's rule on four interleaved chains, sixteen digits a step, so that one division
- * (the slow part) serves sixteen digits and four divisions run at once.
+ * A decimal text modulo p: Horner's rule on four interleaved chains, sixteen digits a step, so that one
+ * division (the slow part) serves sixteen digits and four divisions run at once.
  *
  * @param p - Below 2^31: a step, residue * (10^64 mod p) + sixteen digits, then stays below 2^63.
  */
@@ -100,7 +101,7 @@ export function textResidue(text: usize, length: usize, p: u64): u64 {
   return (r0 * e48 % p + r1 * e32 % p + r2 * e16 % p + r3) % p;
 }
 
-/** n! modulo p by n - 1 multiplications on four interleaved chains; p below 2^31, so that no product overflows. */
+/** n! modulo p by n multiplications on four interleaved chains; p below 2^31, so no product overflows. */
 export function factorialResidue(n: u64, p: u64): u64 {
   let r0: u64 = 1, r1: u64 = 1, r2: u64 = 1, r3: u64 = 1, i: u64 = 1;
   for (; i + 3 <= n; i += 4) {

@@ -4,15 +4,15 @@
 // x^(A/2) - i, because x^(A/2) = i makes x^A = -1. In memory that is no work at all: the first half of the
 // coefficients are the real parts, the second half the imaginary parts. No weights, no packing.
 //
-// A forward pass splits a block modulo x^n - w into its four factors modulo x^(n/4) - root (roots.ts): radix 4,
-// one root for a whole block, and the result is left in the order it falls in. The inverse undoes the passes in
-// the opposite order, so nothing is ever sorted by reversed bits. Large blocks are split depth first, until
-// they fit the cache; small ones level by level. The last forward pass, the products and the first inverse
-// pass are one loop (products.ts).
+// A forward pass splits a block modulo x^n - w into its four factors modulo x^(n/4) - root (roots.ts):
+// radix 4, one root for a whole block, and the result is left in the order it falls in. The inverse undoes
+// the passes in the opposite order, so nothing is ever sorted by reversed bits. Large blocks are split
+// depth first, until they fit the cache; small ones level by level. The last forward pass, the products and
+// the first inverse pass are one loop (products.ts).
 //
-// Sources: D. J. Bernstein, "Multidigit multiplication for mathematicians", sections 4 to 8 (the splitting and
-// the twisted order); R. Crandall and B. Fagin, "Discrete weighted transforms and large-integer arithmetic",
-// Math. Comp. 62 (1994) (right-angle convolution).
+// Sources: D. J. Bernstein, "Multidigit multiplication for mathematicians" (splitting by factors of the
+// modulus); R. Crandall and B. Fagin, "Discrete weighted transforms and large-integer arithmetic", Math.
+// Comp. 62 (1994) (right-angle convolution).
 
 import { add, both, load2, productIm, productRe, store2, sub, turnBackIm, turnBackRe } from "./vector";
 import { rootIm, rootRe, rootsOfDepth, rootsToIm } from "./roots";
@@ -69,7 +69,7 @@ function joinBlock(re: usize, im: usize, m: usize, rootR: f64, rootI: f64): void
   }
 }
 
-/** Splits every block of a level: n complex numbers in blocks of 4m, the first of them being block `block`. */
+/** Splits every block of a level: n complex numbers in blocks of 4m, the first of them number `block`. */
 function splitLevel(re: usize, im: usize, n: usize, m: usize, depth: u32, block: usize): void {
   const roots = rootsOfDepth(depth), toIm = rootsToIm(depth), end = re + (n << 3), step = m << 5;
   for (let a = re, b = im; a < end; a += step, b += step, block++) {

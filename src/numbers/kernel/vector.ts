@@ -9,13 +9,21 @@
 @inline export function mul(a: v128, b: v128): v128 { return f64x2.mul(a, b); }
 
 /** Real part of (a + ib)(c + id). */
-@inline export function productRe(a: v128, b: v128, c: v128, d: v128): v128 { return sub(mul(a, c), mul(b, d)); }
+@inline export function productRe(a: v128, b: v128, c: v128, d: v128): v128 {
+  return sub(mul(a, c), mul(b, d));
+}
 /** Imaginary part of (a + ib)(c + id). */
-@inline export function productIm(a: v128, b: v128, c: v128, d: v128): v128 { return add(mul(a, d), mul(b, c)); }
+@inline export function productIm(a: v128, b: v128, c: v128, d: v128): v128 {
+  return add(mul(a, d), mul(b, c));
+}
 /** Real part of (a + ib)(c - id): the inverse transform turns the other way. */
-@inline export function turnBackRe(a: v128, b: v128, c: v128, d: v128): v128 { return add(mul(a, c), mul(b, d)); }
+@inline export function turnBackRe(a: v128, b: v128, c: v128, d: v128): v128 {
+  return add(mul(a, c), mul(b, d));
+}
 /** Imaginary part of (a + ib)(c - id). */
-@inline export function turnBackIm(a: v128, b: v128, c: v128, d: v128): v128 { return sub(mul(b, c), mul(a, d)); }
+@inline export function turnBackIm(a: v128, b: v128, c: v128, d: v128): v128 {
+  return sub(mul(b, c), mul(a, d));
+}
 /** Real part of (a + ib)^2, with one rounding less than the general product. */
 @inline export function squareRe(a: v128, b: v128): v128 { return mul(sub(a, b), add(a, b)); }
 /** Imaginary part of (a + ib)^2. */
