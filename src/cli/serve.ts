@@ -8,7 +8,7 @@ import type { Config } from "../config.ts";
 import { Cursor } from "../cursor/cursor.ts";
 import { FibError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
-import { listen } from "../http/server.ts";
+import { listen, pathOf } from "../http/server.ts";
 import { openLog } from "../log.ts";
 import { fibonacci } from "../numbers/fibonacci.ts";
 
@@ -45,7 +45,7 @@ export async function serve(config: Config): Promise<void> {
       ? (request, { status }, durationMs) =>
           log.debug("{method} {path} {status}", {
             method: request.method,
-            path: new URL(request.url).pathname,
+            path: pathOf(request),
             status,
             durationMs,
           })
