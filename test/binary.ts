@@ -75,9 +75,10 @@ export interface Server extends AsyncDisposable {
   /** Such as `http://127.0.0.1:40123`. */
   readonly url: string;
   readonly pid: number;
-  readonly exited: Promise<number>;
   kill(signal: NodeJS.Signals): void;
-  /** What it has written to stderr so far; all of it once `exited` has resolved. */
+  /** The exit status, or 128 and the signal's number. @throws {@link Error} when it goes on for ten seconds. */
+  ended(): Promise<number>;
+  /** What it has written to stderr so far; all of it once {@link ended} has resolved. */
   log(): string;
 }
 
@@ -107,8 +108,11 @@ export async function startServer(args: readonly string[], start: Start = {}): P
   return {
     url: await promise,
     pid: child.pid,
-    exited,
     kill: (signal) => child.kill(signal),
+    async ended() {
+      await until("the server ended", () => Bun.peek.status(exited) !== "pending");
+      return exited;
+    },
     log: () => log,
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
