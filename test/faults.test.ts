@@ -9,6 +9,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
 import {
+  isWorking,
   mustRequest,
   readTrace,
   request,
@@ -35,14 +36,12 @@ const withSetpriv =
     ? requireTool(["setpriv", "--bounding-set=-all", "true"], "apt-get install util-linux")
     : test;
 // Inside of a mount namespace that ends with its command, this tries what the tests do.
-const withTmpfs = requireTool(
-  ["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=8k", "none", "/mnt"],
-  "run the tests as root, with the right to mount",
+const canMount = isWorking(["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=8k", "none", "/mnt"]);
+const withTmpfs = requires(canMount, "it takes root, with the right to mount");
+const withExt4 = requires(
+  canMount && isWorking(["mkfs.ext4", "-V"]) && fs.existsSync("/dev/loop-control"),
+  "it takes root, loop devices and mkfs.ext4: apt-get install e2fsprogs",
 );
-const withExt4 =
-  Bun.which("mkfs.ext4") !== null && fs.existsSync("/dev/loop-control")
-    ? withTmpfs
-    : requires(false, "mkfs.ext4 or loop devices are missing: apt-get install e2fsprogs, and run as root");
 
 for (const [fault, said] of [
   ["fdatasync:error=EIO:when=2+", "Cannot sync"],
@@ -146,13 +145,9 @@ withStrace("the only good copy is not written to before the bad one is repaired 
     expect(exitCode).toBe(0);
     expect(stderr).toContain("was half damaged and is repaired");
     const calls = fs.readFileSync(trace, "latin1").matchAll(/fdatasync\(|, \d+\)(?= += 4096)/g);
-    const intoCopy = (slot: number) => `, ${slot * 4096})`;
-    expect([...calls].map(([call]) => call)).toEqual([
-      intoCopy(damaged),
-      "fdatasync(",
-      intoCopy(1 - damaged),
-      "fdatasync(",
-    ]);
+    const [intoBad, intoGood] = [`, ${damaged * 4096})`, `, ${(1 - damaged) * 4096})`];
+    const order = [...calls].map(([call]) => call);
+    expect(order).toEqual([intoBad, "fdatasync(", intoGood, "fdatasync("]);
   }
 });
 
