@@ -451,6 +451,8 @@ async function connect({ url }: Server) {
   return {
     write: (bytes: string) => void socket.write(bytes),
     received: () => text,
+    terminate: () => socket.terminate(),
+    shutdown: () => socket.shutdown(),
     async [Symbol.asyncDispose]() {
       socket.end();
     },

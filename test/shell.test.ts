@@ -352,6 +352,9 @@ withFlock("fibserver exits 75 while another process holds the lock, and moves on
     expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 75 });
     expect(stderr).toContain("another process has held it for 200 ms; try again");
   }
+  await using interrupted = spawn(["-f", file, "n"]);
+  interrupted.kill("SIGINT");
+  expect(await interrupted.exited).toBe(130);
   const waiting = run(["-f", file, "n"]);
   holder.kill("SIGKILL");
   expect(await waiting).toEqual({ stdout: "1\n", stderr: "", exitCode: 0 });
