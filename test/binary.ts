@@ -75,9 +75,10 @@ export interface Server extends AsyncDisposable {
   /** Such as `http://127.0.0.1:40123`. */
   readonly url: string;
   readonly pid: number;
-  readonly exited: Promise<number>;
   kill(signal: NodeJS.Signals): void;
-  /** What it has written to stderr so far; all of it once `exited` has resolved. */
+  /** The exit status, or 128 and the signal's number. @throws {@link Error} when it goes on for ten seconds. */
+  ended(): Promise<number>;
+  /** What it has written to stderr so far; all of it once {@link ended} has resolved. */
   log(): string;
 }
 
@@ -107,8 +108,11 @@ export async function startServer(args: readonly string[], start: Start = {}): P
   return {
     url: await promise,
     pid: child.pid,
-    exited,
     kill: (signal) => child.kill(signal),
+    async ended() {
+      await until("the server ended", () => Bun.peek.status(exited) !== "pending");
+      return exited;
+    },
     log: () => log,
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
@@ -210,33 +214,33 @@ export async function readTrace(traceFile: string, pid: number): Promise<string[
 /** How `bun:test` takes a test. */
 type Test = (title: string, body: () => Promise<void>, timeoutMs?: number) => void;
 
-/**
- * A `test` for what not every machine can do. Where it cannot, the test is skipped and a line says why; under
- * `CI=true` it fails, so that no promise goes untested there unseen.
- */
+/** A `test` for what not every machine can do: elsewhere it is skipped, and a line says why. */
 export function requires(possible: boolean, otherwise: string): Test {
   if (possible) return test;
   return (title) => {
-    if (process.env["CI"] === "true") {
-      test(title, () => {
-        throw new Error(otherwise);
-      });
-    } else {
-      process.stderr.write(`skipped: ${title}: ${otherwise}\n`);
-      test.skip(title, () => {});
-    }
+    process.stderr.write(`skipped: ${title}: ${otherwise}\n`);
+    test.skip(title, () => {});
   };
 }
 
 /**
- * {@link requires} a program.
+ * A `test` that needs a program, as {@link requires} has it. Under `CI=true` it fails instead of being skipped:
+ * a program can be installed there, and no promise should go untested unseen.
  *
  * @param probe - A command line that succeeds where the program works.
  * @param install - How to get it.
  */
 export function requireTool(probe: readonly string[], install: string): Test {
   const tool = probe[0]!;
-  if (Bun.which(tool) === null) return requires(false, `${tool} is missing: ${install}`);
-  const { exitCode, stderr } = Bun.spawnSync([...probe]);
-  return requires(exitCode === 0, `${tool} does not work here: ${stderr.toString().trim()}`);
+  const otherwise = isWorking(probe) ? "" : `${tool} is missing or does not work here: ${install}`;
+  if (otherwise === "" || process.env["CI"] !== "true") return requires(otherwise === "", otherwise);
+  return (title) =>
+    test(title, () => {
+      throw new Error(otherwise);
+    });
+}
+
+/** Says whether a command line succeeds. */
+export function isWorking(probe: readonly string[]): boolean {
+  return Bun.which(probe[0]!) !== null && Bun.spawnSync([...probe]).exitCode === 0;
 }

@@ -4,7 +4,7 @@
  * The moments are random, from a seed that is printed (`SEED=` repeats them, `ROUNDS=`
  * makes more), and then exact: before each system call that touches the file.
  */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
 import {
@@ -21,6 +21,8 @@ import {
   strace,
   temporaryFolder,
 } from "./binary.ts";
+
+setDefaultTimeout(60_000);
 
 const ROUND_COUNT = Number(process.env["ROUNDS"] ?? 100);
 const SEED = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
@@ -68,7 +70,7 @@ test(
       ];
       await Bun.sleep(random() * 60);
       server.kill("SIGKILL");
-      await server.exited;
+      await server.ended();
       await Promise.all(clients);
       answeredCount += history.answers.length;
     }
@@ -102,7 +104,7 @@ test("kill -9 under load of /api0/next: no value is given twice", async () => {
     const clients = Array.from({ length: CLIENT_COUNT }, client);
     await Bun.sleep(random() * 40);
     server.kill("SIGKILL");
-    await server.exited;
+    await server.ended();
     await Promise.all(clients);
     const { stdout } = await run(["-f", file, "--max-index", String(VALUES.length), "c"]);
     const index = VALUES.indexOf(stdout.trim());
@@ -113,76 +115,68 @@ test("kill -9 under load of /api0/next: no value is given twice", async () => {
     indexMin = index;
   }
   expect(given.size).toBeGreaterThan(10);
-}, 30_000);
+});
 
-withStrace(
-  "SIGKILL before the N-th sync of a server keeps each answered move",
-  async () => {
-    using folder = temporaryFolder();
-    const file = path.join(folder.path, "cursor");
-    const random = mulberry32(SEED);
-    await run(["cursor", "set", String(REQUEST_COUNT_MAX), "-f", file, "--max-index", "1000000"]);
-    for (const sync of [2, 3, 4, 10, 40]) {
-      const trace = path.join(folder.path, `trace-${sync}`);
-      const under = strace(trace, "fdatasync", `fdatasync:signal=SIGKILL:when=${sync}`);
-      await using server = await startServer(["-f", file, "--max-index", "1000000"], { under });
-      const history: History = {
-        before: await mustRequest(server, "current"),
-        requestedCount: 0,
-        answers: [],
-      };
-      const keyed: Keyed = { round: sync, answers: [], lost: undefined };
-      const operation = () => (random() < 0.5 ? "next" : "previous");
-      await Promise.all([
-        ...Array.from({ length: CLIENT_COUNT }, () => move(server, history, operation)),
-        moveKeyed(server, history, keyed),
-      ]);
-      expect(await server.exited).toBe(137);
-      expect((await readTrace(trace, server.pid)).join("\n")).toContain("SIGKILL");
-      await using next = await startServer(["-f", file, "--max-index", "1000000"]);
-      check(history, await mustRequest(next, "current"));
-      await checkKeyed(next, keyed);
-    }
-  },
-  60_000,
-);
+withStrace("SIGKILL before the N-th sync of a server keeps each answered move", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  const random = mulberry32(SEED);
+  await run(["cursor", "set", String(REQUEST_COUNT_MAX), "-f", file, "--max-index", "1000000"]);
+  for (const sync of [2, 3, 4, 10, 40]) {
+    const trace = path.join(folder.path, `trace-${sync}`);
+    const under = strace(trace, "fdatasync", `fdatasync:signal=SIGKILL:when=${sync}`);
+    await using server = await startServer(["-f", file, "--max-index", "1000000"], { under });
+    const history: History = {
+      before: await mustRequest(server, "current"),
+      requestedCount: 0,
+      answers: [],
+    };
+    const keyed: Keyed = { round: sync, answers: [], lost: undefined };
+    const operation = () => (random() < 0.5 ? "next" : "previous");
+    await Promise.all([
+      ...Array.from({ length: CLIENT_COUNT }, () => move(server, history, operation)),
+      moveKeyed(server, history, keyed),
+    ]);
+    expect(await server.ended()).toBe(137);
+    expect((await readTrace(trace, server.pid)).join("\n")).toContain("SIGKILL");
+    await using next = await startServer(["-f", file, "--max-index", "1000000"]);
+    check(history, await mustRequest(next, "current"));
+    await checkKeyed(next, keyed);
+  }
+});
 
 for (const [kind, prepare] of [
   ["a missing", () => {}],
   ["a Go server's", (file) => fs.writeFileSync(file, goFileAt0())],
   ["a half damaged", damageOneCopy],
 ] as [string, (file: string) => void | Promise<void>][]) {
-  withStrace(
-    `SIGKILL before any call on ${kind} file keeps each move that was printed`,
-    async () => {
-      using folder = temporaryFolder();
-      let killedCount = 0;
-      for (const call of ["flock", "pwrite64", "fsync", "fdatasync", "rename"]) {
-        for (let when = 1, killed = true; killed; when++) {
-          const file = path.join(folder.path, `cursor-${call}-${when}`);
-          await prepare(file);
-          const trace = path.join(folder.path, "trace");
-          const under = strace(trace, call, `${call}:signal=SIGKILL:when=${when}`);
-          const { stdout, exitCode } = await run(["-f", file, "n", "n", "n", "n"], { under });
-          killed = exitCode === 137;
-          expect([0, 137]).toContain(exitCode);
-          const printedCount = stdout.split("\n").length - 1;
-          expect(stdout).toBe(
-            VALUES.slice(1, 1 + printedCount)
-              .map((value) => `${value}\n`)
-              .join(""),
-          );
-          const { stdout: now, exitCode: exitCodeNow } = await run(["-f", file, "c"]);
-          expect({ call, when, exitCodeNow }).toEqual({ call, when, exitCodeNow: 0 });
-          expect(VALUES.slice(printedCount, printedCount + 2)).toContain(now.trim());
-          if (killed) killedCount++;
-          expect(when).toBeLessThan(50);
-        }
+  withStrace(`SIGKILL before any call on ${kind} file keeps each move that was printed`, async () => {
+    using folder = temporaryFolder();
+    let killedCount = 0;
+    for (const call of ["flock", "pwrite64", "fsync", "fdatasync", "rename"]) {
+      for (let when = 1, killed = true; killed; when++) {
+        const file = path.join(folder.path, `cursor-${call}-${when}`);
+        await prepare(file);
+        const trace = path.join(folder.path, "trace");
+        const under = strace(trace, call, `${call}:signal=SIGKILL:when=${when}`);
+        const { stdout, exitCode } = await run(["-f", file, "n", "n", "n", "n"], { under });
+        killed = exitCode === 137;
+        expect([0, 137]).toContain(exitCode);
+        const printedCount = stdout.split("\n").length - 1;
+        expect(stdout).toBe(
+          VALUES.slice(1, 1 + printedCount)
+            .map((value) => `${value}\n`)
+            .join(""),
+        );
+        const { stdout: now, exitCode: exitCodeNow } = await run(["-f", file, "c"]);
+        expect({ call, when, exitCodeNow }).toEqual({ call, when, exitCodeNow: 0 });
+        expect(VALUES.slice(printedCount, printedCount + 2)).toContain(now.trim());
+        if (killed) killedCount++;
+        expect(when).toBeLessThan(50);
       }
-      expect(killedCount).toBeGreaterThan(15);
-    },
-    30_000,
-  );
+    }
+    expect(killedCount).toBeGreaterThan(15);
+  });
 }
 
 async function killWhileStarting(file: string, afterMs: number): Promise<void> {

@@ -5,10 +5,11 @@
  * real: a full tmpfs, a missing right, an ext4 file system that is shut down.
  */
 import { dlopen } from "bun:ffi";
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
 import {
+  isWorking,
   mustRequest,
   readTrace,
   request,
@@ -22,6 +23,8 @@ import {
   until,
 } from "./binary.ts";
 
+setDefaultTimeout(60_000);
+
 const MANY = ["--max-index", "1000000"];
 /** The calls that Bun may answer with; it uses sendto today. */
 const SENDS = "sendto,sendmsg,write,writev,pwritev";
@@ -33,14 +36,12 @@ const withSetpriv =
     ? requireTool(["setpriv", "--bounding-set=-all", "true"], "apt-get install util-linux")
     : test;
 // Inside of a mount namespace that ends with its command, this tries what the tests do.
-const withTmpfs = requireTool(
-  ["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=8k", "none", "/mnt"],
-  "run the tests as root, with the right to mount",
+const canMount = isWorking(["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=8k", "none", "/mnt"]);
+const withTmpfs = requires(canMount, "it takes root, with the right to mount");
+const withExt4 = requires(
+  canMount && isWorking(["mkfs.ext4", "-V"]) && fs.existsSync("/dev/loop-control"),
+  "it takes root, loop devices and mkfs.ext4: apt-get install e2fsprogs",
 );
-const withExt4 =
-  Bun.which("mkfs.ext4") !== null && fs.existsSync("/dev/loop-control")
-    ? withTmpfs
-    : requires(false, "mkfs.ext4 or loop devices are missing: apt-get install e2fsprogs, and run as root");
 
 for (const [fault, said] of [
   ["fdatasync:error=EIO:when=2+", "Cannot sync"],
@@ -63,7 +64,7 @@ for (const [fault, said] of [
     for (const reply of answered) {
       expect(reply).toEqual({ status: 503, body: '{"value":"-3","status":"503"}', retryAfter: "1" });
     }
-    expect(await server.exited).toBe(74);
+    expect(await server.ended()).toBe(74);
     expect(server.log()).toContain(said);
     const failed = (await readTrace(trace, server.pid)).filter((line) => line.includes("INJECTED"));
     expect(failed.length, "nothing is tried again on that descriptor").toBe(1);
@@ -83,7 +84,7 @@ withStrace("a sync that fails keeps the moves that were answered before it", asy
   expect(response.status).toBe(503);
   expect(response.headers.get("retry-after")).toBe("1");
   expect(await response.json()).toMatchObject({ code: "cursor_io", status: 503 });
-  expect(await server.exited).toBe(74);
+  expect(await server.ended()).toBe(74);
   expect(await positionOf(file)).toBeWithin(13, 15);
 });
 
@@ -99,43 +100,35 @@ withStrace("a shell command whose sync fails prints nothing and exits 74", async
 
 for (const damaged of [undefined, 0, 1] as const) {
   const kind = damaged === undefined ? "a whole file" : `a file whose copy ${damaged} is damaged`;
-  withStrace(
-    `a fault while ${kind} is rewritten at the start leaves the position`,
-    async () => {
-      using folder = temporaryFolder();
-      const file = path.join(folder.path, "cursor");
-      await run(["cursor", "set", "10", "-f", file]);
-      await run(["-f", file, "n"]);
-      const whole = fs.readFileSync(file);
-      if (damaged !== undefined) whole.fill(0xff, damaged * 4096, damaged * 4096 + 20);
-      fs.writeFileSync(file, whole);
-      const position = await positionOf(copyOf(file));
-      let faultCount = 0;
-      for (const fault of [
-        "fdatasync:error=EIO",
-        "pwrite64:error=EIO",
-        "pwrite64:retval=10",
-        "fdatasync:signal=SIGKILL",
-        "pwrite64:signal=SIGKILL",
-      ]) {
-        for (let when = 1, exitCode = -1; exitCode !== 0; when++) {
-          const copy = copyOf(file);
-          const under = strace(
-            path.join(folder.path, "trace"),
-            "pwrite64,fdatasync",
-            `${fault}:when=${when}`,
-          );
-          ({ exitCode } = await run(["-f", copy, "c"], { under }));
-          expect([0, 74, 137]).toContain(exitCode);
-          expect(await positionOf(copy), `${fault}:when=${when}`).toBe(position);
-          if (exitCode !== 0) faultCount++;
-          expect(when).toBeLessThan(10);
-        }
+  withStrace(`a fault while ${kind} is rewritten at the start leaves the position`, async () => {
+    using folder = temporaryFolder();
+    const file = path.join(folder.path, "cursor");
+    await run(["cursor", "set", "10", "-f", file]);
+    await run(["-f", file, "n"]);
+    const whole = fs.readFileSync(file);
+    if (damaged !== undefined) whole.fill(0xff, damaged * 4096, damaged * 4096 + 20);
+    fs.writeFileSync(file, whole);
+    const position = await positionOf(copyOf(file));
+    let faultCount = 0;
+    for (const fault of [
+      "fdatasync:error=EIO",
+      "pwrite64:error=EIO",
+      "pwrite64:retval=10",
+      "fdatasync:signal=SIGKILL",
+      "pwrite64:signal=SIGKILL",
+    ]) {
+      for (let when = 1, exitCode = -1; exitCode !== 0; when++) {
+        const copy = copyOf(file);
+        const under = strace(path.join(folder.path, "trace"), "pwrite64,fdatasync", `${fault}:when=${when}`);
+        ({ exitCode } = await run(["-f", copy, "c"], { under }));
+        expect([0, 74, 137]).toContain(exitCode);
+        expect(await positionOf(copy), `${fault}:when=${when}`).toBe(position);
+        if (exitCode !== 0) faultCount++;
+        expect(when).toBeLessThan(10);
       }
-      expect(faultCount).toBe(5);
-    },
-    20_000,
-  );
+    }
+    expect(faultCount).toBe(5);
+  });
 }
 
 withStrace("the only good copy is not written to before the bad one is repaired and on disk", async () => {
@@ -151,9 +144,10 @@ withStrace("the only good copy is not written to before the bad one is repaired 
     const { stderr, exitCode } = await run(["-f", file, "n"], { under });
     expect(exitCode).toBe(0);
     expect(stderr).toContain("was half damaged and is repaired");
-    const calls = fs.readFileSync(trace, "latin1").match(/fdatasync\(|, \d+\)(?= += 4096)/g);
-    const [repaired, good] = [damaged, 1 - damaged].map((slot) => `, ${slot * 4096})`);
-    expect(calls).toEqual([repaired, "fdatasync(", good, "fdatasync("]);
+    const calls = fs.readFileSync(trace, "latin1").matchAll(/fdatasync\(|, \d+\)(?= += 4096)/g);
+    const [intoBad, intoGood] = [`, ${damaged * 4096})`, `, ${(1 - damaged) * 4096})`];
+    const order = [...calls].map(([call]) => call);
+    expect(order).toEqual([intoBad, "fdatasync(", intoGood, "fdatasync("]);
   }
 });
 
@@ -202,49 +196,40 @@ withStrace(
     const indexes = (await gathered!).map(({ index }) => index);
     expect(indexes.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 64 }, (_, i) => i + 2));
     server.kill("SIGTERM");
-    expect(await server.exited).toBe(0);
+    expect(await server.ended()).toBe(0);
     // One at the start, one for the first move, and the 64 in one, or in two when some came late.
     expect(countCalls(await readTrace(trace, server.pid), "fdatasync")).toBeLessThanOrEqual(4);
   },
-  20_000,
 );
 
-withStrace(
-  "on a disk of 5 ms a sync the groups grow",
-  async () => {
-    using folder = temporaryFolder();
-    const trace = path.join(folder.path, "trace");
-    await using server = await startServer(["-f", path.join(folder.path, "cursor"), ...MANY], {
-      under: strace(trace, "fdatasync", "fdatasync:delay_enter=5000"),
-    });
-    const indexes = await movesOf(server, { clientCount: 64, moveCount: 10 });
-    expect(indexes.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 640 }, (_, i) => i + 1));
-    server.kill("SIGTERM");
-    expect(await server.exited).toBe(0);
-    expect(countCalls(await readTrace(trace, server.pid), "fdatasync")).toBeLessThan(640 / 8);
-  },
-  20_000,
-);
+withStrace("on a disk of 5 ms a sync the groups grow", async () => {
+  using folder = temporaryFolder();
+  const trace = path.join(folder.path, "trace");
+  await using server = await startServer(["-f", path.join(folder.path, "cursor"), ...MANY], {
+    under: strace(trace, "fdatasync", "fdatasync:delay_enter=5000"),
+  });
+  const indexes = await movesOf(server, { clientCount: 64, moveCount: 10 });
+  expect(indexes.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 640 }, (_, i) => i + 1));
+  server.kill("SIGTERM");
+  expect(await server.ended()).toBe(0);
+  expect(countCalls(await readTrace(trace, server.pid), "fdatasync")).toBeLessThan(640 / 8);
+});
 
 for (const [disk, inject] of [
   ["fast", undefined],
   ["slow", "fdatasync:delay_enter=3000"],
 ] as const) {
-  withStrace(
-    `on a ${disk} disk every answer of a move is sent after the sync that covers it`,
-    async () => {
-      using folder = temporaryFolder();
-      const trace = path.join(folder.path, "trace");
-      await using server = await startServer(["-f", path.join(folder.path, "cursor"), ...MANY], {
-        under: strace(trace, `pwrite64,fdatasync,${SENDS}`, inject),
-      });
-      await movesOf(server, { clientCount: 8, moveCount: 25 });
-      server.kill("SIGTERM");
-      expect(await server.exited).toBe(0);
-      expect(checkOrder(await readTrace(trace, server.pid))).toBe(200);
-    },
-    20_000,
-  );
+  withStrace(`on a ${disk} disk every answer of a move is sent after the sync that covers it`, async () => {
+    using folder = temporaryFolder();
+    const trace = path.join(folder.path, "trace");
+    await using server = await startServer(["-f", path.join(folder.path, "cursor"), ...MANY], {
+      under: strace(trace, `pwrite64,fdatasync,${SENDS}`, inject),
+    });
+    await movesOf(server, { clientCount: 8, moveCount: 25 });
+    server.kill("SIGTERM");
+    expect(await server.ended()).toBe(0);
+    expect(checkOrder(await readTrace(trace, server.pid))).toBe(200);
+  });
 }
 
 withTmpfs(
@@ -308,11 +293,11 @@ test("SIGTERM under load ends with 0 and keeps each answered move", async () => 
   const clients = Array.from({ length: 16 }, client);
   await until("the load runs", () => indexLast > 100);
   server.kill("SIGTERM");
-  expect(await server.exited).toBe(0);
+  expect(await server.ended()).toBe(0);
   await Promise.all(clients);
   expect(server.log(), "the end did not wait for the deadline").not.toContain("Connections were cut");
   expect(await positionOf(file)).toBeWithin(indexLast, requestedCount + 1);
-}, 20_000);
+});
 
 withPrlimit(
   "100 connections on 40 descriptors: it survives, and serves again when they are gone",
@@ -332,43 +317,38 @@ withPrlimit(
     await until("it answers again", async () => (await request(server, "next")) !== undefined);
     expect(await mustRequest(server, "current")).toMatchObject({ index: 1 });
     server.kill("SIGTERM");
-    expect(await server.exited).toBe(0);
+    expect(await server.ended()).toBe(0);
   },
-  20_000,
 );
 
-withExt4(
-  "a loss of power under load keeps each answered move",
-  async () => {
-    using folder = temporaryFolder();
-    const image = path.join(folder.path, "image");
-    fs.writeFileSync(image, "");
-    fs.truncateSync(image, 16 * 1024 * 1024);
-    expect(Bun.spawnSync(["mkfs.ext4", "-q", image]).exitCode).toBe(0);
-    let indexLast = 0;
-    let requestedCount = 0;
-    {
-      using disk = mounted(["-o", "loop", image]);
-      await using server = await startServer(["-f", path.join(disk.path, "cursor"), ...MANY]);
-      const client = async () => {
-        for (; requestedCount < 20_000;) {
-          requestedCount++;
-          const answer = await request(server, "next").catch(() => undefined);
-          if (answer === undefined) return;
-          indexLast = Math.max(indexLast, answer.index);
-        }
-      };
-      const clients = Array.from({ length: 8 }, client);
-      await until("the load runs", () => indexLast > 50);
-      losePower(disk.path);
-      expect(await server.exited).toBe(74);
-      await Promise.all(clients);
-    }
+withExt4("a loss of power under load keeps each answered move", async () => {
+  using folder = temporaryFolder();
+  const image = path.join(folder.path, "image");
+  fs.writeFileSync(image, "");
+  fs.truncateSync(image, 16 * 1024 * 1024);
+  expect(Bun.spawnSync(["mkfs.ext4", "-q", image]).exitCode).toBe(0);
+  let indexLast = 0;
+  let requestedCount = 0;
+  {
     using disk = mounted(["-o", "loop", image]);
-    expect(await positionOf(path.join(disk.path, "cursor"))).toBeWithin(indexLast, requestedCount + 1);
-  },
-  20_000,
-);
+    await using server = await startServer(["-f", path.join(disk.path, "cursor"), ...MANY]);
+    const client = async () => {
+      for (; requestedCount < 20_000;) {
+        requestedCount++;
+        const answer = await request(server, "next").catch(() => undefined);
+        if (answer === undefined) return;
+        indexLast = Math.max(indexLast, answer.index);
+      }
+    };
+    const clients = Array.from({ length: 8 }, client);
+    await until("the load runs", () => indexLast > 50);
+    losePower(disk.path);
+    expect(await server.ended()).toBe(74);
+    await Promise.all(clients);
+  }
+  using disk = mounted(["-o", "loop", image]);
+  expect(await positionOf(path.join(disk.path, "cursor"))).toBeWithin(indexLast, requestedCount + 1);
+});
 
 async function goNext({ url }: Server) {
   const response = await fetch(`${url}/api0/next`).catch(() => undefined);
@@ -471,6 +451,8 @@ async function connect({ url }: Server) {
   return {
     write: (bytes: string) => void socket.write(bytes),
     received: () => text,
+    terminate: () => socket.terminate(),
+    shutdown: () => socket.shutdown(),
     async [Symbol.asyncDispose]() {
       socket.end();
     },

@@ -1,5 +1,5 @@
 /** Many processes on one file agree on one order of moves: none is lost, none is made twice, nobody starves. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
 import {
@@ -12,6 +12,8 @@ import {
   temporaryFolder,
   until,
 } from "./binary.ts";
+
+setDefaultTimeout(60_000);
 
 const MANY = ["--max-index", "5000"];
 const VALUES = fibonacciValues(5001);
@@ -52,7 +54,7 @@ test("two servers and six shell loops on one file give each number once, and in 
       status: "200",
     });
   }
-}, 30_000);
+});
 
 test("ten shell commands that find no file make one together", async () => {
   using folder = temporaryFolder();
@@ -112,7 +114,7 @@ test("a server under constant load lets shell commands through", async () => {
     over.abort();
     await Promise.all(load);
   }
-}, 60_000);
+});
 
 test("another cursor file moved over the path is noticed and followed", async () => {
   using folder = temporaryFolder();
@@ -162,7 +164,7 @@ test("cursor files that are moved over the path under load get moves, the ones b
     over.abort();
     await Promise.all(load);
   }
-}, 30_000);
+});
 
 test("a file that is gone refuses moves, and is not made again behind its owner's back", async () => {
   using folder = temporaryFolder();

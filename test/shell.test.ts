@@ -1,5 +1,5 @@
 /** The shell keeps its contract as a program: what goes to stdout, to stderr, and the exit status. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -13,6 +13,8 @@ import {
   temporaryFolder,
   until,
 } from "./binary.ts";
+
+setDefaultTimeout(60_000);
 
 const withFlock = requireTool(["flock", "--version"], "apt-get install util-linux");
 const withScript = requireTool(["script", "--version"], "apt-get install bsdutils");
@@ -350,6 +352,9 @@ withFlock("fibserver exits 75 while another process holds the lock, and moves on
     expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 75 });
     expect(stderr).toContain("another process has held it for 200 ms; try again");
   }
+  await using interrupted = spawn(["-f", file, "n"]);
+  interrupted.kill("SIGINT");
+  expect(await interrupted.exited).toBe(130);
   const waiting = run(["-f", file, "n"]);
   holder.kill("SIGKILL");
   expect(await waiting).toEqual({ stdout: "1\n", stderr: "", exitCode: 0 });
@@ -381,7 +386,7 @@ test("fibserver without letters serves, and SIGINT ends it with 0", async () => 
   expect((await fetch(`${server.url}/api0/current`)).status).toBe(200);
   await until("the request is logged", () => server.log().includes('"path":"/api0/current"'));
   server.kill("SIGINT");
-  expect(await server.exited).toBe(0);
+  expect(await server.ended()).toBe(0);
 });
 
 /** The CPUs that each thread of a process may run on, as the kernel lists them. */

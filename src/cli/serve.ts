@@ -8,8 +8,8 @@ import { type Config, LIMITS } from "../config.ts";
 import { Cursor } from "../cursor/cursor.ts";
 import { FibError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
+import { listen, pathOf } from "../http/server.ts";
 import { Streams } from "../http/streams.ts";
-import { listen } from "../http/server.ts";
 import { openLog } from "../log.ts";
 import { Neighbours } from "../numbers/neighbours.ts";
 import { Pool } from "../numbers/pool.ts";
@@ -55,7 +55,7 @@ export async function serve(config: Config): Promise<void> {
       ? (request, { status }, durationMs) =>
           log.debug("{method} {path} {status}", {
             method: request.method,
-            path: new URL(request.url).pathname,
+            path: pathOf(request),
             status,
             durationMs,
           })

@@ -43,7 +43,7 @@ export function createApp(services: Services) {
       );
     })
     .onError((error, c) => {
-      const expected = error.name === "AbortError" ? bodyTooLarge() : error;
+      const expected = isCutBody(error) ? bodyTooLarge() : error;
       if (!(expected instanceof FibError)) services.onBug(error);
       return problem(expected, c.req.path);
     });
@@ -53,7 +53,11 @@ function isMove(path: string): boolean {
   return path === "/api0/next" || path === "/api0/previous";
 }
 
-// Bun aborts the read of a body that grows past the limit.
+// Bun ends the read of a body that grows past the limit, having answered 413, or whose sender has left.
+function isCutBody(error: Error): boolean {
+  return error.name === "AbortError" || error.message.includes("maxRequestBodySize");
+}
+
 function bodyTooLarge(): FibError {
   return new FibError("body_too_large", "Cannot read the body: it is larger than any that a route takes");
 }

@@ -27,42 +27,50 @@ export function refuseForeignPage(request: Request): FibError | undefined {
   }
   // Browsers too old for Sec-Fetch-Site; they leave Origin out of a GET.
   const origin = request.method === "GET" ? null : headers.get("origin");
-  if (site === null && origin !== null && origin !== new URL(request.url).origin) {
+  if (site === null && origin !== null && origin !== URL.parse(request.url)?.origin) {
     return new FibError("forbidden", `Cannot move the cursor: the request comes from a page of ${origin}`);
   }
   return undefined;
 }
+
+/** A name or an address, and perhaps a port. */
+const HOST = /^([\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
 
 /**
  * Checks the Host of every request.
  *
  * @param hostname - The address that is listened on.
  * @param allowHosts - Names that are ours as well, lower case, without a port.
- * @returns A function from a request's URL to why it is refused, or undefined.
+ * @returns A function from a request to why it is refused, or undefined.
  */
 export function hostGuard(
   hostname: string,
   allowHosts: readonly string[],
-): (url: string) => FibError | undefined {
+): (request: Request) => FibError | undefined {
   const loopback = /^(127\.|localhost$|::1$)/.test(hostname);
-  const names = new Set([hostname, "localhost", "127.0.0.1", "[::1]", ...allowHosts]);
+  const own = hostname.includes(":") ? `[${hostname}]` : hostname.toLowerCase();
+  const names = new Set([own, "localhost", "127.0.0.1", "[::1]", ...allowHosts]);
   const open = !loopback && allowHosts.length === 0;
-  // Requests come from few origins: the last good one answers nearly all of them.
-  let knownOrigin = "\0";
-  return (url) => {
-    if (url.startsWith(knownOrigin)) return undefined;
-    const end = url.indexOf("/", "http://".length);
-    const authority = url.slice("http://".length, end).toLowerCase();
-    if (authority.includes(","))
-      return new FibError("bad_argument", "Cannot answer: the request has two Host headers");
-    const name = authority.replace(/:\d+$/, "");
+  // Requests come with few hosts: the last good one answers nearly all of them.
+  let knownHost: string | undefined;
+  return ({ headers }) => {
+    // Not from the URL: Bun takes the first of two Hosts for it, and makes a bare path with what is no host.
+    const host = headers.get("host") ?? "";
+    if (host === knownHost) return undefined;
+    const name = HOST.exec(host)?.[1]?.toLowerCase();
+    if (name === undefined) {
+      return new FibError(
+        "bad_argument",
+        "Cannot answer: a request needs one Host header with one name in it",
+      );
+    }
     if (!open && !names.has(name)) {
       return new FibError(
         "forbidden",
         `Cannot answer for the host '${name.slice(0, 80)}': allow it with --allow-host`,
       );
     }
-    knownOrigin = url.slice(0, end + 1);
+    knownHost = host;
     return undefined;
   };
 }

@@ -37,8 +37,8 @@ export function listen(
 ): Listening {
   const refuseHost = hostGuard(host, allowHosts);
   const answer = (request: Request) => {
-    const refusal = refuseHost(request.url);
-    return refusal ? problem(refusal, new URL(request.url).pathname) : app.fetch(request);
+    const refusal = refuseHost(request);
+    return refusal ? problem(refusal, pathOf(request)) : app.fetch(request);
   };
   try {
     const server = Bun.serve({
@@ -62,6 +62,12 @@ export function listen(
       },
     );
   }
+}
+
+/** The path that was asked for, also with a Host of which no URL can be made. */
+export function pathOf({ url }: Request): string {
+  const start = url.startsWith("/") ? 0 : url.indexOf("/", "http://".length);
+  return url.slice(start).replace(/\?.*/s, "");
 }
 
 function logged(answer: (request: Request) => Response | Promise<Response>, log: RequestLog) {

@@ -137,6 +137,15 @@ describe("moves", () => {
     expect(cursor.failure).toBeUndefined();
   });
 
+  test("submit() refuses what is beyond 100,000 waiting requests at once, and answers those", async () => {
+    const { cursor, must } = await openCursor(newPath(), { indexMax: 1_000_000 });
+    const asked = Array.from({ length: 100_010 }, () => cursor.submit({ operation: "next" }, codeOf));
+    const codes = await Promise.all(asked);
+    expect(codes.indexOf("overloaded")).toBe(100_000);
+    expect(codes.lastIndexOf("answered")).toBe(99_999);
+    expect((await must("current")).index).toBe(100_000);
+  });
+
   test("submit() applies a request that comes from an answer to the next group", async () => {
     const { cursor, must } = await openCursor(newPath());
     const inner = await cursor.submit({ operation: "next" }, () => must("next"));

@@ -1,0 +1,440 @@
+/** What only a port shows: hosts, limits, clients that leave, and a stop. Method: bytes on real sockets. */
+import { describe, expect, onTestFinished, test } from "bun:test";
+import path from "node:path";
+import { LIMITS } from "../../src/config.ts";
+import { openCursorFile } from "../../src/cursor/file.ts";
+import { createApp } from "../../src/http/app.ts";
+import { listen, pathOf, type RequestLog } from "../../src/http/server.ts";
+import { fibonacci } from "../../src/numbers/fibonacci.ts";
+import { thrown } from "../refusal.ts";
+import { openCursor, temporaryFolder } from "../temporary.ts";
+
+/** A server on a free port, with a cursor of its own. */
+async function serve({
+  host = "127.0.0.1",
+  allowHosts = [] as string[],
+  log = undefined as RequestLog | undefined,
+} = {}) {
+  const file = path.join(temporaryFolder(), "cursor");
+  const opened = await openCursor(file);
+  const bugs: unknown[] = [];
+  const app = createApp({
+    cursor: opened.cursor,
+    indexMax: 92,
+    valueAt: fibonacci,
+    isStopping: () => false,
+    onBug: (error) => bugs.push(error),
+  });
+  const arrivals: string[] = [];
+  const watched = {
+    fetch: (request: Request) => {
+      arrivals.push(pathOf(request));
+      return app.fetch(request);
+    },
+  };
+  const server = listen(watched, { host, port: 0, allowHosts }, log);
+  onTestFinished(async () => void (await server.stop()));
+  const port = Number(new URL(server.url).port);
+  const index = async () => (await opened.must("current")).index;
+  return { ...opened, file, server, port, index, arrivals, bugs };
+}
+
+/** A connection, and all that comes back on it until its end. */
+async function connect(port: number) {
+  let received = "";
+  const ended = Promise.withResolvers<string>();
+  const socket = await Bun.connect({
+    hostname: "127.0.0.1",
+    port,
+    socket: {
+      data: (_, bytes) => void (received += bytes.toString("latin1")),
+      end: () => ended.resolve(received),
+      close: () => ended.resolve(received),
+      // A refusal may come with a reset while the rest is still being sent.
+      error: () => ended.resolve(received),
+    },
+  });
+  onTestFinished(() => socket.terminate());
+  return { socket, ended: ended.promise };
+}
+
+/** Sends bytes, and returns all that the server answers until it closes. */
+async function exchange(port: number, bytes: string): Promise<string> {
+  const { socket, ended } = await connect(port);
+  socket.write(bytes);
+  return ended;
+}
+
+/** A request whose answer is the last on its connection. */
+function requestBytes(line: string, headers: Record<string, string> = {}, body = ""): string {
+  const all = { Host: "127.0.0.1", Connection: "close", ...headers };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `${line} HTTP/1.1\r\n${lines.join("")}\r\n${body}`;
+}
+
+function statusOf(answer: string): number {
+  return Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1]);
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe("on the wire", () => {
+  test("listen() answers with the bytes that clients of the Go server know", async () => {
+    const { port } = await serve();
+    const answer = await exchange(port, requestBytes("GET /api0/next"));
+    const [head = "", body] = answer.split("\r\n\r\n");
+    expect(head).toStartWith("HTTP/1.1 200 OK\r\n");
+    expect(head.toLowerCase()).toContain("content-type: application/json; charset=utf-8");
+    expect(head.toLowerCase()).toContain("cache-control: no-store");
+    expect(head.toLowerCase()).toContain("content-length: 28");
+    expect(body).toBe(`{"value":"1","status":"200"}`);
+  });
+
+  test("listen() answers the statuses and headers of the app, and texts as text", async () => {
+    const { port } = await serve();
+    const refused = await exchange(port, requestBytes("GET /api0/previous"));
+    expect(statusOf(refused)).toBe(409);
+    expect(refused).toEndWith(`{"value":"-1","status":"409"}`);
+    const method = await exchange(port, requestBytes("POST /api0/next"));
+    expect(statusOf(method)).toBe(405);
+    expect(method).toMatch(/\r\nallow: GET\r\n/i);
+    for (const target of ["/test/stats", "/livez", "/readyz"]) {
+      expect(await exchange(port, requestBytes(`GET ${target}`))).toMatch(/\r\ncontent-type: text\/plain/i);
+    }
+  });
+
+  test("listen() lets one connection make many moves, in their order", async () => {
+    const { port, index } = await serve();
+    const origin = `http://127.0.0.1:${port}`;
+    for (const value of ["1", "1", "2", "3", "5", "8"]) {
+      expect(await (await fetch(`${origin}/api0/next`)).json()).toEqual({ value, status: "200" });
+    }
+    expect(await index()).toBe(6);
+  });
+
+  test("listen() gives each of many clients a move of its own", async () => {
+    const { port, index } = await serve();
+    const answers = await Promise.all(
+      Array.from({ length: 60 }, () => exchange(port, requestBytes("POST /v1/cursor/next"))),
+    );
+    const indexes = answers.map((answer) => Number(/"index":"(\d+)"/.exec(answer)?.[1]));
+    expect(indexes.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));
+    expect(await index()).toBe(60);
+  });
+
+  test("HEAD moves nothing and has no body", async () => {
+    const { port, must, index } = await serve();
+    await must({ operation: "set", target: 5 });
+    for (const [target, status] of [
+      ["/api0/next", 405],
+      ["/api0/previous", 405],
+      ["/v1/cursor/next", 405],
+      ["/v1/cursor/previous", 405],
+      ["/api0/current", 200],
+      ["/v1/cursor", 200],
+    ] as const) {
+      const answer = await exchange(port, requestBytes(`HEAD ${target}`));
+      expect(statusOf(answer)).toBe(status);
+      expect(answer).toEndWith("\r\n\r\n");
+    }
+    expect(await index()).toBe(5);
+  });
+
+  test("listen() tells the log of each answer", async () => {
+    const told: string[] = [];
+    const { port } = await serve({
+      log: (request, response, durationMs) => {
+        expect(durationMs).toBeGreaterThanOrEqual(0);
+        told.push(`${request.method} ${new URL(request.url).pathname} ${response.status}`);
+      },
+    });
+    for (const line of ["GET /api0/next", "GET /api0/current", "DELETE /api0/next", "GET /nothing"]) {
+      await exchange(port, requestBytes(line));
+    }
+    expect(told).toEqual([
+      "GET /api0/next 200",
+      "GET /api0/current 200",
+      "DELETE /api0/next 405",
+      "GET /nothing 404",
+    ]);
+  });
+});
+
+describe("hosts", () => {
+  test("listen() on loopback answers for its own names only: a page cannot rebind a name to it", async () => {
+    const { port, index } = await serve();
+    for (const host of [
+      `127.0.0.1:${port}`,
+      "127.0.0.1",
+      "localhost",
+      "LocalHost:80",
+      `localhost:${port}`,
+      "[::1]",
+      `[::1]:${port}`,
+    ]) {
+      expect(statusOf(await exchange(port, requestBytes("GET /api0/current", { Host: host }))), host).toBe(
+        200,
+      );
+    }
+    for (const host of [
+      "evil.example",
+      `evil.example:${port}`,
+      "localhost.evil.example",
+      "evil.example.localhost",
+      "127.0.0.1.evil.example",
+      "127.0.0.10",
+      "[::2]",
+    ]) {
+      const answer = await exchange(port, requestBytes("GET /api0/next", { Host: host }));
+      expect(statusOf(answer), host).toBe(403);
+      expect(answer).toContain("--allow-host");
+    }
+    expect(await index()).toBe(0);
+  });
+
+  test("listen() refuses a foreign host after it has answered a good one, and the other way round", async () => {
+    const { port, index } = await serve();
+    for (let i = 0; i < 3; i++) {
+      expect(statusOf(await exchange(port, requestBytes("GET /api0/next")))).toBe(200);
+      const foreign = requestBytes("GET /api0/next", { Host: "evil.example" });
+      expect(statusOf(await exchange(port, foreign))).toBe(403);
+    }
+    expect(await index()).toBe(3);
+  });
+
+  for (const host of ["127.0.0.1", "0.0.0.0"]) {
+    test(`listen() on ${host} refuses two Hosts, none, and what is no host, with 400`, async () => {
+      const { port, index, bugs } = await serve({ host });
+      for (const lines of [
+        "Host: 127.0.0.1\r\nHost: 127.0.0.1\r\n",
+        "Host: 127.0.0.1\r\nHost: evil.example\r\n",
+        "",
+        "Host: \r\n",
+        ...[
+          "127.0.0.1, evil.example",
+          "[",
+          "a b",
+          "127.0.0.1/x",
+          "127.0.0.1:x",
+          "127.0.0.1:80:80",
+          "%00",
+          "\u00e9",
+          "?",
+          "#",
+          "localhost@evil.example",
+        ].map((name) => `Host: ${name}\r\n`),
+      ]) {
+        for (const version of ["1.0", "1.1"]) {
+          const bytes = `GET /api0/next HTTP/${version}\r\n${lines}Connection: close\r\n\r\n`;
+          expect(await exchange(port, bytes), bytes).toStartWith("HTTP/1.1 400 ");
+        }
+      }
+      expect(await index()).toBe(0);
+      expect(bugs).toEqual([]);
+      expect(statusOf(await exchange(port, requestBytes("GET /livez")))).toBe(200);
+    });
+  }
+
+  test("listen() takes no Origin for its own when the Host makes no address", async () => {
+    const { port, index, bugs } = await serve({ host: "0.0.0.0" });
+    const headers = { Host: "999.999.999.999", Origin: "http://999.999.999.999" };
+    expect(statusOf(await exchange(port, requestBytes("POST /v1/cursor/next", headers)))).toBe(403);
+    expect(await index()).toBe(0);
+    expect(bugs).toEqual([]);
+  });
+
+  test("listen() logs the path of a request that it refused, whatever its Host", async () => {
+    const told: string[] = [];
+    const { port } = await serve({ log: (request) => told.push(pathOf(request)) });
+    for (const host of ["[", "a b", "evil.example", "localhost"]) {
+      await exchange(port, requestBytes("GET /api0/current?x=/y?z", { Host: host }));
+    }
+    expect(told).toEqual(Array.from({ length: 4 }, () => "/api0/current"));
+  });
+
+  test("listen() believes the address in the request line no more than the Host", async () => {
+    const { port, index } = await serve();
+    const line = "GET http://evil.example/api0/next";
+    const answer = await exchange(port, requestBytes(line, { Host: "evil.example" }));
+    expect([400, 403, 404]).toContain(statusOf(answer));
+    expect(await index()).toBe(0);
+  });
+
+  test("--allow-host adds names, with any port", async () => {
+    const { port } = await serve({ allowHosts: ["fib.example"] });
+    for (const [host, status] of [
+      ["fib.example", 200],
+      ["FIB.example:443", 200],
+      ["localhost", 200],
+      ["other.example", 403],
+      ["x.fib.example", 403],
+    ] as const) {
+      expect(statusOf(await exchange(port, requestBytes("GET /api0/current", { Host: host }))), host).toBe(
+        status,
+      );
+    }
+  });
+
+  test("listen() on all addresses answers for any name, until --allow-host names some", async () => {
+    const open = await serve({ host: "0.0.0.0" });
+    const foreign = requestBytes("GET /api0/current", { Host: "fib.example" });
+    expect(statusOf(await exchange(open.port, foreign))).toBe(200);
+    const named = await serve({ host: "0.0.0.0", allowHosts: ["other.example"] });
+    expect(statusOf(await exchange(named.port, foreign))).toBe(403);
+    expect(statusOf(await exchange(named.port, requestBytes("GET /api0/current")))).toBe(200);
+  });
+});
+
+describe("limits", () => {
+  const tooLarge = `{"index":"1","padding":"${"x".repeat(LIMITS.bodyBytesMax)}"}`;
+
+  test("a body over the limit is 413, whether its length is told or not, and moves nothing", async () => {
+    const { port, index, bugs } = await serve();
+    const told = await exchange(
+      port,
+      requestBytes("PUT /v1/cursor", { "Content-Length": String(tooLarge.length) }, tooLarge),
+    );
+    expect(statusOf(told)).toBe(413);
+    const chunk = `${tooLarge.length.toString(16)}\r\n${tooLarge}\r\n0\r\n\r\n`;
+    const chunked = await exchange(
+      port,
+      requestBytes("PUT /v1/cursor", { "Transfer-Encoding": "chunked" }, chunk),
+    );
+    expect(statusOf(chunked)).toBe(413);
+    expect(await index()).toBe(0);
+    expect(bugs).toEqual([]);
+  });
+
+  test("a body at the limit is read", async () => {
+    const { port, index } = await serve();
+    const frame = `{"index":"1","padding":""}`;
+    const body = frame.replace(`""`, `"${"x".repeat(LIMITS.bodyBytesMax - frame.length)}"`);
+    const answer = await exchange(
+      port,
+      requestBytes("PUT /v1/cursor", { "Content-Length": String(body.length) }, body),
+    );
+    expect(statusOf(answer)).toBe(200);
+    expect(await index()).toBe(1);
+  });
+
+  test("headers, and addresses, over 16 KB are 431, and move nothing", async () => {
+    const { port, index } = await serve();
+    const headers = requestBytes("GET /api0/next", { "X-Padding": "x".repeat(20_000) });
+    expect(statusOf(await exchange(port, headers))).toBe(431);
+    const address = requestBytes(`GET /api0/next?${"x".repeat(20_000)}`);
+    expect([414, 431]).toContain(statusOf(await exchange(port, address)));
+    expect(await index()).toBe(0);
+  });
+
+  test("what is no HTTP is refused, moves nothing, and the server stays up", async () => {
+    const { port, index } = await serve();
+    for (const bytes of [
+      "\r\n\r\n\r\n",
+      "NONSENSE\r\n\r\n",
+      "GET /api0/next HTTP/9.9\r\nHost: localhost\r\n\r\n",
+      "GET\u0000/api0/next HTTP/1.1\r\nHost: localhost\r\n\r\n",
+      "\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003",
+      requestBytes("GET /api0/next", { "Content-Length": "1", "Transfer-Encoding": "chunked" }),
+    ]) {
+      const { socket, ended } = await connect(port);
+      socket.write(Buffer.from(bytes, "latin1"));
+      socket.end();
+      const answer = await ended;
+      expect(answer).not.toContain(" 200 ");
+    }
+    expect(await index()).toBe(0);
+    expect(statusOf(await exchange(port, requestBytes("GET /livez")))).toBe(200);
+  });
+});
+
+describe("clients that leave", () => {
+  test("a request that is not finished moves nothing", async () => {
+    const { port, index } = await serve();
+    const whole = requestBytes("POST /v1/cursor/next", { "Content-Length": "10" }, "0123456789");
+    for (const length of [4, 30, whole.indexOf("\r\n\r\n") + 2]) {
+      const { socket, ended } = await connect(port);
+      socket.write(whole.slice(0, length));
+      socket.flush();
+      socket.terminate();
+      await ended;
+    }
+    expect(statusOf(await exchange(port, requestBytes("GET /api0/current")))).toBe(200);
+    expect(await index()).toBe(0);
+  });
+
+  test("a client that leaves in the middle of a body moves nothing, and is no bug", async () => {
+    const { port, index, arrivals, bugs } = await serve();
+    const { socket, ended } = await connect(port);
+    socket.write(requestBytes("PUT /v1/cursor", { "Content-Length": "13" }, `{"index"`));
+    await until(() => arrivals.length === 1);
+    socket.terminate();
+    await ended;
+    expect(statusOf(await exchange(port, requestBytes("GET /livez")))).toBe(200);
+    expect(await index()).toBe(0);
+    expect(bugs).toEqual([]);
+  });
+
+  test("a client that leaves before its answer has moved the cursor at most once", async () => {
+    const { port, file, index, arrivals, must } = await serve();
+    const other = openCursorFile(file, () => {});
+    onTestFinished(() => other.close());
+    for (let client = 1; client <= 10; client++) {
+      // Nobody is answered while another process has the file, so each leaves in the middle.
+      expect(other.tryLock()).toBe(true);
+      const { socket, ended } = await connect(port);
+      socket.write(requestBytes("GET /api0/next"));
+      await until(() => arrivals.length === client);
+      socket.terminate();
+      await ended;
+      other.unlock();
+      // Queued behind the move, if there still is one.
+      await must("current");
+      expect(await index()).toBeWithin(0, client + 1);
+    }
+    expect(statusOf(await exchange(port, requestBytes("GET /livez")))).toBe(200);
+  });
+});
+
+describe("start and stop", () => {
+  test("listen() says address_in_use for a port that is taken, and which option chooses another", async () => {
+    const { port } = await serve();
+    const app = { fetch: () => new Response() };
+    const error = thrown(() => listen(app, { host: "127.0.0.1", port, allowHosts: [] }));
+    expect(error.code).toBe("address_in_use");
+    expect(error.message).toContain(`127.0.0.1:${port}`);
+    expect(error.message).toEndWith("choose another with -p");
+  });
+
+  test("listen() says address_in_use for an address that is not this machine's", () => {
+    const app = { fetch: () => new Response() };
+    const error = thrown(() => listen(app, { host: "192.0.2.1", port: 0, allowHosts: [] }));
+    expect(error.code).toBe("address_in_use");
+  });
+
+  test("stop() answers what is in flight, and takes nothing new", async () => {
+    const { port, file, server, index, arrivals } = await serve();
+    const other = openCursorFile(file, () => {});
+    onTestFinished(() => other.close());
+    expect(other.tryLock()).toBe(true);
+    const inFlight = Array.from({ length: 5 }, () => exchange(port, requestBytes("GET /api0/next")));
+    await until(() => arrivals.length === 5);
+    const stopped = server.stop();
+    expect(fetch(`http://127.0.0.1:${port}/api0/next`)).rejects.toThrow();
+    other.unlock();
+    const answers = await Promise.all(inFlight);
+    expect(answers.map(statusOf)).toEqual([200, 200, 200, 200, 200]);
+    expect(await stopped).toBe(true);
+    expect(await index()).toBe(5);
+  });
+
+  test("stop() does not wait for connections that ask for nothing", async () => {
+    const { port, server } = await serve();
+    await connect(port);
+    const kept = await connect(port);
+    kept.socket.write("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    expect(statusOf(await exchange(port, requestBytes("GET /livez")))).toBe(200);
+    expect(await server.stop()).toBe(true);
+  });
+});
