@@ -16,9 +16,16 @@ test("resolveConfig() has the defaults that the help names", () => {
     port: 8080,
     host: "127.0.0.1",
     allowHosts: [],
+    digitsMax: 25_000_000,
+    termsMax: 1_000_000,
+    earlierTermsMax: 100_000,
+    computationsMax: Math.max(1, navigator.hardwareConcurrency - 1),
+    queueMax: 64,
+    streamsMax: 256,
     debug: false,
     oneCpu: false,
   });
+  expect(resolveConfig({ "one-cpu": true }, home).computationsMax).toBe(1);
 });
 
 test("resolveConfig() takes each setting from the environment, and a flag over it", () => {
@@ -29,6 +36,12 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     FIBSERVER_PORT: "1",
     FIBSERVER_HOST: "0.0.0.0",
     FIBSERVER_ALLOW_HOST: " Fib.Example , other,, ",
+    FIBSERVER_MAX_DIGITS: "11",
+    FIBSERVER_MAX_SEQUENCE: "12",
+    FIBSERVER_MAX_TERMS: "13",
+    FIBSERVER_MAX_COMPUTATIONS: "14",
+    FIBSERVER_MAX_QUEUE: "15",
+    FIBSERVER_MAX_STREAMS: "16",
     FIBSERVER_DEBUG: "1",
     FIBSERVER_ONE_CPU: "true",
   };
@@ -40,6 +53,12 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     port: 1,
     host: "0.0.0.0",
     allowHosts: ["fib.example", "other"],
+    digitsMax: 11,
+    termsMax: 12,
+    earlierTermsMax: 13,
+    computationsMax: 14,
+    queueMax: 15,
+    streamsMax: 16,
     debug: true,
     oneCpu: true,
   };
@@ -51,6 +70,12 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     port: "65535",
     host: "::1",
     "allow-host": "name",
+    "max-digits": "21",
+    "max-sequence": "22",
+    "max-terms": "23",
+    "max-computations": "24",
+    "max-queue": "0",
+    "max-streams": "26",
     debug: false,
     "one-cpu": false,
   };
@@ -62,6 +87,12 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     port: 65_535,
     host: "::1",
     allowHosts: ["name"],
+    digitsMax: 21,
+    termsMax: 22,
+    earlierTermsMax: 23,
+    computationsMax: 24,
+    queueMax: 0,
+    streamsMax: 26,
     debug: false,
     oneCpu: false,
   });
@@ -102,6 +133,9 @@ test("resolveConfig() refuses what cannot be, and names the setting and what it 
     [{}, { FIBSERVER_PORT: "http" }, "'http' for FIBSERVER_PORT"],
     [{ "max-index": "100000001" }, {}, "for --max-index: it takes a whole number from 0 to 100000000"],
     [{ "max-index": "1.5" }, {}, "'1.5' for --max-index"],
+    [{ "max-computations": "0" }, {}, "'0' for --max-computations: it takes a whole number from 1 to 1024"],
+    [{ "max-digits": "25e6" }, {}, "'25e6' for --max-digits"],
+    [{}, { FIBSERVER_MAX_STREAMS: "-1" }, "'-1' for FIBSERVER_MAX_STREAMS"],
     [{ "lock-timeout": "-1" }, {}, "'-1' for --lock-timeout: it takes seconds, such as 5 or 0.5"],
     [{ "lock-timeout": "1e9" }, {}, "'1e9' for --lock-timeout"],
     [{ "lock-timeout": "Infinity" }, {}, "for --lock-timeout"],

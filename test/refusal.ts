@@ -1,4 +1,5 @@
 /** Refusals as values: a test looks at the code, and at what a person is told. @module */
+import { expect } from "bun:test";
 import { FibError } from "../src/errors.ts";
 
 /** The error that a call throws; fails when it throws none, or one that is a bug. */
@@ -21,4 +22,15 @@ export async function rejected(promise: Promise<unknown>): Promise<FibError> {
     throw error;
   }
   throw new Error("nothing was refused");
+}
+
+/** A problem document, after checking what all of them share. */
+export async function problemOf(response: Response) {
+  expect(response.headers.get("content-type")).toBe("application/problem+json");
+  expect(response.headers.get("cache-control")).toBe("no-store");
+  const body = (await response.json()) as Record<string, unknown>;
+  expect(Object.keys(body).slice(0, 6)).toEqual(["type", "title", "status", "detail", "instance", "code"]);
+  expect(body["status"]).toBe(response.status);
+  expect(body["type"]).toBe(`urn:fibserver:error:${String(body["code"])}`);
+  return body as { code: string; status: number; detail: string; instance: string; title: string };
 }

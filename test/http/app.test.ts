@@ -1,43 +1,21 @@
 /** Every row of the HTTP contract for the cursor, through the app itself: no port, a real file. */
 import { describe, expect, test } from "bun:test";
 import fs from "node:fs";
-import path from "node:path";
 import { openCursorFile } from "../../src/cursor/file.ts";
-import { createApp } from "../../src/http/app.ts";
-import { fibonacci } from "../../src/numbers/fibonacci.ts";
-import { openCursor, temporaryFolder } from "../temporary.ts";
+import { problemOf } from "../refusal.ts";
+import { openServices } from "../services.ts";
 
 /** An app on a cursor of its own. */
-async function openApp({ indexMax = 92, lockTimeoutMs = 5000, valueAt = fibonacci } = {}) {
-  const file = path.join(temporaryFolder(), "cursor");
-  const opened = await openCursor(file, { indexMax, lockTimeoutMs });
-  const bugs: unknown[] = [];
-  let stopping = false;
-  const app = createApp({
-    cursor: opened.cursor,
-    indexMax,
-    valueAt,
-    isStopping: () => stopping,
-    onBug: (error) => bugs.push(error),
-  });
+async function openApp(options: Parameters<typeof openServices>[0] = {}) {
+  const services = await openServices(options);
+  const { app, must } = services;
   const request = async (line: string, headers: Record<string, string> = {}, body?: string) => {
     const [method, target] = line.split(" ") as [string, string];
     return app.request(target, { method, headers, ...(body !== undefined && { body }) });
   };
-  const index = async () => (await opened.must("current")).index;
-  const moveTo = (target: number) => opened.must({ operation: "set", target });
-  return { ...opened, file, request, index, moveTo, bugs, stop: () => (stopping = true) };
-}
-
-/** A problem document, after checking what all of them share. */
-async function problemOf(response: Response) {
-  expect(response.headers.get("content-type")).toBe("application/problem+json");
-  expect(response.headers.get("cache-control")).toBe("no-store");
-  const body = (await response.json()) as Record<string, unknown>;
-  expect(Object.keys(body)).toEqual(["type", "title", "status", "detail", "instance", "code"]);
-  expect(body["status"]).toBe(response.status);
-  expect(body["type"]).toBe(`urn:fibserver:error:${String(body["code"])}`);
-  return body as { code: string; status: number; detail: string; instance: string; title: string };
+  const index = async () => (await must("current")).index;
+  const moveTo = (target: number) => must({ operation: "set", target });
+  return { ...services, request, index, moveTo };
 }
 
 const MOVES = ["GET /api0/next", "GET /api0/previous", "POST /v1/cursor/next", "POST /v1/cursor/previous"];
@@ -461,7 +439,6 @@ describe("methods and paths", () => {
   test("an unknown path is a 404 problem, whatever the method", async () => {
     const { request, index, bugs } = await openApp();
     for (const target of [
-      "/",
       "/api0",
       "/api0/",
       "/api0/nex",

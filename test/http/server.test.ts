@@ -1,13 +1,11 @@
 /** What only a port shows: hosts, limits, clients that leave, and a stop. Method: bytes on real sockets. */
 import { describe, expect, onTestFinished, test } from "bun:test";
-import path from "node:path";
 import { LIMITS } from "../../src/config.ts";
 import { openCursorFile } from "../../src/cursor/file.ts";
-import { createApp } from "../../src/http/app.ts";
 import { listen, pathOf, type RequestLog } from "../../src/http/server.ts";
-import { fibonacci } from "../../src/numbers/fibonacci.ts";
 import { thrown } from "../refusal.ts";
-import { openCursor, temporaryFolder } from "../temporary.ts";
+import { openServices } from "../services.ts";
+import { connect, exchange, requestBytes, statusOf } from "../wire.ts";
 
 /** A server on a free port, with a cursor of its own. */
 async function serve({
@@ -15,16 +13,8 @@ async function serve({
   allowHosts = [] as string[],
   log = undefined as RequestLog | undefined,
 } = {}) {
-  const file = path.join(temporaryFolder(), "cursor");
-  const opened = await openCursor(file);
-  const bugs: unknown[] = [];
-  const app = createApp({
-    cursor: opened.cursor,
-    indexMax: 92,
-    valueAt: fibonacci,
-    isStopping: () => false,
-    onBug: (error) => bugs.push(error),
-  });
+  const services = await openServices();
+  const { app, must } = services;
   const arrivals: string[] = [];
   const watched = {
     fetch: (request: Request) => {
@@ -35,45 +25,8 @@ async function serve({
   const server = listen(watched, { host, port: 0, allowHosts }, log);
   onTestFinished(async () => void (await server.stop()));
   const port = Number(new URL(server.url).port);
-  const index = async () => (await opened.must("current")).index;
-  return { ...opened, file, server, port, index, arrivals, bugs };
-}
-
-/** A connection, and all that comes back on it until its end. */
-async function connect(port: number) {
-  let received = "";
-  const ended = Promise.withResolvers<string>();
-  const socket = await Bun.connect({
-    hostname: "127.0.0.1",
-    port,
-    socket: {
-      data: (_, bytes) => void (received += bytes.toString("latin1")),
-      end: () => ended.resolve(received),
-      close: () => ended.resolve(received),
-      // A refusal may come with a reset while the rest is still being sent.
-      error: () => ended.resolve(received),
-    },
-  });
-  onTestFinished(() => socket.terminate());
-  return { socket, ended: ended.promise };
-}
-
-/** Sends bytes, and returns all that the server answers until it closes. */
-async function exchange(port: number, bytes: string): Promise<string> {
-  const { socket, ended } = await connect(port);
-  socket.write(bytes);
-  return ended;
-}
-
-/** A request whose answer is the last on its connection. */
-function requestBytes(line: string, headers: Record<string, string> = {}, body = ""): string {
-  const all = { Host: "127.0.0.1", Connection: "close", ...headers };
-  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
-  return `${line} HTTP/1.1\r\n${lines.join("")}\r\n${body}`;
-}
-
-function statusOf(answer: string): number {
-  return Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1]);
+  const index = async () => (await must("current")).index;
+  return { ...services, server, port, index, arrivals };
 }
 
 async function until(condition: () => boolean): Promise<void> {

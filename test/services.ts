@@ -1,0 +1,60 @@
+/** The app with everything behind it: a real file, real threads; gone with the test. @module */
+import { onTestFinished } from "bun:test";
+import path from "node:path";
+import { type Config, LIMITS } from "../src/config.ts";
+import { createApp, type Services } from "../src/http/app.ts";
+import { Streams } from "../src/http/streams.ts";
+import { textOf } from "../src/numbers/decimal.ts";
+import { fibonacci } from "../src/numbers/fibonacci.ts";
+import type { Job } from "../src/numbers/job.ts";
+import { Pool } from "../src/numbers/pool.ts";
+import { Results } from "../src/numbers/results.ts";
+import { openCursor, temporaryFolder } from "./temporary.ts";
+
+/** The defaults of the server, and a pool of one thread. */
+interface Options extends Pick<
+  Config,
+  "indexMax" | "lockTimeoutMs" | "computationsMax" | "queueMax" | "streamsMax"
+> {
+  readonly valueAt: Services["valueAt"];
+  readonly digitsMax: number;
+  readonly termsMax: number;
+  readonly earlierTermsMax: number;
+  readonly resultBytesMax: number;
+}
+
+/** Opens an app with a cursor and a pool of its own. */
+export async function openServices(options: Partial<Options> = {}) {
+  const { indexMax = 92, lockTimeoutMs = 5000, valueAt = (n: number) => textOf(fibonacci(n)) } = options;
+  const file = path.join(temporaryFolder(), "cursor");
+  const opened = await openCursor(file, { indexMax, lockTimeoutMs });
+  const pool = new Pool({ threads: options.computationsMax ?? 1, queueMax: options.queueMax ?? 64 });
+  onTestFinished(() => pool.close());
+  const results = new CountedResults(pool, options.resultBytesMax ?? LIMITS.resultBytesMax);
+  const streams = new Streams(options.streamsMax ?? 256);
+  const bugs: unknown[] = [];
+  let stopping = false;
+  const app = createApp({
+    cursor: opened.cursor,
+    indexMax,
+    valueAt,
+    results,
+    streams,
+    digitsMax: options.digitsMax ?? 25_000_000,
+    termsMax: options.termsMax ?? 1_000_000,
+    earlierTermsMax: options.earlierTermsMax ?? 100_000,
+    isStopping: () => stopping,
+    onBug: (error) => bugs.push(error),
+  });
+  return { ...opened, file, app, pool, results, streams, bugs, stop: () => (stopping = true) };
+}
+
+/** Results that remember what was asked of them: an answer that needed none has computed nothing. */
+class CountedResults extends Results {
+  readonly taken: Job[] = [];
+
+  override take(job: Job, ...rest: [sizeBytes: number, signal: AbortSignal]) {
+    this.taken.push(job);
+    return super.take(job, ...rest);
+  }
+}
