@@ -6,9 +6,11 @@ import {
   fibonacciValues,
   mustRequest,
   request,
+  requireTool,
   run,
   type Server,
   startServer,
+  strace,
   temporaryFolder,
   until,
 } from "./binary.ts";
@@ -16,6 +18,7 @@ import {
 setDefaultTimeout(60_000);
 
 const MANY = ["--max-index", "5000"];
+const withStrace = requireTool(["strace", "-o", "/dev/null", "true"], "apt-get install strace");
 const VALUES = fibonacciValues(5001);
 /** From here on a value tells its index; 1 is both F(1) and F(2). */
 const INDEX_FIRST = 3;
@@ -91,23 +94,29 @@ test("a key that one server has seen moves nothing through another", async () =>
   expect(await mustRequest(two, "current")).toMatchObject({ index: 1 });
 });
 
-test("a server under constant load lets shell commands through", async () => {
-  using folder = temporaryFolder();
-  const file = path.join(folder.path, "cursor");
-  await run(["cursor", "set", "1000", "-f", file, ...MANY]);
-  await using server = await startServer(["-f", file, ...MANY]);
-  // In a process of its own: this one pauses while it starts the commands.
-  await using load = Bun.spawn([process.execPath, "-e", LOAD, server.url], {
-    stdio: ["ignore", "pipe", "inherit"],
+for (const [disk, inject] of [
+  ["fast", undefined],
+  ["slow", "fdatasync:delay_enter=5000"],
+] as const) {
+  withStrace(`a server under constant load on a ${disk} disk lets shell commands through`, async () => {
+    using folder = temporaryFolder();
+    const file = path.join(folder.path, "cursor");
+    await run(["cursor", "set", "1000", "-f", file, ...MANY]);
+    const under = inject === undefined ? [] : strace(path.join(folder.path, "trace"), "fdatasync", inject);
+    await using server = await startServer(["-f", file, ...MANY], { under });
+    // In a process of its own: this one pauses while it starts the commands.
+    await using load = Bun.spawn([process.execPath, "-e", LOAD, server.url], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await load.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
+    for (let command = 0; command < 10; command++) {
+      // It gives up by itself, with 75, after the five seconds that --lock-timeout has by default.
+      const { stderr, exitCode } = await run(["-f", file, ...MANY, command % 2 === 0 ? "n" : "p"]);
+      expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+    }
+    expect(load.exitCode, "the load went on all the time").toBeNull();
   });
-  await load.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
-  for (let command = 0; command < 10; command++) {
-    // It gives up by itself, with 75, after the five seconds that --lock-timeout has by default.
-    const { stderr, exitCode } = await run(["-f", file, ...MANY, command % 2 === 0 ? "n" : "p"]);
-    expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
-  }
-  expect(load.exitCode, "the load went on all the time").toBeNull();
-});
+}
 
 test("another cursor file moved over the path is noticed and followed", async () => {
   using folder = temporaryFolder();
