@@ -1,25 +1,16 @@
 /** What does the cursor's codec cost, without I/O? */
 import { bench, do_not_optimize, run, summary } from "mitata";
-import {
-  BLOCK_BYTES,
-  decodeFile,
-  encodeBlock,
-  encodeFile,
-  initialRecord,
-  isAtRecord,
-} from "../src/cursor/record.ts";
+import { BLOCK_BYTES, decodeFile, encodeBlock, encodeFile, initialRecord } from "../src/cursor/record.ts";
 import { mustBe } from "./measure.ts";
 
 const record = initialRecord(1_000_000);
 const block = new Uint8Array(BLOCK_BYTES);
 const file = encodeFile(record);
 mustBe(decodeFile(file).record.index, 1_000_000, "the codec's answer");
-mustBe(isAtRecord(file, 0, { generation: 2, index: 1_000_000 }), true, "the codec's short answer");
 
 summary(() => {
   bench("encodeBlock", () => do_not_optimize(encodeBlock(record, block)));
   bench("decodeFile", () => do_not_optimize(decodeFile(file)));
-  bench("isAtRecord", () => do_not_optimize(isAtRecord(file, 0, { generation: 2, index: 1_000_000 })));
 });
 
 await run(process.env["BENCH_JSON"] ? { format: "json" } : {});

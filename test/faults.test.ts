@@ -232,6 +232,42 @@ for (const [disk, inject] of [
   });
 }
 
+withStrace(
+  "clients that leave, half-close or pipeline during a sync make at most one move a request",
+  async () => {
+    using folder = temporaryFolder();
+    const under = strace(path.join(folder.path, "trace"), "fdatasync", "fdatasync:delay_enter=50000");
+    await using server = await startServer(["-f", path.join(folder.path, "cursor")], { under });
+    const next = "GET /api0/next HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let { index } = await mustRequest(server, "current");
+    for (const [bytes, end] of [
+      [next, "terminate"],
+      [next, "shutdown"],
+      [next.repeat(3), "terminate"],
+      [next.repeat(3), "shutdown"],
+      [next.slice(0, -2), "shutdown"],
+    ] as const) {
+      await using connection = await connect(server);
+      connection.write(bytes);
+      connection[end]();
+      // Its own sync ends after those of the moves before it.
+      const after = await mustRequest(server, "next");
+      const requestCount = bytes.split("\r\n\r\n").length - 1;
+      expect(after.index - index, `${bytes} ${end}`).toBeWithin(1, 1 + requestCount + 1);
+      ({ index } = await mustRequest(server, "current"));
+    }
+  },
+);
+
+withPrlimit("a creation over the limit on a file's size leaves nothing behind", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  const { stdout, stderr, exitCode } = await run(["-f", file, "n"], { under: ["prlimit", "--fsize=4096"] });
+  expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 74 });
+  expect(stderr).toContain(`Cannot create ${file}`);
+  expect(fs.readdirSync(folder.path)).toEqual([]);
+});
+
 withTmpfs(
   "on a full disk a creation fails and leaves nothing, and a cursor that exists goes on",
   async () => {

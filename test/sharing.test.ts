@@ -6,9 +6,11 @@ import {
   fibonacciValues,
   mustRequest,
   request,
+  requireTool,
   run,
   type Server,
   startServer,
+  strace,
   temporaryFolder,
   until,
 } from "./binary.ts";
@@ -16,6 +18,7 @@ import {
 setDefaultTimeout(60_000);
 
 const MANY = ["--max-index", "5000"];
+const withStrace = requireTool(["strace", "-o", "/dev/null", "true"], "apt-get install strace");
 const VALUES = fibonacciValues(5001);
 /** From here on a value tells its index; 1 is both F(1) and F(2). */
 const INDEX_FIRST = 3;
@@ -91,30 +94,29 @@ test("a key that one server has seen moves nothing through another", async () =>
   expect(await mustRequest(two, "current")).toMatchObject({ index: 1 });
 });
 
-test("a server under constant load lets shell commands through", async () => {
-  using folder = temporaryFolder();
-  const file = path.join(folder.path, "cursor");
-  await run(["cursor", "set", "1000", "-f", file, ...MANY]);
-  await using server = await startServer(["-f", file, ...MANY]);
-  const over = new AbortController();
-  let moveCount = 0;
-  const load = Array.from({ length: 32 }, async (_, client) => {
-    // Half of them up, half of them down: the position stays where values are short.
-    for (; !over.signal.aborted; moveCount++)
-      await mustRequest(server, client % 2 === 0 ? "next" : "previous");
-  });
-  await until("the load runs", () => moveCount > 100);
-  try {
+for (const [disk, inject] of [
+  ["fast", undefined],
+  ["slow", "fdatasync:delay_enter=5000"],
+] as const) {
+  withStrace(`a server under constant load on a ${disk} disk lets shell commands through`, async () => {
+    using folder = temporaryFolder();
+    const file = path.join(folder.path, "cursor");
+    await run(["cursor", "set", "1000", "-f", file, ...MANY]);
+    const under = inject === undefined ? [] : strace(path.join(folder.path, "trace"), "fdatasync", inject);
+    await using server = await startServer(["-f", file, ...MANY], { under });
+    // In a process of its own: this one pauses while it starts the commands.
+    await using load = Bun.spawn([process.execPath, "-e", LOAD, server.url], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await load.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
     for (let command = 0; command < 10; command++) {
       // It gives up by itself, with 75, after the five seconds that --lock-timeout has by default.
       const { stderr, exitCode } = await run(["-f", file, ...MANY, command % 2 === 0 ? "n" : "p"]);
       expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
     }
-  } finally {
-    over.abort();
-    await Promise.all(load);
-  }
-});
+    expect(load.exitCode, "the load went on all the time").toBeNull();
+  });
+}
 
 test("another cursor file moved over the path is noticed and followed", async () => {
   using folder = temporaryFolder();
@@ -202,6 +204,19 @@ test("what is moved over the path and is no cursor file is refused until it is g
   fs.renameSync(`${file}.kept`, file);
   expect((await request(server, "next"))?.index).toBe(1);
 });
+
+/** 32 clients, half of them up and half down, so that values stay short; says when it runs, and ends by a signal. */
+const LOAD = `
+  let moveCount = 0;
+  const client = async (route) => {
+    for (;;) {
+      const response = await fetch(process.argv[1] + "/api0/" + route);
+      if (!(await response.text()).includes('"status":"200"')) process.exit(1);
+      if (++moveCount === 200) console.log("running");
+    }
+  };
+  for (let i = 0; i < 32; i++) void client(i % 2 === 0 ? "next" : "previous");
+`;
 
 /** Moves one after the other; the indexes that were answered. */
 async function fiftyMoves(server: Server): Promise<number[]> {

@@ -23,7 +23,7 @@
 import { FibError } from "../errors.ts";
 import { CursorFile, type Notice, openCursorFile } from "./file.ts";
 import { applyRequest, type CursorRequest, type Outcome, type Position } from "./moves.ts";
-import { BLOCK_BYTES, type CursorRecord, encodeBlock, isSameRecord } from "./record.ts";
+import { BLOCK_BYTES, type CursorRecord, encodeBlock } from "./record.ts";
 
 /** How a cursor is opened. */
 export interface CursorOptions {
@@ -129,11 +129,10 @@ export class Cursor {
   current(): Position | undefined {
     if (this.#seen !== undefined) return this.#seen;
     if (this.#durable === undefined || this.#failure !== undefined) return undefined;
-    const { record } = this.#durable;
-    if (!this.#holding && !this.#isStillAt(this.#durable)) return undefined;
-    this.#seen = record;
+    if (!this.#holding && !this.#isUnchanged()) return undefined;
+    this.#seen = this.#durable.record;
     setImmediate(() => (this.#seen = undefined));
-    return record;
+    return this.#seen;
   }
 
   /** Waits for what is queued, then gives the file back; what comes later is refused. */
@@ -143,9 +142,9 @@ export class Cursor {
     this.#end(new FibError("cursor_io", `Cannot use ${this.#options.path}: it is closed`));
   }
 
-  #isStillAt({ record, slot }: Durable): boolean {
+  #isUnchanged(): boolean {
     try {
-      return this.#file.isInPlace() === true && this.#file.isAt(slot, record);
+      return this.#file.isInPlace() === true && this.#file.isUnchanged();
     } catch {
       return false;
     }
@@ -153,10 +152,20 @@ export class Cursor {
 
   async #drain(): Promise<void> {
     do {
-      await endOfTurn();
+      await this.#gather();
       await this.#commitGroup();
     } while (this.#waiting.length > 0);
     this.#running = undefined;
+  }
+
+  /** Lets the turn of the loop end, and waits on while each turn brings more and waiting costs less than a sync. */
+  async #gather(): Promise<void> {
+    const startMs = performance.now();
+    let count: number;
+    do {
+      count = this.#waiting.length;
+      await endOfTurn();
+    } while (this.#waiting.length > count && performance.now() - startMs < this.#syncMs);
   }
 
   async #commitGroup(): Promise<void> {
@@ -201,11 +210,13 @@ export class Cursor {
 
   /** The file's record once it is surely on disk; adopts what another process wrote. */
   async #readDurable(): Promise<Durable> {
+    if (this.#durable !== undefined && this.#file.isUnchanged()) return this.#durable;
+    this.#durable = undefined;
     const { record, slot, otherFault } = this.#file.read();
-    const known = this.#durable;
-    const foreign = known === undefined || known.slot !== slot || !isSameRecord(known.record, record);
-    if (!foreign && otherFault === undefined) return known;
-    if (this.#file.readOnlyReason !== undefined) return { record, slot };
+    if (this.#file.readOnlyReason !== undefined) {
+      if (otherFault !== undefined) this.#options.notice(`${this.#file.path} is half damaged: ${otherFault}`);
+      return { record, slot };
+    }
     if (otherFault === undefined) {
       // In place: were it torn, the other copy still holds the last position that can have been answered.
       await this.#put(record, slot);

@@ -13,21 +13,15 @@ import path from "node:path";
 import { FibError } from "../errors.ts";
 import { decodeGoFile, GO_FILE_BYTES } from "./go.ts";
 import { tryLock, unlock } from "./lock.ts";
-import {
-  BLOCK_BYTES,
-  type CursorRecord,
-  type Decoded,
-  decodeFile,
-  encodeFile,
-  FILE_BYTES,
-  initialRecord,
-  isAtRecord,
-} from "./record.ts";
+import { BLOCK_BYTES, type Decoded, decodeFile, encodeFile, FILE_BYTES, initialRecord } from "./record.ts";
 
 const { O_RDONLY, O_RDWR, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 
 /** Tells a person what happened to the file while it was opened. */
 export type Notice = (message: string) => void;
+
+/** What stays the same while a file has the same name, and differs between two files that are there at once. */
+type Identity = Readonly<Pick<fs.Stats, "dev" | "ino">>;
 
 /** An open cursor file. */
 export class CursorFile {
@@ -35,13 +29,15 @@ export class CursorFile {
   /** Why the file can only be read, or undefined. */
   readonly readOnlyReason: string | undefined;
   readonly #fd: number;
-  readonly #inode: number;
-  readonly #bytes = new Uint8Array(FILE_BYTES);
+  readonly #identity: Identity;
+  /** What the file held when it was last read or written here. */
+  readonly #image = new Uint8Array(FILE_BYTES);
+  readonly #look = new Uint8Array(FILE_BYTES);
 
-  constructor(filePath: string, fd: number, inode: number, readOnlyReason: string | undefined) {
+  constructor(filePath: string, fd: number, identity: Identity, readOnlyReason: string | undefined) {
     this.path = filePath;
     this.#fd = fd;
-    this.#inode = inode;
+    this.#identity = identity;
     this.readOnlyReason = readOnlyReason;
   }
 
@@ -60,12 +56,17 @@ export class CursorFile {
    * @throws {@link FibError} `cursor_damaged`, `cursor_io`.
    */
   read(): Decoded {
-    return decodeFileAt(this.path, this.#bytes.subarray(0, this.#readBytes()));
+    return decodeFileAt(this.path, this.#image.subarray(0, this.#readInto(this.#image)));
   }
 
-  /** Says whether nobody has committed since `record`; needs no lock. */
-  isAt(slot: 0 | 1, record: CursorRecord): boolean {
-    return this.#readBytes() === FILE_BYTES && isAtRecord(this.#bytes, slot, record);
+  /**
+   * Says whether the file still holds, to the byte, what was last read or written here: nobody else has
+   * committed, restored a backup or damaged it. Takes 1 µs, where a checksum of both copies takes 3; needs no lock.
+   *
+   * @throws {@link FibError} `cursor_io`.
+   */
+  isUnchanged(): boolean {
+    return this.#readInto(this.#look) === FILE_BYTES && Buffer.compare(this.#look, this.#image) === 0;
   }
 
   /**
@@ -84,6 +85,7 @@ export class CursorFile {
         `Cannot write ${this.path}: only ${written} of ${BLOCK_BYTES} bytes were written`,
       );
     }
+    this.#image.set(block, slot * BLOCK_BYTES);
   }
 
   /** Puts on disk what was written; blocks the thread. @throws {@link FibError} `cursor_io`. */
@@ -102,7 +104,7 @@ export class CursorFile {
   /** Says whether the path still leads to this file: true, false (another file is there) or undefined (none is). */
   isInPlace(): boolean | undefined {
     const stat = this.#io("find", () => fs.lstatSync(this.path, { throwIfNoEntry: false }));
-    return stat && stat.ino === this.#inode;
+    return stat && stat.ino === this.#identity.ino && stat.dev === this.#identity.dev;
   }
 
   /** Closes the descriptor, and with it gives back the lock. */
@@ -110,8 +112,8 @@ export class CursorFile {
     fs.closeSync(this.#fd);
   }
 
-  #readBytes(): number {
-    return this.#io("read", () => fs.readSync(this.#fd, this.#bytes, 0, FILE_BYTES, 0));
+  #readInto(bytes: Uint8Array): number {
+    return this.#io("read", () => fs.readSync(this.#fd, bytes, 0, FILE_BYTES, 0));
   }
 
   #io<T>(action: string, call: () => T): T {
@@ -195,7 +197,7 @@ function openExisting(filePath: string): CursorFile | Uint8Array | "missing" {
   try {
     const stat = fs.fstatSync(fd);
     if (!stat.isFile()) throw refused(filePath, "it is not a regular file");
-    if (stat.size === FILE_BYTES) return new CursorFile(filePath, fd, stat.ino, readOnlyReason);
+    if (stat.size === FILE_BYTES) return new CursorFile(filePath, fd, stat, readOnlyReason);
     if (stat.size !== GO_FILE_BYTES) {
       throw refused(filePath, `it has ${stat.size} bytes and a cursor file has ${FILE_BYTES}`);
     }
@@ -216,11 +218,12 @@ function takeOver(filePath: string, goBytes: Uint8Array, folderFd: number, notic
   } catch (error) {
     throw damaged(filePath, error);
   }
-  putFile(`${filePath}.go16`, goBytes, folderFd);
+  // A name that is free: what was kept by an earlier takeover stays.
+  let kept = `${filePath}.go16`;
+  for (let count = 2; fs.existsSync(kept); count++) kept = `${filePath}.go16.${count}`;
+  putFile(kept, goBytes, folderFd);
   putFile(filePath, encodeFile(initialRecord(index)), folderFd);
-  notice(
-    `${filePath} was a Go server's file: taken over at index ${index}, the old bytes are in ${filePath}.go16`,
-  );
+  notice(`${filePath} was a Go server's file: taken over at index ${index}, the old bytes are in ${kept}`);
 }
 
 function putFile(filePath: string, bytes: Uint8Array, folderFd: number): void {

@@ -135,40 +135,6 @@ export function decodeFile(bytes: Uint8Array): Decoded {
 }
 
 /**
- * Says whether a file still stands at a record, from three of its fields alone: what a read pays.
- *
- * @param bytes - The whole file.
- * @param slot - The copy that held the record.
- * @returns false when that copy changed, or the other one is, or claims to be, newer.
- */
-export function isAtRecord(
-  bytes: Uint8Array,
-  slot: 0 | 1,
-  { generation, index }: Pick<CursorRecord, "generation" | "index">,
-): boolean {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, FILE_BYTES);
-  const [own, other] = slot === 0 ? [0, BLOCK_BYTES] : [BLOCK_BYTES, 0];
-  return (
-    getUint53(view, own + AT.generation) === generation &&
-    getUint53(view, own + AT.index) === index &&
-    getUint53(view, other + AT.generation) < generation
-  );
-}
-
-/**
- * Says whether two records are the same in everything. The generation alone does not tell: a backup that was
- * copied over the file counts on from its own, and elsewhere.
- */
-export function isSameRecord(one: CursorRecord, other: CursorRecord): boolean {
-  return (
-    one.generation === other.generation &&
-    one.index === other.index &&
-    one.keyedCount === other.keyedCount &&
-    Buffer.compare(one.ring, other.ring) === 0
-  );
-}
-
-/**
  * Looks a key up among the last {@link RING_COUNT} keyed moves.
  *
  * @param digest - {@link KEY_BYTES} bytes.

@@ -69,14 +69,15 @@ export function cursorRoutes({ cursor, indexMax, valueAt }: CursorServices) {
       return show(c, outcome);
     });
 
+  const conditional = (c: Context, request: CursorRequest): CursorRequest => ({
+    ...request,
+    keyDigest: keyDigest(c.req.header("idempotency-key")),
+    ifGeneration: generations(c.req.header("if-match")),
+  });
+
   const move = (c: Context, request: CursorRequest) => {
-    const refusal = refuseForeignPage(c.req.raw);
-    if (refusal) throw refusal;
-    return submit(c, {
-      ...request,
-      keyDigest: keyDigest(c.req.header("idempotency-key")),
-      ifGeneration: generations(c.req.header("if-match")),
-    });
+    refuseForeign(c);
+    return submit(c, conditional(c, request));
   };
 
   return new Hono()
@@ -90,13 +91,22 @@ export function cursorRoutes({ cursor, indexMax, valueAt }: CursorServices) {
         return show(c, outcome);
       }),
     )
-    .put("/", async (c) => move(c, { operation: "set", target: targetIndex(await c.req.text(), indexMax) }))
+    .put("/", async (c) => {
+      refuseForeign(c);
+      const target = targetIndex(await c.req.text(), indexMax);
+      return submit(c, conditional(c, { operation: "set", target }));
+    })
     .post("/next", (c) => move(c, { operation: "next" }))
     .post("/previous", (c) => move(c, { operation: "previous" }));
 }
 
 function goOk(value: string): Response {
   return new Response(goAnswer(value), GO_OK);
+}
+
+function refuseForeign(c: Context): void {
+  const refusal = refuseForeignPage(c.req.raw);
+  if (refusal) throw refusal;
 }
 
 function goError(error: FibError): Response {

@@ -260,22 +260,40 @@ describe("an open file", () => {
     expect(file.read()).toEqual({ record, slot: 1, otherFault: undefined });
   });
 
-  test("isAt() notices a commit of another process without the lock", () => {
+  test("isUnchanged() notices a commit of another process without the lock", () => {
     const filePath = path.join(temporaryFolder(), "cursor");
     const [file, other] = [open(filePath), open(filePath)];
     const { record, slot } = file.read();
-    expect(file.isAt(slot, record)).toBe(true);
+    expect(file.isUnchanged()).toBe(true);
     const moved = { ...record, generation: record.generation + 1, index: 1 };
     other.write(slot === 0 ? 1 : 0, encodeBlock(moved, new Uint8Array(BLOCK_BYTES)));
-    expect(file.isAt(slot, record)).toBe(false);
+    expect(file.isUnchanged()).toBe(false);
+    file.read();
+    expect(file.isUnchanged()).toBe(true);
   });
 
-  test("isAt() does not take a file that was cut short for the one it knew", () => {
+  test("isUnchanged() stays true after a write of its own", () => {
+    const file = open(path.join(temporaryFolder(), "cursor"));
+    const { record, slot } = file.read();
+    file.write(slot, encodeBlock({ ...record, index: 5 }, new Uint8Array(BLOCK_BYTES)));
+    expect(file.isUnchanged()).toBe(true);
+  });
+
+  test("isUnchanged() notices any one byte that differs, and a file that was cut short", () => {
     const filePath = path.join(temporaryFolder(), "cursor");
     const file = open(filePath);
-    const { record, slot } = file.read();
+    file.read();
+    const bytes = fs.readFileSync(filePath);
+    for (let at = 0; at < FILE_BYTES; at += 61) {
+      const changed = Buffer.from(bytes);
+      changed[at]! ^= 1;
+      fs.writeFileSync(filePath, changed);
+      expect(file.isUnchanged()).toBe(false);
+    }
+    fs.writeFileSync(filePath, bytes);
+    expect(file.isUnchanged()).toBe(true);
     fs.truncateSync(filePath, BLOCK_BYTES);
-    expect(file.isAt(slot, record)).toBe(false);
+    expect(file.isUnchanged()).toBe(false);
   });
 
   test("isInPlace() tells its file from another one, and from none", () => {
@@ -296,7 +314,7 @@ describe("an open file", () => {
     file.close();
     const errors = [
       thrown(() => file.read()),
-      thrown(() => file.isAt(0, initialRecord())),
+      thrown(() => file.isUnchanged()),
       thrown(() => file.write(0, new Uint8Array(BLOCK_BYTES))),
       thrown(() => file.syncBlocking()),
       await rejected(file.sync()),

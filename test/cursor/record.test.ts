@@ -13,8 +13,6 @@ import {
   FILE_BYTES,
   findKey,
   initialRecord,
-  isAtRecord,
-  isSameRecord,
   KEY_BYTES,
   type MoveOperation,
   OPERATIONS,
@@ -222,42 +220,6 @@ describe("damage", () => {
       expect(decodeCopies(Buffer.concat([largest, block(older)]))[0].fault).toBeUndefined();
     }
   });
-});
-
-describe("isAtRecord()", () => {
-  test("isAtRecord() agrees with decodeFile() on every good file", () => {
-    const slots = fc.constantFrom<(0 | 1)[]>(0, 1);
-    fc.assert(
-      fc.property(uint53, uint53, uint53, slots, (first, second, asked, slot) => {
-        fc.pre(first !== second);
-        const bytes = fileOf({ ...older, generation: first }, { ...older, generation: second });
-        const decoded = decodeFile(bytes);
-        for (const generation of [first, second, asked]) {
-          const current = decoded.slot === slot && decoded.record.generation === generation;
-          expect(isAtRecord(bytes, slot, { generation, index: older.index })).toBe(current);
-          expect(isAtRecord(bytes, slot, { generation, index: older.index + 1 })).toBe(false);
-        }
-      }),
-    );
-  });
-
-  test("isAtRecord() does not look past its own file in a larger buffer", () => {
-    const larger = Buffer.concat([new Uint8Array(24), fileOf(older, newer)]);
-    expect(isAtRecord(larger.subarray(24), 1, newer)).toBe(true);
-    expect(isAtRecord(larger.subarray(24), 0, older)).toBe(false);
-  });
-});
-
-test("isSameRecord() is true for what would be written as the same bytes, and for nothing else", () => {
-  fc.assert(
-    fc.property(records, records, (one, other) => {
-      expect(isSameRecord(one, structuredClone(one))).toBe(true);
-      for (const field of ["generation", "index", "keyedCount"] as const) {
-        expect(isSameRecord(one, { ...one, [field]: one[field] + 1 })).toBe(false);
-      }
-      expect(isSameRecord(one, other)).toBe(Bun.deepEquals(one, other));
-    }),
-  );
 });
 
 describe("the ring of keys", () => {
