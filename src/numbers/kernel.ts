@@ -158,6 +158,9 @@ function growTo({ memory }: Kernel, bytes: number): void {
   }
 }
 
+/** Bits of the number of an entry in the table of a depth: it holds every fourth block. */
+const bitsOf = (depth: number): number => 2 * Math.max(0, depth - 1);
+
 /**
  * Computes the roots of the given depths; kernel/roots.ts says what they are.
  *
@@ -168,7 +171,6 @@ function growTo({ memory }: Kernel, bytes: number): void {
  */
 function fillDepths(from: number, to: number, scratch: number): void {
   const { fillRoots, memory } = kernel();
-  const bitsOf = (depth: number): number => 2 * Math.max(0, depth - 1);
   const lowsMax = 2 ** Math.ceil(bitsOf(to - 1) / 2);
   const mirrored = new Float64Array(lowsMax);
   for (let half = 1; half < lowsMax; half *= 2) {
