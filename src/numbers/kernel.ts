@@ -97,9 +97,9 @@ export function kernel(): Kernel {
 }
 
 /**
- * Runs functions long enough to have them compiled in the background while a fresh process does other things: the
- * two that are called only at the end (1.2 ms of a fresh F(10^6), now 0.4), and both kinds of products, which
- * small rings use in turns (0.4 ms). Works on zeros.
+ * Runs functions long enough to have them compiled in the background while a fresh process does other things:
+ * the two that are called only at the end (1.2 ms of a fresh F(10^6), now 0.4), and both kinds of products,
+ * which small rings use in turns (0.4 ms). Works on zeros.
  */
 function warmUp({ multiplyBlock, textResidue, writeText }: Kernel): void {
   for (let round = 0; round < 8; round++) {
@@ -170,8 +170,8 @@ const bitsOf = (depth: number): number => 2 * Math.max(0, depth - 1);
 /**
  * Computes the roots of the given depths; kernel/roots.ts says what they are.
  *
- * The mirrored bits of t, as a fraction, are van der Corput's sequence 0, 1/2, 1/4, 3/4, 1/8, …, so one list of
- * coarse angles begins with those of every shallower depth.
+ * The mirrored bits of t, as a fraction, are van der Corput's sequence 0, 1/2, 1/4, 3/4, 1/8, …, so one list
+ * of coarse angles begins with those of every shallower depth.
  *
  * @param scratch - Room for the lists.
  */

@@ -19,7 +19,7 @@ import { type Fault, Distrust } from "./trust.ts";
 /** Digits in a limb: 5, or 4 to try again with a smaller rounding error. */
 export type LimbDigits = 4 | 5;
 
-/** Which register, and its first address, length in limbs. */
+/** The address of a register, and how many limbs it holds. */
 interface Register {
   readonly address: number;
   length: number;
@@ -53,7 +53,7 @@ const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => 
 
 const registerBytes = (count: number): number => align(8 * sum(ringSizes(count)) + SKEW_BYTES);
 
-/** Bytes of WASM memory behind `new Registers({ count, spareBytes })`. */
+/** Bytes of WASM memory behind `new Registers(count, spareBytes, …)`. */
 export const registersBytes = (count: number, spareBytes: number): number =>
   reservedBytes(ringSizes(count)[0], 2 * registerBytes(count) + spareBytes);
 

@@ -3,8 +3,8 @@
  *
  * Two checks for each result: every coefficient lies within 0.25 of an integer
  * (registers.ts), and the text that is handed out, digit for digit, has the right
- * residue modulo two primes drawn at random for this result. The residue is found on
- * an independent way: modular doubling for F(n), n multiplications for n!.
+ * residue modulo two primes drawn at random for this result. What the residue must be is
+ * found without any transform: modular doubling for F(n), n multiplications for n!.
  *
  * A wrong text of d digits passes a prime only if the prime divides its error; of the 5·10^7
  * primes between 2^30 and 2^31 at most d/9 can. For errors that know nothing of
@@ -29,8 +29,8 @@ export class Distrust extends Error {
 }
 
 /**
- * A test's hook: called with the data of each stage, which it may corrupt. `product`: coefficients (doubles) before
- * rounding; `limbs`: int32 after the carry; `text`: ASCII digits before the check.
+ * A test's hook: called with the data of each stage, which it may corrupt. `product`: coefficients (doubles)
+ * before rounding; `limbs`: int32 after the carry; `text`: ASCII digits before the check.
  */
 export type Fault = (
   stage: "product" | "limbs" | "text",
@@ -76,7 +76,7 @@ export function checkText(text: Uint8Array, residue: (prime: number) => bigint):
   }
 }
 
-/** A random prime between 2^30 and 2^31. In plain numbers: BigInt is slower at this size, most of all interpreted. */
+/** A random prime between 2^30 and 2^31, in plain numbers: at this size BigInt is slower. */
 export function randomPrime(): number {
   for (;;) {
     const candidate = 2 ** 30 + 2 * Math.floor(Math.random() * 2 ** 29) + 1;
