@@ -43,10 +43,10 @@ export async function sendResource(c: Context, resource: Resource, streams: Stre
   if (matches(c.req.header("if-none-match"), etag)) return new Response(null, { status: 304, headers });
   headers["content-type"] = contentType;
 
-  const asked =
-    c.req.header("if-range") === undefined || c.req.header("if-range") === etag
-      ? c.req.header("range")
-      : undefined;
+  const isHead = c.req.raw.method === "HEAD";
+  const ifRange = c.req.header("if-range");
+  // Of a HEAD a range is ignored (RFC 9110, 14.2).
+  const asked = !isHead && (ifRange === undefined || ifRange === etag) ? c.req.header("range") : undefined;
   const range = asked === undefined ? undefined : parseRange(asked, sizeBytes);
   if (range === "unsatisfiable") {
     const error = new FibError(
@@ -55,12 +55,10 @@ export async function sendResource(c: Context, resource: Resource, streams: Stre
     );
     return problem(error, c.req.path, { "content-range": `bytes */${sizeBytes}` });
   }
+  if (isHead) return new Response(null, { headers: { ...headers, "content-length": String(sizeBytes) } });
   const { start, end } = range ?? { start: 0, end: sizeBytes };
   if (range) headers["content-range"] = `bytes ${start}-${end - 1}/${sizeBytes}`;
   const status = range ? 206 : 200;
-  if (c.req.raw.method === "HEAD") {
-    return new Response(null, { status, headers: { ...headers, "content-length": String(end - start) } });
-  }
 
   const startMs = performance.now();
   const source = await resource.open({ start, end }, c.req.raw.signal);
@@ -75,7 +73,7 @@ export async function sendResource(c: Context, resource: Resource, streams: Stre
  * @returns The bytes; undefined to send everything, for a unit that is not bytes; or "unsatisfiable", also for
  * several ranges and for what is no range, which RFC 9110 (14.2) lets a server refuse.
  */
-export function parseRange(header: string, sizeBytes: number): ByteRange | "unsatisfiable" | undefined {
+function parseRange(header: string, sizeBytes: number): ByteRange | "unsatisfiable" | undefined {
   if (!/^\s*bytes\s*=/i.test(header)) return undefined;
   const match = /^\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*$/i.exec(header);
   if (match === null || (match[1] === "" && match[2] === "")) return "unsatisfiable";
