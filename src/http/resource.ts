@@ -11,6 +11,7 @@ import type { Context } from "hono";
 import { FibError } from "../errors.ts";
 import type { ByteRange } from "../numbers/sequence.ts";
 import { problem } from "./problem.ts";
+import type { PortEnvironment } from "./server.ts";
 import type { Source, Streams } from "./streams.ts";
 
 /** Bodies up to this size are one buffer: more would let a hundred slow readers hold much memory. */
@@ -61,7 +62,7 @@ export async function sendResource(c: Context, resource: Resource, streams: Stre
   const status = range ? 206 : 200;
 
   const startMs = performance.now();
-  const source = await resource.open({ start, end }, c.req.raw.signal);
+  const source = await patiently(c, () => resource.open({ start, end }, c.req.raw.signal));
   headers["server-timing"] = `compute;dur=${(performance.now() - startMs).toFixed(2)}`;
   if (end - start <= WHOLE_BYTES_MAX) return new Response(readAll(source, end - start), { status, headers });
   return new Response(streams.open(c.req.raw, source), { status, headers });
@@ -84,6 +85,19 @@ function parseRange(header: string, sizeBytes: number): ByteRange | "unsatisfiab
   const start = Number(match[1]);
   const end = match[2] === "" ? sizeBytes : Math.min(Number(match[2]) + 1, sizeBytes);
   return start < end ? { start, end } : "unsatisfiable";
+}
+
+// Bun would end the connection of a client that waits longer than an idle one may.
+async function patiently<Result>(c: Context, compute: () => Result | Promise<Result>): Promise<Result> {
+  const result = compute();
+  if (!(result instanceof Promise)) return result;
+  const environment = c.env as Partial<PortEnvironment> | undefined;
+  const end = environment?.keepOpen?.(c.req.raw);
+  try {
+    return await result;
+  } finally {
+    end?.();
+  }
 }
 
 // Weak comparison (RFC 9110, 13.1.2): a cache may have weakened our tag.

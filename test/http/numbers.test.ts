@@ -159,7 +159,7 @@ describe("values", () => {
     const { get } = await open();
     for (const { m, n, value, sha256: digest } of reference.ackermann) {
       const text = await (await get(`/v1/ackermann/${m}/${n}?format=text`)).text();
-      if (value === undefined) expect(sha256(text)).toBe(digest!);
+      if (value === undefined) expect(sha256(text)).toBe(digest);
       else expect(text).toBe(value);
     }
     expect(await (await get(`/v1/ackermann/2/${10n ** 30n}?format=text`)).text()).toBe(
