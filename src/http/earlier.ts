@@ -79,7 +79,7 @@ async function math(
   const values: bigint[] = [];
   for (const name of names) {
     const text = once(c, name);
-    if (text === undefined || !/^[+-]?\d{1,1000}(\.\d+)?$/.test(text)) return refuse("Bad input");
+    if (text === undefined || !/^[+-]?\d{1,128}(\.\d+)?$/.test(text)) return refuse("Bad input");
     if (text.includes(".")) return refuse("Not an Integer");
     if (text.startsWith("-") && BigInt(text) !== 0n) return refuse("Negative Integer");
     values.push(BigInt(text.replace("+", "")));
