@@ -256,7 +256,7 @@ describe("bad input", () => {
       ["/v1/fibonacci/1000000000", "208987640"],
       [`/v1/fibonacci/${10n ** 30n}`, "208987640249978733769272089238"],
       [`/v1/fibonacci/${10n ** 100n}`, "about 10^99"],
-      [`/v1/fibonacci/${"9".repeat(1000)}`, "about 10^999"],
+      [`/v1/fibonacci/${"9".repeat(128)}`, "about 10^127"],
       ["/v1/factorial/10000000", "65657060"],
       [`/v1/factorial/${10n ** 30n}`, "about 10^31"],
       [`/v1/ackermann/3/${10n ** 9n}`, "301029997"],
