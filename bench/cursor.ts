@@ -7,10 +7,10 @@ import {
   has,
   peakRssMb,
   redisIncrements,
-  type Server,
   startFibserver,
   startRaw,
   startRedis,
+  withServer,
   wrk,
 } from "./servers.ts";
 
@@ -43,18 +43,18 @@ async function check(): Promise<void> {
 async function compare(rounds: number, connections: 64 | 1000): Promise<void> {
   const peaks: number[] = [];
   const samples = await interleave(rounds, {
-    raw: () => using(startRaw(), (server) => wrk(server, MOVES, connections)),
+    raw: () => withServer(startRaw(), (server) => wrk(server, MOVES, connections)),
     moves: () =>
-      using(startFibserver(), async (server) => {
+      withServer(startFibserver(), async (server) => {
         const perSecond = await wrk(server, MOVES, connections);
         peaks.push(peakRssMb(server.pid));
         return perSecond;
       }),
     ...(has("redis-benchmark") && {
-      redis: () => using(startRedis(), (server) => redisIncrements(server, connections)),
+      redis: () => withServer(startRedis(), (server) => redisIncrements(server, connections)),
     }),
-    constant: () => using(startRaw(), (server) => wrk(server, "/api0/current", connections)),
-    current: () => using(startFibserver(), (server) => wrk(server, "/api0/current", connections)),
+    constant: () => withServer(startRaw(), (server) => wrk(server, "/api0/current", connections)),
+    current: () => withServer(startFibserver(), (server) => wrk(server, "/api0/current", connections)),
   });
   const goal = GOALS[connections];
   const moves = { name: "durable moves", unit: "/s", samples: samples.moves };
@@ -86,8 +86,8 @@ async function compare(rounds: number, connections: 64 | 1000): Promise<void> {
 async function compareSlowSync(rounds: number): Promise<void> {
   const connections = 1000;
   const samples = await interleave(rounds, {
-    fast: () => using(startFibserver(), (server) => wrk(server, MOVES, connections)),
-    slow: () => using(startFibserver([], SLOW_SYNC_MS), (server) => wrk(server, MOVES, connections)),
+    fast: () => withServer(startFibserver(), (server) => wrk(server, MOVES, connections)),
+    slow: () => withServer(startFibserver([], SLOW_SYNC_MS), (server) => wrk(server, MOVES, connections)),
   });
   publish({
     title: `A sync that takes ${SLOW_SYNC_MS} ms longer, ${connections} connections`,
@@ -96,12 +96,4 @@ async function compareSlowSync(rounds: number): Promise<void> {
       { name: "slow sync", unit: "/s", samples: samples.slow, against: "this disk", goal: { ratio: 0.8 } },
     ],
   });
-}
-
-async function using(
-  starting: Promise<Server>,
-  measure: (server: Server) => Promise<number>,
-): Promise<number> {
-  await using server = await starting;
-  return await measure(server);
 }

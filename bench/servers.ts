@@ -77,6 +77,15 @@ export async function startRedis(): Promise<Server> {
   return { url: `redis://127.0.0.1:${port}`, pid: child.pid, [Symbol.asyncDispose]: dispose };
 }
 
+/** Measures one server, and ends it. */
+export async function withServer(
+  starting: Promise<Server>,
+  measure: (server: Server) => Promise<number>,
+): Promise<number> {
+  await using server = await starting;
+  return await measure(server);
+}
+
 /**
  * Requests a second, by wrk, after a second that does not count.
  *

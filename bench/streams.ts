@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { interleave, mustBe, publish } from "./measure.ts";
 import { FIRST_TERMS_BYTES, FIRST_TERMS_SHA256 } from "./sequence.ts";
-import { has, peakRssMb, type Server, startFibserver, startRaw } from "./servers.ts";
+import { has, peakRssMb, type Server, startFibserver, startRaw, withServer } from "./servers.ts";
 
 const TERMS = "?sn=100000";
 const AT_ONCE = 6;
@@ -20,10 +20,10 @@ export async function benchStreams(rounds: number): Promise<void> {
   const peaks: number[] = [];
   const spreads: number[] = [];
   const samples = await interleave(rounds, {
-    constant: () => using(startRaw(), (server) => fetchSeconds(server, `stream/${FIRST_TERMS_BYTES}`)),
-    terms: () => using(startFibserver(), (server) => fetchSeconds(server, TERMS)),
+    constant: () => withServer(startRaw(), (server) => fetchSeconds(server, `stream/${FIRST_TERMS_BYTES}`)),
+    terms: () => withServer(startFibserver(), (server) => fetchSeconds(server, TERMS)),
     six: () =>
-      using(startFibserver(), async (server) => {
+      withServer(startFibserver(), async (server) => {
         const seconds = await Promise.all(Array.from({ length: AT_ONCE }, () => fetchSeconds(server, TERMS)));
         spreads.push(Math.max(...seconds) / Math.min(...seconds));
         peaks.push(peakRssMb(server.pid));
@@ -52,9 +52,9 @@ export async function benchStreams(rounds: number): Promise<void> {
 /** p99 of `/api0/current`, alone and while F(10^8), 10^6! and two streams run again and again. */
 export async function benchLatency(rounds: number): Promise<void> {
   const samples = await interleave(rounds, {
-    idle: () => using(startFibserver(), p99Ms),
+    idle: () => withServer(startFibserver(), p99Ms),
     busy: () =>
-      using(startFibserver(), async (server) => {
+      withServer(startFibserver(), async (server) => {
         await using _work = keepBusy(server, [
           "v1/fibonacci/100000000",
           "v1/factorial/1000000",
@@ -118,12 +118,4 @@ function keepBusy(server: Server, targets: readonly string[]): AsyncDisposable {
       await Promise.all(work);
     },
   };
-}
-
-async function using(
-  starting: Promise<Server>,
-  measure: (server: Server) => Promise<number>,
-): Promise<number> {
-  await using server = await starting;
-  return await measure(server);
 }

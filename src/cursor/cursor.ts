@@ -223,15 +223,13 @@ export class Cursor {
       return { record, slot };
     }
     // Into the bad copy, which has nothing to lose; a torn rewrite of the good one could leave none.
-    const repaired = {
-      record: { ...record, generation: record.generation + 1 },
-      slot: slot === 0 ? 1 : 0,
-    } as const;
-    await this.#put(repaired.record, repaired.slot);
+    const repaired = { ...record, generation: record.generation + 1 };
+    const badSlot = slot === 0 ? 1 : 0;
+    await this.#put(repaired, badSlot);
     this.#options.notice(
-      `${this.#file.path} was half damaged and is repaired; in the bad copy: ${otherFault}`,
+      `${this.#file.path} was half damaged and is repaired; what was wrong: ${otherFault}`,
     );
-    return repaired;
+    return { record: repaired, slot: badSlot };
   }
 
   async #put(record: CursorRecord, slot: 0 | 1): Promise<void> {
@@ -307,15 +305,12 @@ function endOfTurn(): Promise<void> {
 }
 
 function tooManyWaiting(): FibError {
-  return new FibError(
-    "overloaded",
-    `Cannot queue: ${WAITING_COUNT_MAX} requests wait for the cursor; try again`,
-  );
+  return new FibError("overloaded", `Cannot queue: ${WAITING_COUNT_MAX} requests wait already; try again`);
 }
 
 function fileGone(path: string): FibError {
   return new FibError(
     "cursor_io",
-    `Cannot use ${path}: the file is gone; put it back, or start again for a new one`,
+    `Cannot use ${path}: it is gone; put it back, or start again for a new one`,
   );
 }

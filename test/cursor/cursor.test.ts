@@ -367,7 +367,7 @@ describe("damage", () => {
       const { must, notices, cursor } = await openCursor(file);
       expect((await must("current")).index).toBe(30);
       expect(notices).toEqual([
-        `${file} was half damaged and is repaired; in the bad copy: its checksum does not match`,
+        `${file} was half damaged and is repaired; what was wrong: its checksum does not match`,
       ]);
       expect(decodeFile(fs.readFileSync(file)).otherFault).toBeUndefined();
       expect(onDisk(file).generation).toBeGreaterThan(survivor.generation);
