@@ -462,14 +462,14 @@ describe("a file that changes under an open cursor", () => {
     expect((await must("next")).index).toBe(2);
   });
 
-  test("submit() says cursor_io when the file is gone, creates none, and goes on when it is back", async () => {
+  test("submit() says cursor_io when it is gone, creates none, and goes on when it is back", async () => {
     const file = newPath();
     const { ask, must, cursor } = await openCursor(file);
     await must("next");
     fs.renameSync(file, `${file}.away`);
     const outcome = await ask("next");
     expect(codeOf(outcome)).toBe("cursor_io");
-    expect(messageOf(outcome)).toContain("the file is gone");
+    expect(messageOf(outcome)).toContain("it is gone");
     expect(cursor.current()).toBeUndefined();
     expect(fs.existsSync(file)).toBe(false);
     fs.renameSync(`${file}.away`, file);
