@@ -462,7 +462,7 @@ describe("a file that changes under an open cursor", () => {
     expect((await must("next")).index).toBe(2);
   });
 
-  test("submit() says cursor_io when it is gone, creates none, and goes on when it is back", async () => {
+  test("submit() says cursor_io when the file is gone, creates none, and goes on when it is back", async () => {
     const file = newPath();
     const { ask, must, cursor } = await openCursor(file);
     await must("next");
