@@ -243,7 +243,7 @@ describe("a database that cannot be used", () => {
       expect(error.message).toContain(said);
       expect(notices).toEqual([error.message]);
       expect(bugs).toEqual([]);
-      expect(content()).toEqual(before!);
+      expect(content()).toEqual(before);
     });
   }
 
