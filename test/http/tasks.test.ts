@@ -11,8 +11,8 @@ import { connect, requestBytes } from "../wire.ts";
 
 const TIMEOUT_MS = 60_000;
 
-/** Is in the middle of its work, for a minute or so, until it is cancelled. */
-const ENDLESS = { kind: "fibonacci", n: "2000000000" };
+/** Is in the middle of its work, for a minute or so, until it is cancelled; and takes little memory for it. */
+const ENDLESS = { kind: "ackermann", m: "3", n: "200000000" };
 /** On a thread, in a file, streamed. */
 const LONG = { kind: "fibonacci", n: "10000000" };
 const SHORT = { kind: "fibonacci", n: "100" };
@@ -535,7 +535,7 @@ describe("Prefer", () => {
     "wait answers with the task when it is not",
     async () => {
       const { get, request } = await open();
-      const response = await get("/v1/fibonacci/2000000000", { prefer: "wait=1" });
+      const response = await get("/v1/ackermann/3/200000000", { prefer: "wait=1" });
       expect(response.status).toBe(202);
       expect(response.headers.get("preference-applied")).toBe("wait=1");
       const task = (await response.json()) as TaskJson;

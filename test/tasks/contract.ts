@@ -6,7 +6,7 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
-import { fibonacciDigits } from "../../src/numbers/digits.ts";
+import { ackermannDigits, fibonacciDigits } from "../../src/numbers/digits.ts";
 import { compute, type Job } from "../../src/numbers/job.ts";
 import { LAYOUTS } from "../../src/numbers/layouts.ts";
 import { planSequence } from "../../src/numbers/sequence.ts";
@@ -25,14 +25,18 @@ export type OpenEngine = (options?: { readonly limits?: Partial<TaskLimits> }) =
 /** Generous: a busy machine is no failure. */
 const TIMEOUT_MS = 60_000;
 
-/** Is in the middle of its work, for a minute or so, whenever it is cancelled. */
-const ENDLESS = 2_000_000_000;
 /** Long enough for a thread, and for a result that is no row. */
 const LONG = 200_000;
 
 /** F(n) as a request, with its size. */
 function fibonacci(n: number): [TaskRequest, number] {
   return [{ kind: "fibonacci", n }, Number(fibonacciDigits(BigInt(n)))];
+}
+
+/** Is in the middle of its work, for a minute or so, whenever it is cancelled; and takes little memory for it. */
+function endless(which = 0): [TaskRequest, number] {
+  const n = BigInt(200_000_000 + which);
+  return [{ kind: "ackermann", m: 3n, n }, Number(ackermannDigits(3n, n))];
 }
 
 function sequence(from: number, count: number): [TaskRequest, number] {
@@ -189,11 +193,11 @@ export function testContract(name: string, open: OpenEngine): void {
       await ended(tasks, first);
       await tasks.remove(first.id);
       const { task: second } = await tasks.create(...fibonacci(100));
-      const { task: endless } = await tasks.create(...fibonacci(ENDLESS));
-      await tasks.remove(endless.id);
-      const { task: another } = await tasks.create(...fibonacci(ENDLESS));
+      const { task: long } = await tasks.create(...endless());
+      await tasks.remove(long.id);
+      const { task: another } = await tasks.create(...endless());
       await tasks.remove(another.id);
-      expect(new Set([failing, first, second, endless, another].map(({ id }) => id)).size).toBe(5);
+      expect(new Set([failing, first, second, long, another].map(({ id }) => id)).size).toBe(5);
     });
 
     promise("kinds and arguments tell tasks apart", async () => {
@@ -214,7 +218,7 @@ export function testContract(name: string, open: OpenEngine): void {
   describe(`${name}: ending`, () => {
     promise("remove() cancels a task that runs, tells who watches, and its slot is free again", async () => {
       const { tasks } = await open();
-      const { task } = await tasks.create(...fibonacci(ENDLESS));
+      const { task } = await tasks.create(...endless());
       const { task: next } = await tasks.create(...fibonacci(LONG));
       await running(tasks, task);
       const watched = statesOf(tasks, task.id);
@@ -230,7 +234,7 @@ export function testContract(name: string, open: OpenEngine): void {
 
     promise("remove() cancels a task that waits, and it never runs", async () => {
       const { tasks } = await open();
-      const { task: blocking } = await tasks.create(...fibonacci(ENDLESS));
+      const { task: blocking } = await tasks.create(...endless());
       await running(tasks, blocking);
       const { task: waiting } = await tasks.create(...fibonacci(LONG));
       expect((await tasks.remove(waiting.id))?.outcome).toBe("cancelled");
@@ -281,7 +285,7 @@ export function testContract(name: string, open: OpenEngine): void {
 
     promise("watch() ends with its signal, before and in the middle, and without an error", async () => {
       const { tasks } = await open();
-      const { task } = await tasks.create(...fibonacci(ENDLESS));
+      const { task } = await tasks.create(...endless());
       expect(await Array.fromAsync(tasks.watch(task.id, AbortSignal.abort()))).toEqual([]);
       const controller = new AbortController();
       for await (const { state } of tasks.watch(task.id, controller.signal)) {
@@ -307,9 +311,9 @@ export function testContract(name: string, open: OpenEngine): void {
       const made: Task[] = [];
       for (let n = 0; n < 25; n++) made.push((await tasks.create(...fibonacci(n))).task);
       await Promise.all(made.map((task) => ended(tasks, task)));
-      const { task: endless } = await tasks.create(...fibonacci(ENDLESS));
-      await running(tasks, endless);
-      const ids = [...made, endless].map(({ id }) => id);
+      const { task: long } = await tasks.create(...endless());
+      await running(tasks, long);
+      const ids = [...made, long].map(({ id }) => id);
 
       const pages: string[][] = [];
       for (let after: string | undefined; pages.at(-1)?.length !== 0; after = pages.at(-1)!.at(-1)) {
@@ -318,11 +322,11 @@ export function testContract(name: string, open: OpenEngine): void {
       expect(pages.map((page) => page.length)).toEqual([10, 10, 6, 0]);
       expect(pages.flat()).toEqual(ids);
       expect((await tasks.list({ limit: 5, state: "ready" })).map(({ id }) => id)).toEqual(ids.slice(0, 5));
-      expect((await tasks.list({ limit: 5, state: "running" })).map(({ id }) => id)).toEqual([endless.id]);
+      expect((await tasks.list({ limit: 5, state: "running" })).map(({ id }) => id)).toEqual([long.id]);
       const rest = await tasks.list({ limit: 100, state: "ready", after: ids[19] });
       expect(rest.map(({ id }) => id)).toEqual(ids.slice(20, 25));
       expect(await tasks.list({ limit: 5, state: "failed" })).toEqual([]);
-      await tasks.remove(endless.id);
+      await tasks.remove(long.id);
     });
   });
 
@@ -331,12 +335,12 @@ export function testContract(name: string, open: OpenEngine): void {
       const { tasks } = await open({ limits: { tasksMax: 3 } });
       for (let n = 0; n < 5; n++) await ended(tasks, (await tasks.create(...fibonacci(n))).task);
       const made: Task[] = [];
-      for (let i = 0; i < 3; i++) made.push((await tasks.create(...fibonacci(ENDLESS + i))).task);
-      expect((await rejected(tasks.create(...fibonacci(ENDLESS + 9)))).code).toBe("too_many_tasks");
+      for (let i = 0; i < 3; i++) made.push((await tasks.create(...endless(i))).task);
+      expect((await rejected(tasks.create(...endless(9)))).code).toBe("too_many_tasks");
       // The one that is there is no further one.
-      expect((await tasks.create(...fibonacci(ENDLESS))).created).toBe(false);
+      expect((await tasks.create(...endless())).created).toBe(false);
       await tasks.remove(made[2]!.id);
-      expect((await tasks.create(...fibonacci(ENDLESS + 9))).created).toBe(true);
+      expect((await tasks.create(...endless(9))).created).toBe(true);
       for (const { id } of await tasks.list({ limit: 100 })) await tasks.remove(id);
     });
 
@@ -397,7 +401,7 @@ export function testContract(name: string, open: OpenEngine): void {
       const { tasks, reopen } = await open();
       const { task: failed } = await tasks.create({ kind: "fibonacci", n: 100 }, 20);
       await ended(tasks, failed);
-      const { task: cancelled } = await tasks.create(...fibonacci(ENDLESS));
+      const { task: cancelled } = await tasks.create(...endless());
       await running(tasks, cancelled);
       await tasks.remove(cancelled.id);
       const again = await reopen();
