@@ -3,12 +3,12 @@
  * @module
  */
 import { Hono } from "hono";
-import type { Cursor } from "../cursor/cursor.ts";
+import type { CursorService } from "../cursor/moves.ts";
 import { FibError } from "../errors.ts";
 
 /** What these routes need. */
 export interface SystemServices {
-  readonly cursor: Cursor;
+  readonly cursor: CursorService;
   /** A stop has begun: finish what is running, send nothing new. */
   readonly isStopping: () => boolean;
 }
