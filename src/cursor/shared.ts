@@ -22,6 +22,7 @@
  */
 import { FibError } from "../errors.ts";
 import { defineScript, type RedisConnection } from "../redis/connection.ts";
+import { Groups } from "../redis/groups.ts";
 import {
   type CursorRequest,
   type CursorService,
@@ -106,17 +107,11 @@ return reply`;
 const CREATE_SCRIPT = defineScript(CREATE);
 const APPLY_SCRIPT = defineScript(APPLY);
 
-interface Waiting {
-  readonly request: CursorRequest;
-  readonly settle: (outcome: Outcome) => void;
-}
-
 /** The cursor in Redis, as one process sees it. */
 export class SharedCursor implements CursorService {
   readonly #redis: RedisConnection;
   readonly #indexMax: number;
-  #waiting: Waiting[] = [];
-  #running: Promise<void> | undefined;
+  readonly #groups = new Groups<CursorRequest, Outcome>(GROUP_COUNT_MAX, (requests) => this.#apply(requests));
   #closed: FibError | undefined;
 
   private constructor({ redis, indexMax }: SharedCursorOptions) {
@@ -148,9 +143,8 @@ export class SharedCursor implements CursorService {
         }
       };
       if (this.#closed !== undefined) return settle(this.#closed);
-      if (this.#waiting.length === WAITING_COUNT_MAX) return settle(tooManyWaiting());
-      this.#waiting.push({ request, settle });
-      this.#running ??= this.#drain();
+      if (this.#groups.waitingCount >= WAITING_COUNT_MAX) return settle(tooManyWaiting());
+      this.#groups.add(request, settle);
     });
   }
 
@@ -161,19 +155,8 @@ export class SharedCursor implements CursorService {
 
   /** Waits for what is queued; what comes later is refused. The connection is its owner's to close. */
   async close(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
+    await this.#groups.idle();
     this.#closed ??= new FibError("redis_unavailable", "Cannot use the cursor: it is closed");
-  }
-
-  async #drain(): Promise<void> {
-    do {
-      // The requests of this turn join the group; the ones after it find a group that is under way.
-      await new Promise((resolve) => setImmediate(resolve));
-      const group = this.#waiting.splice(0, GROUP_COUNT_MAX);
-      const outcomes = await this.#apply(group.map(({ request }) => request));
-      for (const [i, { settle }] of group.entries()) settle(outcomes[i]!);
-    } while (this.#waiting.length > 0);
-    this.#running = undefined;
   }
 
   async #apply(requests: readonly CursorRequest[]): Promise<Outcome[]> {
