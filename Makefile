@@ -72,7 +72,7 @@ format: node_modules/.ready ## Rewrite the sources in the project's format
 	$(BIN)/oxfmt
 
 .PHONY: bench
-bench: build ## Print the tables of measured ratios
+bench: build ## Print the tables of measured ratios (ONLY="cursor numbers", ROUNDS=5)
 	$(BUN) bench/run.ts
 
 .PHONY: install

@@ -15,6 +15,8 @@ export interface Row {
   readonly samples: readonly number[];
   /** Row that this one is compared with; undefined for the yardstick itself. */
   readonly against?: string;
+  /** The ratio says how many times as fast: the samples are times, and the yardstick's is divided by ours. */
+  readonly speedup?: boolean;
   /** The ratio to reach: at least, or at most where less is better. */
   readonly goal?: { readonly ratio: number; readonly atMost?: boolean };
 }
@@ -38,7 +40,8 @@ export function median(samples: readonly number[]): number {
 /** The median of the ratios within each round; undefined for a row without a yardstick. */
 export function ratio(table: Table, row: Row): number | undefined {
   const base = table.rows.find(({ name }) => name === row.against);
-  return base && median(row.samples.map((sample, round) => sample / base.samples[round]!));
+  const ratios = base && row.samples.map((sample, round) => sample / base.samples[round]!);
+  return ratios && median(row.speedup ? ratios.map((value) => 1 / value) : ratios);
 }
 
 /**
@@ -72,7 +75,7 @@ export function publish(table: Table): void {
       row.name,
       `${format(median(row.samples))} ${row.unit}`,
       `${format(Math.min(...row.samples))} … ${format(Math.max(...row.samples))}`,
-      value === undefined ? "" : `${value.toFixed(2)} × ${row.against}`,
+      value === undefined ? "" : `${value.toFixed(2)} × ${row.speedup ? "as fast as " : ""}${row.against}`,
       goal === undefined ? "" : `${reached ? "reaches" : "MISSES"} ${goal.atMost ? "≤" : "≥"} ${goal.ratio}`,
     ];
   });

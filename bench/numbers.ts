@@ -1,114 +1,128 @@
 /**
- * F(n) and n!: whole processes beside GMP, the warm kernel, growth.
- *
- * `bun bench/numbers.ts` prints three tables. The contestants take turns, so that what else
- * the machine does hits both, and the medians are compared.
+ * F(n) and n!: as whole processes and in a warm server beside GMP, and how they grow.
  * @module
  */
-import { existsSync } from "node:fs";
-import { factorial } from "../src/numbers/factorial.ts";
-import { fibonacci, fibonacciMemoryBytes } from "../src/numbers/fibonacci.ts";
+import { createHash } from "node:crypto";
+import path from "node:path";
+import vectors from "../test/vectors/reference.json";
+import { type Job, compute } from "../src/numbers/job.ts";
+import { type Contender, interleave, mustBe, publish, type Row } from "./measure.ts";
 
-/** One line of a table: what was measured, our median and the other's. */
+const GMP = path.resolve("build/gmp");
+const FIBSERVER = path.resolve("dist/fibserver");
+
 interface Trial {
-  readonly what: string;
-  readonly ourMs: number;
-  /** Undefined where there is no gcc or no libgmp. */
-  readonly gmpMs: number | undefined;
+  readonly kind: "fibonacci" | "factorial";
+  readonly n: number;
+  /** How many times as fast as GMP, as a process; and the part of GMP's time that it may take when warm. */
+  readonly speedup: number;
+  readonly warmPart?: number;
 }
 
-const GMP = "build/gmp";
-const FIBSERVER = "dist/fibserver";
+const TRIALS: readonly Trial[] = [
+  { kind: "fibonacci", n: 1_000_000, speedup: 1, warmPart: 0.2 },
+  { kind: "fibonacci", n: 10_000_000, speedup: 4.5, warmPart: 0.1 },
+  { kind: "fibonacci", n: 100_000_000, speedup: 11, warmPart: 0.07 },
+  { kind: "factorial", n: 1_000_000, speedup: 3 },
+];
 
-const TRIALS = [
-  { command: "fib", n: 1_000_000, rounds: 21 },
-  { command: "fib", n: 10_000_000, rounds: 11 },
-  { command: "fib", n: 100_000_000, rounds: 3 },
-  { command: "fact", n: 100_000, rounds: 11 },
-  { command: "fact", n: 1_000_000, rounds: 5 },
-] as const;
+const GROWTH = [1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 
-/** Builds the C program; false where there is no gcc or no libgmp. */
-export function buildGmp(): boolean {
+/** Whole processes and a warm one beside GMP, each result checked first. */
+export async function benchNumbers(rounds: number): Promise<void> {
+  const hasGmp = buildGmp();
+  if (!hasGmp) console.log("\nGMP is not measured beside F(n) and n!: install gcc and libgmp-dev");
+  for (const trial of TRIALS) check(trial);
+  for (const trial of TRIALS) await compare(rounds, trial, hasGmp);
+}
+
+function buildGmp(): boolean {
   if (Bun.which("gcc") === null) return false;
   return Bun.spawnSync(["gcc", "-O2", "-o", GMP, "bench/gmp/gmp.c", "-lgmp"], { stderr: "ignore" }).success;
 }
 
-/** Whole processes, the text going to a pipe: `dist/fibserver fib N` beside GMP. */
-export function measureProcesses(): Trial[] {
-  const hasGmp = buildGmp();
-  return TRIALS.map(({ command, n, rounds }) => {
-    const [ours, gmps]: [number[], number[]] = [[], []];
-    for (let round = 0; round < rounds; round++) {
-      ours.push(processMs([FIBSERVER, command, String(n)]));
-      if (hasGmp) gmps.push(processMs([GMP, command, String(n)]));
-    }
-    return { what: `${command} ${n}`, ourMs: median(ours), gmpMs: hasGmp ? median(gmps) : undefined };
+function check({ kind, n }: Trial): void {
+  const known = (kind === "fibonacci" ? vectors.fibonacci : vectors.factorials.list).find(
+    (one) => one.n === n,
+  );
+  const digest = createHash("sha256").update(compute({ kind, n })).digest("hex");
+  mustBe(digest, known?.sha256, `the digits of ${kind} ${n}`);
+  const shell = createHash("sha256")
+    .update(run(ours({ kind, n })).slice(0, -1))
+    .digest("hex");
+  mustBe(shell, known?.sha256, `what the shell prints for ${kind} ${n}`);
+}
+
+async function compare(
+  rounds: number,
+  { kind, n, speedup, warmPart }: Trial,
+  hasGmp: boolean,
+): Promise<void> {
+  const gmp = [GMP, command(kind), String(n)];
+  const contenders: Record<string, Contender> = {
+    ...(hasGmp && { gmp: () => timeMs(() => run(gmp)) }),
+    process: () => timeMs(() => run(ours({ kind, n }))),
+    warm: () => timeMs(() => compute({ kind, n })),
+  };
+  const samples = await interleave(n < 100_000_000 ? rounds * 2 : rounds, contenders);
+  const against = "GMP, whole process";
+  const rows: Row[] = [
+    {
+      name: "fibserver, whole process",
+      unit: "ms",
+      samples: samples["process"]!,
+      against,
+      speedup: true,
+      goal: { ratio: speedup },
+    },
+    {
+      name: "in a warm process",
+      unit: "ms",
+      samples: samples["warm"]!,
+      against,
+      ...(warmPart && { goal: { ratio: warmPart, atMost: true } }),
+    },
+  ];
+  if (samples["gmp"]) rows.unshift({ name: against, unit: "ms", samples: samples["gmp"] });
+  publish({
+    title: kind === "fibonacci" ? `F(${n.toLocaleString("en-US")})` : `${n.toLocaleString("en-US")}!`,
+    rows,
   });
 }
 
-/** The same in a warm process, beside GMP's process without what an empty one takes. */
-export function measureWarm(): Trial[] {
-  const hasGmp = buildGmp();
-  return TRIALS.map(({ command, n, rounds }) => {
-    const compute = command === "fib" ? fibonacci : factorial;
-    compute(n);
-    const [ours, gmps]: [number[], number[]] = [[], []];
-    for (let round = 0; round < rounds; round++) {
-      ours.push(spentMs(() => compute(n)));
-      if (hasGmp) gmps.push(processMs([GMP, command, String(n)]) - processMs([GMP, command, "1"]));
-    }
-    return { what: `${command} ${n}, warm`, ourMs: median(ours), gmpMs: hasGmp ? median(gmps) : undefined };
-  });
+/** Time and peak memory against n, each in a process of its own. */
+export function benchGrowth(): Promise<void> {
+  console.log("\nGrowth of `fibserver fib n`");
+  for (const n of GROWTH) {
+    const startMs = performance.now();
+    const { success, resourceUsage } = Bun.spawnSync(ours({ kind: "fibonacci", n }), { stdout: "ignore" });
+    mustBe(success, true, `fibserver fib ${n}`);
+    const columns = [
+      `n = ${n.toLocaleString("en-US")}`.padEnd(20),
+      `${(performance.now() - startMs).toFixed(1)} ms`.padStart(12),
+      `${Math.round(resourceUsage.maxRSS / 1e6)} MB`.padStart(10),
+    ];
+    console.log(`  ${columns.join("")}`);
+  }
+  return Promise.resolve();
 }
 
-/** Time, digits a second and peak memory of F(n), each in a process of its own. */
-export function measureGrowth(indices: readonly number[]): object[] {
-  const script = `
-    const { fibonacci } = await import("./src/numbers/fibonacci.ts");
-    const { readFileSync } = await import("node:fs");
-    const start = performance.now();
-    const { length } = fibonacci(Number(process.argv.at(-1)));
-    const ms = performance.now() - start;
-    console.log(ms, length, /VmHWM:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]);`;
-  return indices.map((n) => {
-    const { stdout } = Bun.spawnSync([process.execPath, "-e", script, String(n)]);
-    const [ms = NaN, digits = NaN, peakKilobytes = NaN] = stdout.toString().split(" ").map(Number);
-    return {
-      n,
-      digits,
-      ms: Number(ms.toPrecision(3)),
-      "digits/µs": Number((digits / ms / 1000).toPrecision(3)),
-      "peak MB": Math.round((peakKilobytes * 1024) / 1e6),
-      "predicted MB, without Bun": Math.round(fibonacciMemoryBytes(n) / 1e6),
-    };
-  });
+function command(kind: Job["kind"]): string {
+  return kind === "fibonacci" ? "fib" : "fact";
 }
 
-function processMs(command: string[]): number {
-  return spentMs(() => {
-    const { success, stderr } = Bun.spawnSync(command, { stdout: "pipe" });
-    if (!success) throw new Error(`${command.join(" ")}: ${stderr.toString()}`);
-  });
+function ours({ kind, n }: { kind: Job["kind"]; n: number }): string[] {
+  return [FIBSERVER, command(kind), String(n)];
 }
 
-function spentMs(work: () => unknown): number {
-  const start = performance.now();
+function run(line: string[]): Buffer {
+  const { success, stdout, stderr } = Bun.spawnSync(line);
+  if (!success) throw new Error(`${line.join(" ")}: ${stderr.toString()}`);
+  return stdout;
+}
+
+function timeMs(work: () => unknown): number {
+  const startMs = performance.now();
   work();
-  return performance.now() - start;
-}
-
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
-
-const toRow = ({ what, ourMs, gmpMs }: Trial): object => ({
-  what,
-  "fibserver ms": Number(ourMs.toPrecision(3)),
-  "GMP ms": gmpMs === undefined ? "no gcc or libgmp" : Number(gmpMs.toPrecision(3)),
-  "times as fast": gmpMs === undefined ? "" : Number((gmpMs / ourMs).toPrecision(3)),
-});
-
-if (import.meta.main) {
-  if (existsSync(FIBSERVER)) console.table(measureProcesses().map(toRow));
-  console.table(measureWarm().map(toRow));
-  console.table(measureGrowth([1e4, 1e5, 1e6, 1e7, 1e8, 3e8]));
+  return performance.now() - startMs;
 }

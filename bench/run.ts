@@ -2,22 +2,28 @@
  * `make bench`: every question in turn, or those that are named: `make bench ONLY="cursor shell"`.
  * @module
  */
-import { benchCursor } from "./cursor.ts";
-import { benchShell } from "./shell.ts";
+type Question = (rounds: number) => Promise<void>;
 
-const QUESTIONS = {
-  cursor: benchCursor,
-  shell: benchShell,
-  record: async () => {
-    await import("./record.ts");
-  },
-} as const;
+// Loaded one by one: what a question leaves in the heap must not slow the next.
+const QUESTIONS: Record<string, () => Promise<Question>> = {
+  cursor: async () => (await import("./cursor.ts")).benchCursor,
+  shell: async () => (await import("./shell.ts")).benchShell,
+  // Before what computes in this process: a child starts with the peak memory of its parent.
+  growth: async () => (await import("./numbers.ts")).benchGrowth,
+  numbers: async () => (await import("./numbers.ts")).benchNumbers,
+  sequence: async () => (await import("./sequence.ts")).benchSequence,
+  streams: async () => (await import("./streams.ts")).benchStreams,
+  latency: async () => (await import("./streams.ts")).benchLatency,
+  record: async () => (await import("./record.ts")).benchRecord,
+};
 
 const rounds = Number(process.env["ROUNDS"] ?? 5);
 const wanted = (process.env["ONLY"] ?? Object.keys(QUESTIONS).join(" ")).split(" ");
 for (const name of wanted) {
-  const question = (QUESTIONS as Record<string, (rounds: number) => Promise<void>>)[name];
-  if (question === undefined)
+  const load = QUESTIONS[name];
+  if (load === undefined)
     throw new Error(`No benchmark ${name}: there are ${Object.keys(QUESTIONS).join(", ")}`);
-  await question(rounds);
+  await (
+    await load()
+  )(rounds);
 }

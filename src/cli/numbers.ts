@@ -1,32 +1,25 @@
 /**
- * `fibserver fib|fact|ack|index`: single numbers. Computed on the main thread, so ^C ends them at once.
+ * `fibserver fib|fact|ack|index`: single numbers.
  * @module
  */
 import { defineCommand } from "citty";
 import { parseInteger } from "../config.ts";
 import { FibError } from "../errors.ts";
 import { ackermann } from "../numbers/ackermann.ts";
-import type { ComputeOptions, Digits } from "../numbers/decimal.ts";
+import { ackermannDigits, factorialDigits } from "../numbers/digits.ts";
 import { factorial, factorialMemoryBytes } from "../numbers/factorial.ts";
-import { fibonacci, fibonacciMemoryBytes } from "../numbers/fibonacci.ts";
 import { fibonacciIndex } from "../numbers/find-index.ts";
 import { print } from "./output.ts";
-import { openProgress } from "./progress.ts";
-import { checkMemory, RESULT_FLAGS, writeResult } from "./result.ts";
+import { type Printable, printFibonacci, printNumber } from "./print-number.ts";
+import { RESULT_FLAGS } from "./result.ts";
 
-/** Beyond these the memory of any machine ends. */
-const FIBONACCI_INDEX_MAX = 20_000_000_000;
+/** Beyond it the memory of any machine ends. */
 const FACTORIAL_MAX = 2 ** 30 - 1;
 
 export const fib = defineCommand({
   meta: { name: "fib", description: "Print F(n)" },
   args: { n: { type: "positional", required: true, description: "The index, from 0" }, ...RESULT_FLAGS },
-  async run({ args }) {
-    const n = parseInteger(args.n, "N", 0, FIBONACCI_INDEX_MAX);
-    await printNumber({ n: args.n }, args, `F(${n})`, fibonacciMemoryBytes(n), (options) =>
-      fibonacci(n, options),
-    );
-  },
+  run: ({ args }) => printFibonacci(args.n, args),
 });
 
 export const fact = defineCommand({
@@ -34,9 +27,14 @@ export const fact = defineCommand({
   args: { n: { type: "positional", required: true, description: "From 0" }, ...RESULT_FLAGS },
   async run({ args }) {
     const n = parseInteger(args.n, "N", 0, FACTORIAL_MAX);
-    await printNumber({ n: args.n }, args, `${n}!`, factorialMemoryBytes(n), (options) =>
-      factorial(n, options),
-    );
+    const number: Printable = {
+      name: `${n}!`,
+      given: { n: args.n },
+      digitsExpected: Number(factorialDigits(BigInt(n))),
+      memoryBytes: factorialMemoryBytes(n),
+      compute: (options) => factorial(n, options),
+    };
+    await printNumber(number, args);
   },
 });
 
@@ -51,7 +49,15 @@ export const ack = defineCommand({
     const [m, n] = [args.m, args.n].map((text, i) =>
       BigInt(parseInteger(text, i === 0 ? "M" : "N", 0, Number.MAX_SAFE_INTEGER)),
     ) as [bigint, bigint];
-    await printNumber({ m: args.m, n: args.n }, args, `A(${m},${n})`, 0, () => ackermann(m, n));
+    const digitsExpected = Number(ackermannDigits(m, n));
+    const number: Printable = {
+      name: `A(${m},${n})`,
+      given: { m: args.m, n: args.n },
+      digitsExpected,
+      memoryBytes: 4 * digitsExpected,
+      compute: () => ackermann(m, n),
+    };
+    await printNumber(number, args);
   },
 });
 
@@ -73,22 +79,3 @@ export const index = defineCommand({
     print(`${args.json ? JSON.stringify({ value, index: String(found.index) }) : found.index}\n`);
   },
 });
-
-async function printNumber(
-  given: Record<string, string>,
-  { out, json }: { out?: string | undefined; json?: boolean | undefined },
-  what: string,
-  memoryBytes: number,
-  compute: (options: ComputeOptions) => Digits,
-): Promise<void> {
-  checkMemory(what, memoryBytes);
-  const progress = await openProgress(what);
-  const digits = compute({ onProgress: progress.update });
-  progress.end();
-  writeResult(out, (emit) => {
-    if (json)
-      emit(Buffer.from(`${JSON.stringify({ ...given, digits: digits.length }).slice(0, -1)},"value":"`));
-    emit(digits);
-    emit(Buffer.from(json ? `"}\n` : "\n"));
-  });
-}

@@ -97,8 +97,9 @@ export function numberRoutes({ results, streams, digitsMax }: NumberServices) {
     .get("/ackermann/:m/:n", (c) => send(c, "ackermann", ["m", "n"]))
     .get("/index/:value", (c) => {
       const value = c.req.param("value");
+      const format = chooseFormat(c, "json");
       const found = fibonacciIndex(value);
-      if (found.isTerm) return c.json({ value, index: String(found.index) });
+      if (found.isTerm) return sendResource(c, indexResource(value, found.index, format), streams);
       const { below, above } = found;
       const error = new FibError(
         "not_fibonacci",
@@ -106,6 +107,18 @@ export function numberRoutes({ results, streams, digitsMax }: NumberServices) {
       );
       return problem(error, c.req.path, {}, { below: String(below), above: String(above) });
     });
+}
+
+function indexResource(value: string, index: number, format: Format): Resource {
+  const json = JSON.stringify({ value, index: String(index) });
+  const texts = { text: String(index), json, ndjson: `${json}\n`, csv: `value,index\n${value},${index}\n` };
+  const bytes = Buffer.from(texts[format]);
+  return {
+    name: `${FORMAT_VERSION}.index.${index}.${format}`,
+    contentType: MEDIA_TYPES[format],
+    sizeBytes: bytes.length,
+    open: (range) => slices([bytes], range, () => {}),
+  };
 }
 
 /** What stands around the digits; the head says all that is known before them. */

@@ -5,6 +5,7 @@
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import { FibError } from "../errors.ts";
+import { queryOnce } from "./parameters.ts";
 
 /** The representations, and what they are called on the wire. */
 export const MEDIA_TYPES = {
@@ -20,12 +21,12 @@ export type Format = keyof typeof MEDIA_TYPES;
  * Chooses a representation.
  *
  * @param fallback - For a client that takes anything.
- * @throws {@link FibError} `bad_argument` for an unknown `?format=`, `not_acceptable` when `Accept` names none of ours.
+ * @throws {@link FibError} `bad_argument`, when `?format=` is given twice; `not_acceptable`, when it or `Accept` names none of ours.
  * @see RFC 9110, 12.5.1
  */
 export function chooseFormat(c: Context, fallback: Format): Format {
   const formats = Object.keys(MEDIA_TYPES) as Format[];
-  const asked = c.req.query("format");
+  const asked = queryOnce(c, "format");
   if (asked !== undefined) {
     if (Object.hasOwn(MEDIA_TYPES, asked)) return asked as Format;
     throw new FibError(

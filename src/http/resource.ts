@@ -11,6 +11,7 @@ import type { Context } from "hono";
 import { FibError } from "../errors.ts";
 import type { ByteRange } from "../numbers/sequence.ts";
 import { problem } from "./problem.ts";
+import type { PortEnvironment } from "./server.ts";
 import type { Source, Streams } from "./streams.ts";
 
 /** Bodies up to this size are one buffer: more would let a hundred slow readers hold much memory. */
@@ -43,10 +44,10 @@ export async function sendResource(c: Context, resource: Resource, streams: Stre
   if (matches(c.req.header("if-none-match"), etag)) return new Response(null, { status: 304, headers });
   headers["content-type"] = contentType;
 
-  const asked =
-    c.req.header("if-range") === undefined || c.req.header("if-range") === etag
-      ? c.req.header("range")
-      : undefined;
+  const isHead = c.req.raw.method === "HEAD";
+  const ifRange = c.req.header("if-range");
+  // Of a HEAD a range is ignored (RFC 9110, 14.2).
+  const asked = !isHead && (ifRange === undefined || ifRange === etag) ? c.req.header("range") : undefined;
   const range = asked === undefined ? undefined : parseRange(asked, sizeBytes);
   if (range === "unsatisfiable") {
     const error = new FibError(
@@ -55,15 +56,13 @@ export async function sendResource(c: Context, resource: Resource, streams: Stre
     );
     return problem(error, c.req.path, { "content-range": `bytes */${sizeBytes}` });
   }
+  if (isHead) return new Response(null, { headers: { ...headers, "content-length": String(sizeBytes) } });
   const { start, end } = range ?? { start: 0, end: sizeBytes };
   if (range) headers["content-range"] = `bytes ${start}-${end - 1}/${sizeBytes}`;
   const status = range ? 206 : 200;
-  if (c.req.raw.method === "HEAD") {
-    return new Response(null, { status, headers: { ...headers, "content-length": String(end - start) } });
-  }
 
   const startMs = performance.now();
-  const source = await resource.open({ start, end }, c.req.raw.signal);
+  const source = await patiently(c, () => resource.open({ start, end }, c.req.raw.signal));
   headers["server-timing"] = `compute;dur=${(performance.now() - startMs).toFixed(2)}`;
   if (end - start <= WHOLE_BYTES_MAX) return new Response(readAll(source, end - start), { status, headers });
   return new Response(streams.open(c.req.raw, source), { status, headers });
@@ -75,7 +74,7 @@ export async function sendResource(c: Context, resource: Resource, streams: Stre
  * @returns The bytes; undefined to send everything, for a unit that is not bytes; or "unsatisfiable", also for
  * several ranges and for what is no range, which RFC 9110 (14.2) lets a server refuse.
  */
-export function parseRange(header: string, sizeBytes: number): ByteRange | "unsatisfiable" | undefined {
+function parseRange(header: string, sizeBytes: number): ByteRange | "unsatisfiable" | undefined {
   if (!/^\s*bytes\s*=/i.test(header)) return undefined;
   const match = /^\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*$/i.exec(header);
   if (match === null || (match[1] === "" && match[2] === "")) return "unsatisfiable";
@@ -86,6 +85,19 @@ export function parseRange(header: string, sizeBytes: number): ByteRange | "unsa
   const start = Number(match[1]);
   const end = match[2] === "" ? sizeBytes : Math.min(Number(match[2]) + 1, sizeBytes);
   return start < end ? { start, end } : "unsatisfiable";
+}
+
+// Bun would end the connection of a client that waits longer than an idle one may.
+async function patiently<Result>(c: Context, compute: () => Result | Promise<Result>): Promise<Result> {
+  const result = compute();
+  if (!(result instanceof Promise)) return result;
+  const environment = c.env as Partial<PortEnvironment> | undefined;
+  const end = environment?.keepOpen?.(c.req.raw);
+  try {
+    return await result;
+  } finally {
+    end?.();
+  }
 }
 
 // Weak comparison (RFC 9110, 13.1.2): a cache may have weakened our tag.

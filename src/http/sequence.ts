@@ -66,14 +66,18 @@ async function begin(results: Results, plan: SequencePlan, signal: AbortSignal):
   const { firstIndex } = plan;
   if (plan.touchedCount === 0) return openSequence(plan);
   if (firstIndex <= INLINE_INDEX_MAX) return openSequence(plan, fibonacciPair(firstIndex));
-  const sizeBytes = termDigits(firstIndex + 1);
-  const pair = await Promise.all(
-    [firstIndex, firstIndex + 1].map((n) => results.take({ kind: "fibonacci", n }, sizeBytes, signal)),
-  );
+  const take = (n: number) => results.take({ kind: "fibonacci", n }, termDigits(n), signal);
+  // One after the other: a sequence takes one place in the queue, and one that is refused leaves nothing behind.
+  const first = await take(firstIndex);
   try {
-    return openSequence(plan, [pair[0]!.digits, pair[1]!.digits]);
+    const second = await take(firstIndex + 1);
+    try {
+      return openSequence(plan, [first.digits, second.digits]);
+    } finally {
+      second.release();
+    }
   } finally {
-    for (const { release } of pair) release();
+    first.release();
   }
 }
 

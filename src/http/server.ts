@@ -20,6 +20,16 @@ export interface Listening {
   stop(): Promise<boolean>;
 }
 
+/** What a route may ask of the port: its environment, Hono's `c.env`. Without a port there is none. */
+export interface PortEnvironment {
+  /**
+   * Lets a connection be silent while something is computed for it.
+   *
+   * @returns Ends that.
+   */
+  readonly keepOpen: (request: Request) => () => void;
+}
+
 /** Told about each answer, when somebody wants to know. */
 export type RequestLog = (request: Request, response: Response, durationMs: number) => void;
 
@@ -32,20 +42,32 @@ export type RequestLog = (request: Request, response: Response, durationMs: numb
  */
 export function listen(
   app: Pick<Hono, "fetch">,
-  { host, port, allowHosts }: Pick<Config, "host" | "port" | "allowHosts">,
+  {
+    host,
+    port,
+    allowHosts,
+    idleTimeoutSeconds = LIMITS.idleTimeoutSeconds,
+  }: Pick<Config, "host" | "port" | "allowHosts"> & { readonly idleTimeoutSeconds?: number },
   log?: RequestLog,
 ): Listening {
   const refuseHost = hostGuard(host, allowHosts);
+  const environment: PortEnvironment = {
+    keepOpen: (request) => {
+      server.timeout(request, 0);
+      return () => server.timeout(request, idleTimeoutSeconds);
+    },
+  };
   const answer = (request: Request) => {
     const refusal = refuseHost(request);
-    return refusal ? problem(refusal, pathOf(request)) : app.fetch(request);
+    return refusal ? problem(refusal, pathOf(request)) : app.fetch(request, environment);
   };
+  let server: Bun.Server<undefined>;
   try {
-    const server = Bun.serve({
+    server = Bun.serve({
       hostname: host,
       port,
       maxRequestBodySize: LIMITS.bodyBytesMax,
-      idleTimeout: LIMITS.idleTimeoutSeconds,
+      idleTimeout: idleTimeoutSeconds,
       development: false,
       // Outside of development Bun lets two processes share a port, and the kernel splits their clients.
       reusePort: false,

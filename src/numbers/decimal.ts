@@ -4,7 +4,7 @@
  */
 import type { Fault } from "./trust.ts";
 
-/** A number as ASCII digits, without leading zeros, in a buffer of its own unless borrowed (see {@link ComputeOptions}). */
+/** A number as ASCII digits, without leading zeros, in a buffer of its own unless it was asked to be borrowed. */
 export type Digits = Uint8Array<ArrayBuffer>;
 
 /** What a computation may be given. */
@@ -12,8 +12,8 @@ export interface ComputeOptions {
   /** Called now and then with the part of the work that is done, from 0 to 1. */
   readonly onProgress?: ((fraction: number) => void) | undefined;
   /**
-   * Leaves the digits in the kernel's memory where it can, until this thread computes again: saves a copy, and
-   * for F(10^9) a fifth of the memory.
+   * Leaves the digits of F(n) in the kernel's memory, until this thread computes again: saves a copy, and for
+   * F(10^9) a fifth of the memory. Others ignore it.
    */
   readonly borrow?: boolean;
   /** For tests: corrupts what is being computed. */

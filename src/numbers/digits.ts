@@ -186,7 +186,7 @@ const STIRLING = [
   [77_683n, 5796n],
 ] as const;
 
-/** ln n! = (n + 1/2) ln n - n + ln(2π)/2 + 1/(12n) - 1/(360n^3) + …; above n = 1000 the terms left out are below 10^-66. */
+/** ln n! = (n + 1/2) ln n - n + ln(2π)/2 + 1/(12n) - …; above n = 1000 what is left out is below 10^-66. */
 function lnFactorial(n: bigint, bits: bigint): bigint {
   let sum =
     ((2n * n + 1n) * logarithm(n << bits, bits)) / 2n - (n << bits) + logarithm(2n * pi(bits), bits) / 2n;

@@ -162,9 +162,9 @@ const limbsAtMost = (factors: readonly number[], limbDigits: LimbDigits): number
   Math.ceil((factors.length * Math.log10(factors.at(-1) ?? 1)) / limbDigits) + 8;
 
 /** n! / 10^zeros modulo a prime above n, by n multiplications and Fermat's inverse of 10. */
-function residueWithoutZeros(n: number, zeros: number, prime: bigint): bigint {
-  const inverse = powerModulo(10n, prime - 1n - BigInt(zeros), prime);
-  return (kernel().factorialResidue(BigInt(n), prime) * inverse) % prime;
+function residueWithoutZeros(n: number, zeros: number, prime: number): bigint {
+  const inverse = powerModulo(10, prime - 1 - zeros, prime);
+  return (kernel().factorialResidue(BigInt(n), BigInt(prime)) * BigInt(inverse)) % BigInt(prime);
 }
 
 const bitLength = (value: number | bigint): number => value.toString(2).length;

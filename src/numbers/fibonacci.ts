@@ -52,7 +52,7 @@ export function fibonacci(n: number, options: ComputeOptions = {}): Digits {
     progress.add(0.6 * n);
     registers.settle(x, count);
     const text = registers.text(y.address);
-    checkText(text, (prime) => residues(n, prime)[0]);
+    checkText(text, (prime) => residues(n, BigInt(prime))[0]);
     progress.add(0.4 * n);
     return options.borrow === true ? text : text.slice();
   }, exact);
@@ -78,7 +78,7 @@ export function fibonacciPair(n: number, options: ComputeOptions = {}): [Uint8Ar
     progress.add(0.6 * n);
     const takeText = (which: 0 | 1): Digits => {
       const text = registers.text(registers.spare);
-      checkText(text, (prime) => residues(n, prime)[which]);
+      checkText(text, (prime) => residues(n, BigInt(prime))[which]);
       return text.slice();
     };
     const first = takeText(0);

@@ -7,9 +7,9 @@
  * (kernel/rings.ts, kernel/transform.ts), then {@link Registers.settle}: round and carry.
  * Working in place is what keeps F(10^9) below 1 GB.
  *
- * Base 10^6 was wrong at F(10^8). At base 10^5 the largest rounding error seen is 0.0017
- * at 2 million digits, 0.0054 at 21 million, 0.032 at 209 million; no bound that
- * is proven comes near, so results are checked (trust.ts).
+ * Base 10^6 was wrong at F(10^8). At base 10^5 the largest rounding error seen is 0.0020 in F(10^7),
+ * 0.0063 in F(10^8), 0.034 in F(10^9), 0.018 in 4,000,000!; no bound that is proven comes near, so results are
+ * checked (trust.ts).
  * @module
  */
 import type { Digits } from "./decimal.ts";
@@ -19,7 +19,7 @@ import { type Fault, Distrust } from "./trust.ts";
 /** Digits in a limb: 5, or 4 to try again with a smaller rounding error. */
 export type LimbDigits = 4 | 5;
 
-/** Which register, and its first address, length in limbs. */
+/** The address of a register, and how many limbs it holds. */
 interface Register {
   readonly address: number;
   length: number;
@@ -53,7 +53,7 @@ const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => 
 
 const registerBytes = (count: number): number => align(8 * sum(ringSizes(count)) + SKEW_BYTES);
 
-/** Bytes of WASM memory behind `new Registers({ count, spareBytes })`. */
+/** Bytes of WASM memory behind `new Registers(count, spareBytes, …)`. */
 export const registersBytes = (count: number, spareBytes: number): number =>
   reservedBytes(ringSizes(count)[0], 2 * registerBytes(count) + spareBytes);
 

@@ -74,7 +74,8 @@ export class Results {
   }
 
   #start(key: string, job: Job, sizeBytes: number): Shared {
-    if (this.#bytes + sizeBytes > this.#bytesMax) {
+    // One that is longer than all the room is had alone, or it could never be had.
+    if (this.#bytes > 0 && this.#bytes + sizeBytes > this.#bytesMax) {
       throw new FibError(
         "overloaded",
         `Cannot compute now: ${this.#bytes} digits are being read already; try again`,

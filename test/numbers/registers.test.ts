@@ -1,4 +1,4 @@
-/** Products in the registers equal BigInt's, at every kind of ring and for operands of very different lengths. */
+/** Products in the registers equal BigInt's, at every kind of ring, for operands of very different lengths. */
 import { expect, test } from "bun:test";
 import { kernel } from "../../src/numbers/kernel.ts";
 import { type LimbDigits, Registers, ringSizes } from "../../src/numbers/registers.ts";
@@ -9,7 +9,7 @@ const randomNumber = (digits: number): bigint => {
   return BigInt(text.slice(0, digits));
 };
 
-/** Digits that make balanced limbs and carries extreme: only 9s, only 0s behind a 1, the halves of the base. */
+/** Digits that make limbs and carries extreme: only 9s, only 0s behind a 1, the halves of the base. */
 const extremes = (digits: number): bigint[] => {
   const power = 10n ** BigInt(digits - 1);
   return [
@@ -45,7 +45,7 @@ function multiply(
   });
 }
 
-test("ringSizes() gives one to three powers of two that cover the count with at most a fifth to spare", () => {
+test("ringSizes() covers the count by one to three powers of two, at most a fifth more", () => {
   for (let count = 300; count < 100_000; count = Math.ceil(count * 1.01)) {
     const sizes = ringSizes(count);
     const total = sizes.reduce((sum, size) => sum + size, 0);

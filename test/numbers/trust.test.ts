@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { Distrust, distrusted, firstTrusted, powerModulo, randomPrime } from "../../src/numbers/trust.ts";
 
 test("randomPrime() gives primes between 2^30 and 2^31", () => {
-  const primes = Array.from({ length: 200 }, () => Number(randomPrime()));
+  const primes = Array.from({ length: 200 }, randomPrime);
   for (const prime of primes) {
     expect(prime).toBeWithin(2 ** 30, 2 ** 31);
     let divisor = 2;
@@ -13,9 +13,14 @@ test("randomPrime() gives primes between 2^30 and 2^31", () => {
   expect(new Set(primes).size).toBeGreaterThan(195);
 });
 
-test("powerModulo() equals BigInt's power", () => {
-  for (let exponent = 0n; exponent < 50n; exponent++)
-    expect(powerModulo(7n, exponent, 1009n)).toBe(7n ** exponent % 1009n);
+test("powerModulo() equals BigInt's power, up to the largest modulus", () => {
+  for (const modulus of [1009, 2 ** 31 - 1, 2 ** 31 - 2]) {
+    for (let exponent = 0; exponent < 500; exponent++) {
+      const base = modulus - 1 - 7 * exponent;
+      const expected = BigInt(Math.abs(base)) ** BigInt(exponent) % BigInt(modulus);
+      expect(BigInt(powerModulo(Math.abs(base), exponent, modulus))).toBe(expected);
+    }
+  }
 });
 
 test("firstTrusted() tries 5 digits, 4 digits, then BigInt, and counts what failed", () => {

@@ -1,0 +1,69 @@
+/**
+ * Computes one number and prints it. On the main thread, so ^C ends it at once.
+ * @module
+ */
+import { parseInteger } from "../config.ts";
+import type { ComputeOptions, Digits } from "../numbers/decimal.ts";
+import { LOG10_PHI } from "../numbers/digits.ts";
+import { fibonacci, fibonacciMemoryBytes } from "../numbers/fibonacci.ts";
+import { openProgress } from "./progress.ts";
+import { checkMemory, writeResult } from "./result.ts";
+
+/** Beyond it the memory of any machine ends. */
+const FIBONACCI_INDEX_MAX = 20_000_000_000;
+/** Shorter results take 20 ms here, and are there before a bar could be drawn on a machine 20 times as slow. */
+const PROGRESS_DIGITS_MIN = 1_000_000;
+
+/** Where a number goes, and in which form. */
+export interface PrintOptions {
+  readonly out?: string | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/** A number that can be printed. */
+export interface Printable {
+  /** For people, such as `F(100)`. */
+  readonly name: string;
+  /** The arguments as they stand in the JSON form. */
+  readonly given: Readonly<Record<string, string>>;
+  readonly digitsExpected: number;
+  readonly memoryBytes: number;
+  readonly compute: (options: ComputeOptions) => Digits;
+}
+
+/**
+ * Computes and prints.
+ *
+ * @throws {@link FibError} `result_too_large`, before anything is computed; `output_failed`.
+ */
+export async function printNumber(number: Printable, { out, json }: PrintOptions): Promise<void> {
+  const { name, given, digitsExpected, memoryBytes, compute } = number;
+  checkMemory(name, memoryBytes);
+  const progress = digitsExpected < PROGRESS_DIGITS_MIN ? undefined : await openProgress(name);
+  const digits = compute({ onProgress: progress?.update, borrow: true });
+  progress?.end();
+  writeResult(out, (emit) => {
+    const head = `${JSON.stringify({ ...given, digits: digits.length }).slice(0, -1)},"value":"`;
+    if (json) emit(Buffer.from(head));
+    emit(digits);
+    emit(Buffer.from(json ? `"}\n` : "\n"));
+  });
+}
+
+/**
+ * `fibserver fib N`.
+ *
+ * @param text - The index as typed.
+ * @throws {@link FibError} as {@link printNumber} does, and `bad_argument`.
+ */
+export async function printFibonacci(text: string, options: PrintOptions): Promise<void> {
+  const n = parseInteger(text, "N", 0, FIBONACCI_INDEX_MAX);
+  const number: Printable = {
+    name: `F(${n})`,
+    given: { n: text },
+    digitsExpected: n * LOG10_PHI,
+    memoryBytes: fibonacciMemoryBytes(n),
+    compute: (computeOptions) => fibonacci(n, computeOptions),
+  };
+  await printNumber(number, options);
+}
