@@ -20,6 +20,8 @@ export const LIMITS = {
   keyCharsMax: 255,
   /** Where `--max-index` ends: F(100,000,000) has 20,898,764 digits. */
   indexMaxMax: 100_000_000,
+  /** Of tasks that are shared through Redis. */
+  tasks: { tasksMax: 10_000, resultTtlMs: 24 * 3600 * 1000, resultBytesMax: 2 ** 30, attemptsMax: 5 },
   /** Room for the long numbers that are being sent: 12 of the longest. */
   resultBytesMax: 256 * 2 ** 20,
 } as const;
@@ -81,6 +83,22 @@ export const LIMIT_FLAGS = {
   },
 } as const;
 
+/** The flags of a server or an executor that shares its work through Redis. */
+export const REDIS_FLAGS = {
+  redis: {
+    type: "string",
+    valueHint: "URL",
+    description:
+      "Share cursor and tasks through this Redis: redis://[USER:PASSWORD@]HOST[:PORT][/DB], or rediss://",
+  },
+  "redis-queue": { type: "string", valueHint: "URL", description: "Another Redis for the queue of tasks" },
+  "redis-store": {
+    type: "string",
+    valueHint: "URL",
+    description: "Another Redis for cursor, tasks and results",
+  },
+} as const;
+
 /** The flags of how the process runs. */
 export const PROCESS_FLAGS = {
   debug: { type: "boolean", alias: "d", description: "Log each request and what it took" },
@@ -107,8 +125,16 @@ export interface Config {
   readonly computationsMax: number;
   readonly queueMax: number;
   readonly streamsMax: number;
+  /** What is shared with other machines, and where; undefined to keep all on this one. */
+  readonly redis: RedisConfig | undefined;
   readonly debug: boolean;
   readonly oneCpu: boolean;
+}
+
+/** URLs with their passwords: never to be logged. */
+export interface RedisConfig {
+  readonly queueUrl: string;
+  readonly storeUrl: string;
 }
 
 /** The values of flags by their long names, as parsed: text, true or false. */
@@ -164,6 +190,7 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
     ),
     queueMax: integer("max-queue", 64, 0, 100_000),
     streamsMax: integer("max-streams", 256, 1, 100_000),
+    redis: redisConfig(setting),
     debug: on("debug"),
     oneCpu,
   });
@@ -190,7 +217,35 @@ export function parseInteger(text: string, source: string, min: number, max: num
   );
 }
 
-function seconds({ text, source }: { text: string | undefined; source: string }, fallback: number): number {
+type Setting = { readonly text: string | undefined; readonly source: string };
+
+function redisConfig(setting: (name: string) => Setting): RedisConfig | undefined {
+  const both = setting("redis");
+  const [queueUrl, storeUrl] = ["redis-queue", "redis-store"].map((name) => {
+    const own = setting(name);
+    return redisUrl(own.text === undefined ? both : own);
+  });
+  if (queueUrl === undefined && storeUrl === undefined) return undefined;
+  if (queueUrl !== undefined && storeUrl !== undefined) return { queueUrl, storeUrl };
+  throw new FibError(
+    "bad_argument",
+    "Cannot use one Redis of two: give --redis URL, or both --redis-queue URL and --redis-store URL",
+  );
+}
+
+// What is wrong with a URL is said without the URL: it may hold a password.
+function redisUrl({ text, source }: Setting): string | undefined {
+  if (text === undefined || text === "") return undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isRedis = url !== undefined && ["redis:", "rediss:"].includes(url.protocol) && url.hostname !== "";
+  if (isRedis && /^(\/\d{0,4})?$/.test(url.pathname)) return text;
+  throw new FibError(
+    "bad_argument",
+    `Cannot use ${source}: it takes a URL such as redis://127.0.0.1:6379 or rediss://:PASSWORD@HOST:6379/0, with special characters of the password as %XX`,
+  );
+}
+
+function seconds({ text, source }: Setting, fallback: number): number {
   if (text === undefined) return fallback * 1000;
   if (/^\d{1,6}(\.\d{1,3})?$/.test(text)) return Number(text) * 1000;
   throw new FibError(

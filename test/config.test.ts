@@ -22,6 +22,7 @@ test("resolveConfig() has the defaults that the help names", () => {
     computationsMax: Math.max(1, navigator.hardwareConcurrency - 1),
     queueMax: 64,
     streamsMax: 256,
+    redis: undefined,
     debug: false,
     oneCpu: false,
   });
@@ -59,6 +60,7 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     computationsMax: 14,
     queueMax: 15,
     streamsMax: 16,
+    redis: undefined,
     debug: true,
     oneCpu: true,
   };
@@ -93,6 +95,7 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     computationsMax: 24,
     queueMax: 0,
     streamsMax: 26,
+    redis: undefined,
     debug: false,
     oneCpu: false,
   });

@@ -1,12 +1,12 @@
 /**
- * `fibserver -p PORT`: opens the cursor, listens, and stops in order.
+ * `fibserver -p PORT`, or `fibserver serve`: opens the cursor, listens, and stops in order.
  * @module
  */
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { type Config, LIMITS } from "../config.ts";
 import { Cursor } from "../cursor/cursor.ts";
-import { FibError } from "../errors.ts";
+import type { FibError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { listen, pathOf } from "../http/server.ts";
 import { Streams } from "../http/streams.ts";
@@ -23,16 +23,8 @@ import { Results } from "../numbers/results.ts";
 export async function serve(config: Config): Promise<void> {
   const log = await openLog(config.debug);
   const end = Promise.withResolvers<FibError | undefined>();
-  // The default folder is ours to make; one that the user named is not.
-  if (config.fileIsDefault) mkdirSync(path.dirname(config.file), { recursive: true });
-  const cursor = await Cursor.open({
-    path: config.file,
-    indexMax: config.indexMax,
-    lockTimeoutMs: config.lockTimeoutMs,
-    syncBlocking: config.oneCpu,
-    notice: (message) => log.warn(message),
-    onFailure: end.resolve,
-  });
+  const shared = config.redis && (await (await import("./shared.ts")).openShared(config, config.redis, log));
+  const cursor = shared?.cursor ?? (await openFile(config, (message) => log.warn(message), end.resolve));
   const pool = new Pool({ threads: config.computationsMax, queueMax: config.queueMax });
   const neighbours = new Neighbours(pool);
   let stopping = false;
@@ -61,7 +53,7 @@ export async function serve(config: Config): Promise<void> {
           })
       : undefined,
   );
-  log.info("Serving {file} at {url}", { file: config.file, url: server.url });
+  log.info("Serving {file} at {url}", { file: shared?.address ?? config.file, url: server.url });
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => (stopping ? process.kill(process.pid, "SIGKILL") : end.resolve(undefined)));
   }
@@ -73,5 +65,17 @@ export async function serve(config: Config): Promise<void> {
   if (!whole) log.warn("Connections were cut: they were still busy at the deadline");
   await pool.close();
   await cursor.close();
+  await shared?.close();
   if (failure) throw failure;
+}
+
+function openFile(
+  config: Config,
+  notice: (message: string) => void,
+  onFailure: (error: FibError) => void,
+): Promise<Cursor> {
+  const { file, fileIsDefault, indexMax, lockTimeoutMs, oneCpu } = config;
+  // The default folder is ours to make; one that the user named is not.
+  if (fileIsDefault) mkdirSync(path.dirname(file), { recursive: true });
+  return Cursor.open({ path: file, indexMax, lockTimeoutMs, syncBlocking: oneCpu, notice, onFailure });
 }

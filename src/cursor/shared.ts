@@ -139,7 +139,7 @@ export class SharedCursor implements CursorService {
         try {
           resolve(answer(outcome));
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       };
       if (this.#closed !== undefined) return settle(this.#closed);

@@ -15,6 +15,8 @@
 export interface ClientOptions {
   /** A connection that owes replies and brings none for so long is closed. */
   readonly silenceMaxMs: number;
+  /** Called when the connection has ended, whoever ended it. */
+  readonly onLost?: () => void;
 }
 
 /** Looks at the replies this often; a silence lasts up to this much longer than the limit. */
@@ -22,7 +24,7 @@ const WATCH_MS = 250;
 /** A server that accepts a connection and says nothing within this is away. */
 const CONNECT_TIMEOUT_MS = 2000;
 
-/** A connection that can be made once, and lost once. */
+/** A connection that can be made once, and lost once. The two callbacks are for BullMQ's adapter. */
 export class WatchedClient {
   onconnect: (() => void) | null = null;
   onclose: ((error: Error) => void) | null = null;
@@ -42,11 +44,15 @@ export class WatchedClient {
       enableOfflineQueue: false,
       connectionTimeout: CONNECT_TIMEOUT_MS,
     });
-    this.#raw.onconnect = () => this.onconnect?.();
-    this.#raw.onclose = (error) => {
-      clearInterval(this.#watch);
-      this.onclose?.(error);
-    };
+    // These are no events of the web: the client has one place for each.
+    Object.assign(this.#raw, {
+      onconnect: () => this.onconnect?.(),
+      onclose: (error: Error) => {
+        clearInterval(this.#watch);
+        this.onclose?.(error);
+        options.onLost?.();
+      },
+    });
   }
 
   /** Whether commands can be sent. */

@@ -121,7 +121,7 @@ export class RedisConnection {
       return await client.send("EVALSHA", [script.sha1, ...rest]);
     } catch (error) {
       // Redis forgets its scripts when it restarts, and has then done nothing.
-      if (!String((error as Error).message).startsWith("NOSCRIPT")) throw this.#explain(error);
+      if (!(error as Error).message.startsWith("NOSCRIPT")) throw this.#explain(error);
     } finally {
       this.#owedCount--;
     }
@@ -156,7 +156,10 @@ export class RedisConnection {
   }
 
   async #connect(): Promise<void> {
-    const client = new WatchedClient(this.#url, { silenceMaxMs: SILENCE_MAX_MS });
+    const client: WatchedClient = new WatchedClient(this.#url, {
+      silenceMaxMs: SILENCE_MAX_MS,
+      onLost: () => this.#client === client && this.#lost(),
+    });
     try {
       await client.connect();
       await this.#prepare(client);
@@ -166,7 +169,6 @@ export class RedisConnection {
     }
     // It was closed while this connected.
     if (this.#closed) return client.close();
-    client.onclose = () => this.#lost();
     this.#client = client;
     if (this.#wasLost) this.#events.onBack?.(this.address);
     this.#wasLost = false;
@@ -198,7 +200,7 @@ export class RedisConnection {
 
   #explain(error: unknown): FibError {
     if (error instanceof FibError) return error;
-    const { message } = error as Error;
+    const message = (error as Error).message.replace(/\.$/, "");
     const [kind = ""] = message.split(" ", 1);
     const said = `Cannot use Redis at ${this.address}: ${message}`;
     if (PASSING.has(kind)) return new FibError("redis_unavailable", `${said}; try again`, { cause: error });
@@ -224,7 +226,8 @@ const PASSING = new Set([
   "TRYAGAIN",
 ]);
 
-const ADVICE: Readonly<Record<string, string>> = {
+/** What to do about an error, by its first word. */
+export const ADVICE: Readonly<Record<string, string>> = {
   WRONGTYPE: "something else uses our keys: give fibserver a database of its own, as in redis://HOST:6379/1",
   NOAUTH: "put the password into the URL, as in redis://:PASSWORD@HOST:6379",
   WRONGPASS: "the user name or the password in the URL is wrong",

@@ -150,11 +150,13 @@ redis.call('HSET', P .. 'task:' .. ARGV[1], 'progress', ARGV[2])
 tell(ARGV[1], 'running')
 return 1`);
 
-/** ARGV: id. The executor gives it back. */
+/** ARGV: id. The executor gives it back, as if it had not been begun. */
 const REQUEUE = script(`
 if redis.call('HGET', P .. 'task:' .. ARGV[1], 'state') ~= 'running' then return 0 end
 move(ARGV[1], 'running', 'queued')
 redis.call('HSET', P .. 'task:' .. ARGV[1], 'progress', '0')
+redis.call('HDEL', P .. 'task:' .. ARGV[1], 'started')
+redis.call('HINCRBY', P .. 'task:' .. ARGV[1], 'attempts', -1)
 tell(ARGV[1], 'queued')
 return 1`);
 
@@ -238,7 +240,7 @@ export class TaskRecords {
     return row === null ? undefined : taskOf(row);
   }
 
-  async list({ state = undefined, after = "", limit }: TaskFilter): Promise<Task[]> {
+  async list({ state, after = "", limit }: TaskFilter): Promise<Task[]> {
     const rows = (await this.#run(LIST, state ?? "", after, String(limit))) as Row[];
     return rows.map(taskOf);
   }

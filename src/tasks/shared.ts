@@ -143,7 +143,7 @@ export class SharedTasks implements TaskQueue {
 
   async openResult(id: string): Promise<StoredResult | undefined> {
     const task = await this.#records.find(id);
-    if (task?.state !== "ready") return undefined;
+    if (task?.state !== "ready" || task.request.kind === "sequence") return undefined;
     let chunk: { readonly bytes: Uint8Array; readonly start: number } | undefined;
     const read = async (start: number, end: number) => {
       if (chunk === undefined || start < chunk.start || start >= chunk.start + chunk.bytes.length) {

@@ -5,7 +5,7 @@
  * which is killed, stopped and emptied.
  */
 import { expect, onTestFinished, setDefaultTimeout } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { applyRequest, type CursorRequest, type Outcome } from "../../src/cursor/moves.ts";
 import { initialRecord } from "../../src/cursor/record.ts";
 import { SharedCursor } from "../../src/cursor/shared.ts";
@@ -54,12 +54,12 @@ withRedis("SharedCursor does what applyRequest() says, for any history and any g
       key,
       ifGeneration: generation,
     })
-    .map(({ operation, target, key: name, ifGeneration }) => ({
-      operation,
-      ...(operation === "set" && { target }),
-      keyDigest: name === undefined ? undefined : digest(name),
-      ifGeneration,
-    }));
+    .map(({ operation, target, key: name, ifGeneration }) => {
+      const keyDigest = name === undefined ? undefined : digest(name);
+      return operation === "set"
+        ? { operation, target, keyDigest, ifGeneration }
+        : { operation, keyDigest, ifGeneration };
+    });
   await fc.assert(
     fc.asyncProperty(fc.array(fc.array(request, { minLength: 1, maxLength: 30 })), async (groups) => {
       await server.cli("FLUSHALL");
