@@ -20,10 +20,12 @@ export const LIMITS = {
   keyCharsMax: 255,
   /** Where `--max-index` ends: F(100,000,000) has 20,898,764 digits. */
   indexMaxMax: 100_000_000,
-  /** Of tasks that are shared through Redis. */
-  tasks: { tasksMax: 10_000, resultTtlMs: 24 * 3600 * 1000, resultBytesMax: 2 ** 30, attemptsMax: 5 },
   /** Room for the long numbers that are being sent: 12 of the longest. */
   resultBytesMax: 256 * 2 ** 20,
+  /** The longest `Prefer: wait=` that is honoured. */
+  waitSecondsMax: 60,
+  /** A task whose process died so often while it ran is given up. */
+  taskAttemptsMax: 25,
 } as const;
 
 /** The flags of every command that touches the cursor, as citty describes them. */
@@ -99,6 +101,21 @@ export const REDIS_FLAGS = {
   },
 } as const;
 
+/** The flags of tasks. */
+export const TASK_FLAGS = {
+  "max-tasks": { type: "string", valueHint: "N", description: "Tasks that may wait or run (10000)" },
+  "result-ttl": {
+    type: "string",
+    valueHint: "SECONDS",
+    description: "How long a finished task is kept (86400)",
+  },
+  "result-budget": {
+    type: "string",
+    valueHint: "MB",
+    description: "Room for the results of tasks; the oldest give way (1024)",
+  },
+} as const;
+
 /** The flags of how the process runs. */
 export const PROCESS_FLAGS = {
   debug: { type: "boolean", alias: "d", description: "Log each request and what it took" },
@@ -107,6 +124,7 @@ export const PROCESS_FLAGS = {
 
 /** Everything that was set, checked; frozen. */
 export interface Config {
+  /** The cursor file; empty when the cursor is in Redis and nobody named one. */
   readonly file: string;
   /** Nobody named the file, so its folder is ours to create. */
   readonly fileIsDefault: boolean;
@@ -127,6 +145,10 @@ export interface Config {
   readonly streamsMax: number;
   /** What is shared with other machines, and where; undefined to keep all on this one. */
   readonly redis: RedisConfig | undefined;
+  /** Tasks that wait or run. */
+  readonly tasksMax: number;
+  readonly resultTtlMs: number;
+  readonly resultBudgetBytes: number;
   readonly debug: boolean;
   readonly oneCpu: boolean;
 }
@@ -168,8 +190,9 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
   const file = setting("file").text;
   if (file === "") throw new FibError("bad_argument", "Cannot use an empty file name: fibserver -f FILE");
   const oneCpu = on("one-cpu");
+  const redis = redisConfig(setting);
   return Object.freeze({
-    file: file ?? defaultFile(env),
+    file: file ?? (redis === undefined ? defaultFile(env) : ""),
     fileIsDefault: file === undefined,
     indexMax: integer("max-index", 92, 0, LIMITS.indexMaxMax),
     lockTimeoutMs: seconds(setting("lock-timeout"), 5),
@@ -190,7 +213,10 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
     ),
     queueMax: integer("max-queue", 64, 0, 100_000),
     streamsMax: integer("max-streams", 256, 1, 100_000),
-    redis: redisConfig(setting),
+    redis,
+    tasksMax: integer("max-tasks", 10_000, 1, 1_000_000),
+    resultTtlMs: seconds(setting("result-ttl"), 86_400),
+    resultBudgetBytes: integer("result-budget", 1024, 1, 1_000_000) * 2 ** 20,
     debug: on("debug"),
     oneCpu,
   });

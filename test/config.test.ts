@@ -23,6 +23,9 @@ test("resolveConfig() has the defaults that the help names", () => {
     queueMax: 64,
     streamsMax: 256,
     redis: undefined,
+    tasksMax: 10_000,
+    resultTtlMs: 86_400_000,
+    resultBudgetBytes: 1024 * 2 ** 20,
     debug: false,
     oneCpu: false,
   });
@@ -43,6 +46,9 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     FIBSERVER_MAX_COMPUTATIONS: "14",
     FIBSERVER_MAX_QUEUE: "15",
     FIBSERVER_MAX_STREAMS: "16",
+    FIBSERVER_MAX_TASKS: "17",
+    FIBSERVER_RESULT_TTL: "18",
+    FIBSERVER_RESULT_BUDGET: "19",
     FIBSERVER_DEBUG: "1",
     FIBSERVER_ONE_CPU: "true",
   };
@@ -61,6 +67,9 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     queueMax: 15,
     streamsMax: 16,
     redis: undefined,
+    tasksMax: 17,
+    resultTtlMs: 18_000,
+    resultBudgetBytes: 19 * 2 ** 20,
     debug: true,
     oneCpu: true,
   };
@@ -78,6 +87,9 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     "max-computations": "24",
     "max-queue": "0",
     "max-streams": "26",
+    "max-tasks": "27",
+    "result-ttl": "0.28",
+    "result-budget": "29",
     debug: false,
     "one-cpu": false,
   };
@@ -96,6 +108,9 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     queueMax: 0,
     streamsMax: 26,
     redis: undefined,
+    tasksMax: 27,
+    resultTtlMs: 280,
+    resultBudgetBytes: 29 * 2 ** 20,
     debug: false,
     oneCpu: false,
   });

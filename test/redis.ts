@@ -16,8 +16,7 @@ const INSTALL = "apt-get install redis-server";
 /** A `test` that needs redis-server: without it skipped with a line, and failed under `CI=true`. */
 export const withRedis = requireTool(["redis-server", "--version"], INSTALL);
 
-/** Whether redis-server can be started here. */
-export const hasRedis = isWorking(["redis-server", "--version"]);
+
 
 /** As durable as a task or a move asks for. */
 const DURABLE = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"];
@@ -86,7 +85,7 @@ export async function startRedis(settings: readonly string[] = [], port?: number
 }
 
 /** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = net.createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const { port } = server.address() as net.AddressInfo;

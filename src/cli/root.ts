@@ -15,6 +15,7 @@ import {
   REDIS_FLAGS,
   resolveConfig,
   SERVER_FLAGS,
+  TASK_FLAGS,
 } from "../config.ts";
 import { type Command, nearest, usageError } from "./arguments.ts";
 import { isLetter, LETTERS, runMoves } from "./moves.ts";
@@ -32,6 +33,7 @@ const root = defineCommand({
     ...SERVER_FLAGS,
     ...LIMIT_FLAGS,
     ...REDIS_FLAGS,
+    ...TASK_FLAGS,
     ...PROCESS_FLAGS,
     interactive: { type: "boolean", alias: "i", description: "Read p, c, n, h and q from standard input" },
     json: { type: "boolean", description: "Print what the server would answer" },
@@ -41,8 +43,8 @@ const root = defineCommand({
   async run({ args }) {
     const config = resolveConfig(args as unknown as Flags, process.env);
     const letters = checkLetters(args._);
-    const servers = Object.keys({ ...SERVER_FLAGS, ...LIMIT_FLAGS, ...REDIS_FLAGS });
-    const serving = servers.some((flag) => args[flag] !== undefined);
+    const ofServer = { ...SERVER_FLAGS, ...LIMIT_FLAGS, ...TASK_FLAGS, ...REDIS_FLAGS };
+    const serving = Object.keys(ofServer).some((flag) => args[flag] !== undefined);
     if (serving && (letters.length > 0 || args.interactive)) {
       throw usageError("fibserver", "it either serves or moves", `fibserver ${letters.join(" ") || "-i"}`);
     }
@@ -58,7 +60,7 @@ const root = defineCommand({
 
 const server = defineCommand({
   meta: { name: "serve", description: "Serve HTTP, as fibserver without letters does" },
-  args: { ...CURSOR_FLAGS, ...SERVER_FLAGS, ...LIMIT_FLAGS, ...REDIS_FLAGS, ...PROCESS_FLAGS },
+  args: { ...CURSOR_FLAGS, ...SERVER_FLAGS, ...LIMIT_FLAGS, ...TASK_FLAGS, ...REDIS_FLAGS, ...PROCESS_FLAGS },
   run: ({ args }) => serve(resolveConfig(args as unknown as Flags, process.env)),
 });
 

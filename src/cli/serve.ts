@@ -14,6 +14,8 @@ import { openLog } from "../log.ts";
 import { Neighbours } from "../numbers/neighbours.ts";
 import { Pool } from "../numbers/pool.ts";
 import { Results } from "../numbers/results.ts";
+import { usageError } from "./arguments.ts";
+import { openEngine } from "./engine.ts";
 
 /**
  * Serves until SIGTERM or SIGINT, or until the cursor's file fails.
@@ -21,13 +23,23 @@ import { Results } from "../numbers/results.ts";
  * @throws {@link FibError} when it cannot start, and the file's error when that ended it.
  */
 export async function serve(config: Config): Promise<void> {
+  if (config.redis !== undefined && !config.fileIsDefault) {
+    throw usageError(
+      "fibserver serve",
+      "the cursor is either in a file or in Redis",
+      "fibserver serve --redis URL",
+    );
+  }
   const log = await openLog(config.debug);
   const end = Promise.withResolvers<FibError | undefined>();
   const shared = config.redis && (await (await import("./shared.ts")).openShared(config, config.redis, log));
   const cursor = shared?.cursor ?? (await openFile(config, (message) => log.warn(message), end.resolve));
   const pool = new Pool({ threads: config.computationsMax, queueMax: config.queueMax });
   const neighbours = new Neighbours(pool);
-  let stopping = false;
+  const stopping = new AbortController();
+  const onBug = (error: unknown) =>
+    log.error("Something failed: {error}", { error: String((error as Error).stack) });
+  const engine = shared ?? openEngine(config, { notice: (message) => log.warn(message), onBug });
   const app = createApp({
     cursor,
     indexMax: config.indexMax,
@@ -37,8 +49,9 @@ export async function serve(config: Config): Promise<void> {
     digitsMax: config.digitsMax,
     termsMax: config.termsMax,
     earlierTermsMax: config.earlierTermsMax,
-    isStopping: () => stopping,
-    onBug: (error) => log.error("A request failed: {error}", { error: String((error as Error).stack) }),
+    tasks: engine.tasks,
+    stopSignal: stopping.signal,
+    onBug,
   });
   const server = listen(
     app,
@@ -55,17 +68,19 @@ export async function serve(config: Config): Promise<void> {
   );
   log.info("Serving {file} at {url}", { file: shared?.address ?? config.file, url: server.url });
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.on(signal, () => (stopping ? process.kill(process.pid, "SIGKILL") : end.resolve(undefined)));
+    process.on(signal, () =>
+      stopping.signal.aborted ? process.kill(process.pid, "SIGKILL") : end.resolve(undefined),
+    );
   }
 
   const failure = await end.promise;
-  stopping = true;
+  stopping.abort();
   log.info("Stopping: {reason}", { reason: failure?.message ?? "asked to by a signal" });
   const whole = await server.stop();
   if (!whole) log.warn("Connections were cut: they were still busy at the deadline");
+  await engine.close();
   await pool.close();
   await cursor.close();
-  await shared?.close();
   if (failure) throw failure;
 }
 

@@ -5,15 +5,15 @@
  * @module
  */
 import type { Logger } from "../log.ts";
-import { type Config, LIMITS, type RedisConfig } from "../config.ts";
+import type { Config, RedisConfig } from "../config.ts";
 import { SharedCursor } from "../cursor/shared.ts";
 import { FibError } from "../errors.ts";
 import type { Pool } from "../numbers/pool.ts";
 import { checkRedis, explainFailure } from "../redis/check.ts";
 import { addressOf, type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
-import type { TaskLimits } from "../tasks/queue.ts";
 import { SharedExecutor } from "../tasks/shared-executor.ts";
 import { SharedTasks } from "../tasks/shared.ts";
+import { taskLimits } from "./engine.ts";
 
 /** A server's part of what is shared. */
 export interface SharedParts {
@@ -29,15 +29,12 @@ export interface SharedParts {
  *
  * @throws {@link FibError} `redis_unavailable`, `redis_unusable`, with what to do.
  */
-export async function openShared(
-  { indexMax }: Pick<Config, "indexMax">,
-  places: RedisConfig,
-  log: Logger,
-): Promise<SharedParts> {
+export async function openShared(config: Config, places: RedisConfig, log: Logger): Promise<SharedParts> {
+  const { indexMax } = config;
   await checkPlaces(places, log);
   const redis = await RedisConnection.open(places.storeUrl, connectionLog(log));
   const cursor = await SharedCursor.open({ redis, indexMax, notice: (message) => log.warn(message) });
-  const tasks = await SharedTasks.open({ ...places, limits: taskLimits(), onError: queueLog(log) });
+  const tasks = await SharedTasks.open({ ...places, limits: taskLimits(config), onError: queueLog(log) });
   const close = async () => {
     await cursor.close();
     await tasks.close();
@@ -52,25 +49,21 @@ export async function openShared(
  * @throws {@link FibError} as {@link openShared}.
  */
 export async function openExecutor(
+  config: Config,
   places: RedisConfig,
   pool: Pool,
-  concurrency: number,
   log: Logger,
 ): Promise<{ readonly address: string; readonly close: () => Promise<void> }> {
   await checkPlaces(places, log);
   const executor = await SharedExecutor.open({
     ...places,
     pool,
-    concurrency,
-    limits: taskLimits(),
+    concurrency: config.computationsMax,
+    limits: taskLimits(config),
     onError: queueLog(log),
     events: connectionLog(log),
   });
   return { address: addressesOf(places), close: () => executor.close() };
-}
-
-function taskLimits(): TaskLimits {
-  return LIMITS.tasks;
 }
 
 async function checkPlaces({ queueUrl, storeUrl }: RedisConfig, log: Logger): Promise<void> {

@@ -3,7 +3,7 @@
  * @module
  */
 import { defineCommand } from "citty";
-import { type Flags, PROCESS_FLAGS, REDIS_FLAGS, resolveConfig } from "../config.ts";
+import { type Flags, PROCESS_FLAGS, REDIS_FLAGS, resolveConfig, TASK_FLAGS } from "../config.ts";
 import { openLog } from "../log.ts";
 import { Pool } from "../numbers/pool.ts";
 import { usageError } from "./arguments.ts";
@@ -12,6 +12,7 @@ export const worker = defineCommand({
   meta: { name: "worker", description: "Compute the tasks that servers on the same Redis accept" },
   args: {
     ...REDIS_FLAGS,
+    ...TASK_FLAGS,
     concurrency: {
       type: "string",
       valueHint: "N",
@@ -34,7 +35,7 @@ export const worker = defineCommand({
     const threads = config.computationsMax;
     const pool = new Pool({ threads, queueMax: threads });
     const { openExecutor } = await import("./shared.ts");
-    const executor = await openExecutor(config.redis, pool, threads, log);
+    const executor = await openExecutor(config, config.redis, pool, log);
     log.info("Computing for {address}, {threads} long tasks at a time", {
       address: executor.address,
       threads,

@@ -95,18 +95,7 @@ describe("the streaming service", () => {
 
   test("what is no number of terms is 400, with one line that says what is allowed", async () => {
     const { get, bugs } = await serve({ earlierTermsMax: 1000 });
-    for (const sn of [
-      "ab",
-      "1.0",
-      "-1",
-      "1001",
-      "",
-      "%2B1",
-      "1%201",
-      "1&sn=2",
-      String(10n ** 30n),
-      "0x10",
-    ]) {
+    for (const sn of ["ab", "1.0", "-1", "1001", "", "%2B1", "1%201", "1&sn=2", String(10n ** 30n), "0x10"]) {
       const { status, type, body } = await get(`/?sn=${sn}`);
       expect([sn, status]).toEqual([sn, 400]);
       expect(type).toStartWith("text/plain");
@@ -118,7 +107,8 @@ describe("the streaming service", () => {
 });
 
 describe("the math service", () => {
-  const success = (algo: string, result: string) => `{"algo":"${algo}","result":${result},"status":"success"}`;
+  const success = (algo: string, result: string) =>
+    `{"algo":"${algo}","result":${result},"status":"success"}`;
 
   test("GET /ping and GET / answer pong", async () => {
     const { get } = await serve();
@@ -234,7 +224,7 @@ describe("what they left open", () => {
 /** The body that a chunked one carries. */
 function unchunked(body: string): string {
   let text = "";
-  for (let at = 0; ; ) {
+  for (let at = 0; ;) {
     const lineEnd = body.indexOf("\r\n", at);
     const length = Number.parseInt(body.slice(at, lineEnd), 16);
     if (!(length > 0)) return text;
