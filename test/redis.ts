@@ -9,14 +9,12 @@ import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { isWorking, requireTool, until } from "./binary.ts";
+import { requireTool, until } from "./binary.ts";
 
 const INSTALL = "apt-get install redis-server";
 
 /** A `test` that needs redis-server: without it skipped with a line, and failed under `CI=true`. */
 export const withRedis = requireTool(["redis-server", "--version"], INSTALL);
-
-
 
 /** As durable as a task or a move asks for. */
 const DURABLE = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"];
@@ -40,16 +38,20 @@ export interface Redis extends AsyncDisposable {
  * Starts a server.
  *
  * @param settings - Further settings, such as `--requirepass`, after the durable ones: the last wins.
+ * @param wire - To speak TLS on its port; the settings name the files, and close the other port.
  */
-export async function startRedis(settings: readonly string[] = [], port?: number): Promise<Redis> {
+export async function startRedis(settings: readonly string[] = [], wire?: "tls"): Promise<Redis> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "fibserver-redis-"));
-  const own = port ?? (await freePort());
+  const port = await freePort();
   const start = async () => {
     const child = Bun.spawn(
-      ["redis-server", "--port", String(own), "--bind", "127.0.0.1", "--dir", folder, "--save", ""].concat(
-        DURABLE,
-        settings,
-      ),
+      [
+        "redis-server",
+        `--${wire === "tls" ? "tls-port" : "port"}`,
+        String(port),
+        "--bind",
+        "127.0.0.1",
+      ].concat(["--dir", folder, "--save", ""], DURABLE, settings),
       { stdin: "ignore", stdout: "pipe", stderr: "inherit" },
     );
     let log = "";
@@ -68,14 +70,14 @@ export async function startRedis(settings: readonly string[] = [], port?: number
     await child.exited;
   };
   return {
-    url: `redis://127.0.0.1:${own}`,
-    port: own,
+    url: `${wire === "tls" ? "rediss" : "redis"}://127.0.0.1:${port}`,
+    port,
     kill: (signal) => child.kill(signal),
     crash,
     restart: async () => {
       child = await start();
     },
-    cli: (...command) => Bun.$`redis-cli -p ${own} ${command}`.text(),
+    cli: (...command) => Bun.$`redis-cli -p ${port} ${command}`.text(),
     async [Symbol.asyncDispose]() {
       // A stopped process does not die of SIGTERM.
       await crash();
