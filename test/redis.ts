@@ -9,12 +9,15 @@ import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { requireTool, until } from "./binary.ts";
+import { isWorking, requireTool, until } from "./binary.ts";
 
 const INSTALL = "apt-get install redis-server";
 
 /** A `test` that needs redis-server: without it skipped with a line, and failed under `CI=true`. */
 export const withRedis = requireTool(["redis-server", "--version"], INSTALL);
+
+/** Whether redis-server can be started here. */
+export const hasRedis = isWorking(["redis-server", "--version"]);
 
 /** As durable as a task or a move asks for. */
 const DURABLE = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"];

@@ -62,9 +62,9 @@ export async function openQueue(
   readonly remove: (id: string) => Promise<void>;
   readonly close: () => Promise<void>;
 }> {
-  const connection = connect(url, SILENCE_MAX_MS.queue);
+  const connections = new Connections(url, SILENCE_MAX_MS.queue, onError);
   const queue = new Queue(name, {
-    connection,
+    connection: connections.first,
     prefix: PREFIX,
     skipVersionCheck: true,
     skipMetasUpdate: true,
@@ -73,7 +73,7 @@ export async function openQueue(
   queue.on("error", onError);
   await queue.waitUntilReady();
   return {
-    isConnected: () => connection.status === "ready",
+    isConnected: () => connections.first.status === "ready",
     add: async (jobs) => {
       const bulk = jobs.map(({ id, ...data }) => ({ name, data, opts: { ...JOB_OPTIONS, jobId: id } }));
       await queue.addBulk(bulk);
@@ -82,7 +82,7 @@ export async function openQueue(
     remove: async (id) => void (await queue.remove(id).catch(() => 0)),
     close: async () => {
       await queue.close();
-      connection.disconnect();
+      connections.disconnect();
     },
   };
 }
@@ -94,10 +94,10 @@ export function openWorker(
   concurrency: number,
   process: (delivery: Delivery, token: string) => Promise<void>,
   onError: (error: Error) => void,
-): { readonly close: (force: boolean) => Promise<void> } {
-  const connection = connect(url, SILENCE_MAX_MS.worker);
+): { readonly close: () => Promise<void> } {
+  const connections = new Connections(url, SILENCE_MAX_MS.worker, onError);
   const options: WorkerOptions = {
-    connection,
+    connection: connections.first,
     prefix: PREFIX,
     concurrency,
     skipVersionCheck: true,
@@ -114,26 +114,42 @@ export function openWorker(
   );
   worker.on("error", onError);
   return {
-    close: async (force) => {
-      await worker.close(force);
-      connection.disconnect();
+    close: async () => {
+      await worker.close();
+      connections.disconnect();
     },
   };
 }
 
-function connect(url: string, silenceMaxMs: number): Connection {
-  // BullMQ's type asks for three commands more than its adapter ever calls on it.
-  const raw = new WatchedClient(url, { silenceMaxMs }) as unknown as Parameters<
-    typeof createBunRedisClient
-  >[0];
-  return impatient(createBunRedisClient(raw));
-}
+/** A connection for BullMQ, with the copies that it makes of it for blocking commands. */
+class Connections {
+  readonly first: Connection;
+  readonly #all: Connection[] = [];
 
-/** Limits the adapter's pause, and that of the copies which BullMQ makes for its blocking connections. */
-function impatient(connection: Connection): Connection {
-  const duplicate = connection.duplicate.bind(connection);
-  return Object.assign(connection, {
-    maxReconnectDelay: RECONNECT_MS_MAX,
-    duplicate: (...args: Parameters<Connection["duplicate"]>) => impatient(duplicate(...args)),
-  });
+  constructor(url: string, silenceMaxMs: number, onError: (error: Error) => void) {
+    // BullMQ's type asks for three commands more than its adapter ever calls on it.
+    const raw = new WatchedClient(url, { silenceMaxMs }) as unknown as Parameters<
+      typeof createBunRedisClient
+    >[0];
+    this.first = this.#tame(createBunRedisClient(raw), onError);
+  }
+
+  /** Ends them all. The adapter's own way does nothing to one that tries to come back, and it would try for ever. */
+  disconnect(): void {
+    for (const connection of this.#all) {
+      connection.disconnect();
+      Object.assign(connection, { status: "end" });
+    }
+  }
+
+  // An error that nobody listens to ends the process, and BullMQ stops listening before it closes.
+  #tame(connection: Connection, onError: (error: Error) => void): Connection {
+    const duplicate = connection.duplicate.bind(connection);
+    this.#all.push(connection);
+    connection.on("error", onError);
+    return Object.assign(connection, {
+      maxReconnectDelay: RECONNECT_MS_MAX,
+      duplicate: (...args: Parameters<Connection["duplicate"]>) => this.#tame(duplicate(...args), onError),
+    });
+  }
 }

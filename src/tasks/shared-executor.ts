@@ -33,7 +33,7 @@ export interface ExecutorOptions extends SharedPlaces {
 const QUICK_CONCURRENCY = 50;
 const GROUP_COUNT_MAX = 100;
 /** Progress is written this often. */
-const PROGRESS_MS = 250;
+const PROGRESS_MS = 100;
 /** Pause before Redis is asked again for what must not get lost. */
 const RETRY_MS = 250;
 /** What has not been given back after this, when the executor ends, is found by the others when its lock is. */
@@ -82,11 +82,11 @@ export class SharedExecutor {
 
   /** Gives back what it computes, at once, and ends. */
   async close(): Promise<void> {
+    if (this.#closing) return;
     this.#closing = true;
     for (const abort of this.#running.values()) abort.abort(new Error("the executor ends"));
-    const closed = Promise.all(this.#workers.map((worker) => worker.close(false)));
-    const inTime = await Promise.race([closed.then(() => true), Bun.sleep(CLOSE_TIMEOUT_MS)]);
-    if (inTime !== true) await Promise.all(this.#workers.map((worker) => worker.close(true)));
+    const closed = Promise.all(this.#workers.map((worker) => worker.close()));
+    await Promise.race([closed, Bun.sleep(CLOSE_TIMEOUT_MS)]);
     await this.#listener?.close();
     await this.#store.close();
   }
@@ -120,7 +120,7 @@ export class SharedExecutor {
   }
 
   async #compute(task: Task, signal: AbortSignal): Promise<void> {
-    let toldAtMs = performance.now();
+    let toldAtMs = -Infinity;
     const onProgress = (fraction: number) => {
       if (performance.now() - toldAtMs < PROGRESS_MS) return;
       toldAtMs = performance.now();

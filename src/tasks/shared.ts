@@ -70,6 +70,7 @@ export class SharedTasks implements TaskQueue {
   );
   #listener: RedisConnection | undefined;
   #timers: NodeJS.Timeout[] = [];
+  #closed = false;
 
   private constructor(
     options: SharedTasksOptions,
@@ -115,6 +116,7 @@ export class SharedTasks implements TaskQueue {
         `Cannot store this: it has ${sizeBytes} digits, and there is room for ${resultBytesMax}`,
       );
     }
+    if (this.#closed) throw new FibError("overloaded", "Cannot take tasks: the server is stopping");
     if (this.#creating.waitingCount >= WAITING_COUNT_MAX) {
       throw new FibError("overloaded", `Cannot queue: ${WAITING_COUNT_MAX} tasks wait to be accepted`);
     }
@@ -180,6 +182,8 @@ export class SharedTasks implements TaskQueue {
 
   /** The executors go on; this front takes nothing more. */
   async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
     for (const timer of this.#timers) clearInterval(timer);
     await this.#creating.idle();
     await Promise.all([this.#queues.quick.close(), this.#queues.long.close()]);
