@@ -25,9 +25,9 @@ export type Delivery = BullJob<Pick<Task, "sizeBytes"> & { readonly key: string 
 /** All of BullMQ's keys begin with this. */
 const PREFIX = "fibserver:queue";
 /** An executor that has not renewed its lock for so long is taken for dead. */
-const LOCK_MS = 5000;
+const LOCK_MS = 3000;
 /** How often one of the executors looks for such locks; a task is begun again after at most a lock and two looks. */
-const STALLED_LOOK_MS = 2000;
+const STALLED_LOOK_MS = 1000;
 /** A worker asks again after so many seconds without a task. */
 const BLOCK_SECONDS = 5;
 /** Silence that ends a connection; a blocked worker is silent for 10 s at most. */
