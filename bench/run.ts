@@ -15,6 +15,7 @@ const QUESTIONS: Record<string, () => Promise<Question>> = {
   streams: async () => (await import("./streams.ts")).benchStreams,
   latency: async () => (await import("./streams.ts")).benchLatency,
   tasks: async () => (await import("./tasks.ts")).benchTasks,
+  redis: async () => (await import("./redis.ts")).benchRedis,
   record: async () => (await import("./record.ts")).benchRecord,
 };
 

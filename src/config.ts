@@ -85,6 +85,22 @@ export const LIMIT_FLAGS = {
   },
 } as const;
 
+/** The flags of a server or an executor that shares its work through Redis. */
+export const REDIS_FLAGS = {
+  redis: {
+    type: "string",
+    valueHint: "URL",
+    description:
+      "Share cursor and tasks through this Redis: redis://[USER:PASSWORD@]HOST[:PORT][/DB], or rediss://",
+  },
+  "redis-queue": { type: "string", valueHint: "URL", description: "Another Redis for the queue of tasks" },
+  "redis-store": {
+    type: "string",
+    valueHint: "URL",
+    description: "Another Redis for cursor, tasks and results",
+  },
+} as const;
+
 /** The flags of tasks. */
 export const TASK_FLAGS = {
   "max-tasks": { type: "string", valueHint: "N", description: "Tasks that may wait or run (10000)" },
@@ -108,6 +124,7 @@ export const PROCESS_FLAGS = {
 
 /** Everything that was set, checked; frozen. */
 export interface Config {
+  /** The cursor file; empty when the cursor is in Redis and nobody named one. */
   readonly file: string;
   /** Nobody named the file, so its folder is ours to create. */
   readonly fileIsDefault: boolean;
@@ -126,12 +143,20 @@ export interface Config {
   readonly computationsMax: number;
   readonly queueMax: number;
   readonly streamsMax: number;
+  /** What is shared with other machines, and where; undefined to keep all on this one. */
+  readonly redis: RedisConfig | undefined;
   /** Tasks that wait or run. */
   readonly tasksMax: number;
   readonly resultTtlMs: number;
   readonly resultBudgetBytes: number;
   readonly debug: boolean;
   readonly oneCpu: boolean;
+}
+
+/** URLs with their passwords: never to be logged. */
+export interface RedisConfig {
+  readonly queueUrl: string;
+  readonly storeUrl: string;
 }
 
 /** The values of flags by their long names, as parsed: text, true or false. */
@@ -165,8 +190,9 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
   const file = setting("file").text;
   if (file === "") throw new FibError("bad_argument", "Cannot use an empty file name: fibserver -f FILE");
   const oneCpu = on("one-cpu");
+  const redis = redisConfig(setting);
   return Object.freeze({
-    file: file ?? defaultFile(env),
+    file: file ?? (redis === undefined ? defaultFile(env) : ""),
     fileIsDefault: file === undefined,
     indexMax: integer("max-index", 92, 0, LIMITS.indexMaxMax),
     lockTimeoutMs: seconds(setting("lock-timeout"), 5),
@@ -187,6 +213,7 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
     ),
     queueMax: integer("max-queue", 64, 0, 100_000),
     streamsMax: integer("max-streams", 256, 1, 100_000),
+    redis,
     tasksMax: integer("max-tasks", 10_000, 1, 1_000_000),
     resultTtlMs: seconds(setting("result-ttl"), 86_400),
     resultBudgetBytes: integer("result-budget", 1024, 1, 1_000_000) * 2 ** 20,
@@ -216,7 +243,35 @@ export function parseInteger(text: string, source: string, min: number, max: num
   );
 }
 
-function seconds({ text, source }: { text: string | undefined; source: string }, fallback: number): number {
+type Setting = { readonly text: string | undefined; readonly source: string };
+
+function redisConfig(setting: (name: string) => Setting): RedisConfig | undefined {
+  const both = setting("redis");
+  const [queueUrl, storeUrl] = ["redis-queue", "redis-store"].map((name) => {
+    const own = setting(name);
+    return redisUrl(own.text === undefined ? both : own);
+  });
+  if (queueUrl === undefined && storeUrl === undefined) return undefined;
+  if (queueUrl !== undefined && storeUrl !== undefined) return { queueUrl, storeUrl };
+  throw new FibError(
+    "bad_argument",
+    "Cannot use one Redis of two: give --redis URL, or both --redis-queue URL and --redis-store URL",
+  );
+}
+
+// What is wrong with a URL is said without the URL: it may hold a password.
+function redisUrl({ text, source }: Setting): string | undefined {
+  if (text === undefined || text === "") return undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isRedis = url !== undefined && ["redis:", "rediss:"].includes(url.protocol) && url.hostname !== "";
+  if (isRedis && /^(\/\d{0,4})?$/.test(url.pathname)) return text;
+  throw new FibError(
+    "bad_argument",
+    `Cannot use ${source}: it takes a URL such as redis://127.0.0.1:6379 or rediss://:PASSWORD@HOST:6379/0, with special characters of the password as %XX`,
+  );
+}
+
+function seconds({ text, source }: Setting, fallback: number): number {
   if (text === undefined) return fallback * 1000;
   if (/^\d{1,6}(\.\d{1,3})?$/.test(text)) return Number(text) * 1000;
   throw new FibError(

@@ -28,6 +28,8 @@ export const CODES = {
   internal: { http: 500, exit: 70, title: "This is a bug in fibserver" },
   cursor_io: { http: 503, exit: 74, title: "The cursor file cannot be read or written" },
   cursor_locked: { http: 503, exit: 75, title: "The cursor file is locked" },
+  redis_unavailable: { http: 503, exit: 69, title: "Redis cannot be reached" },
+  redis_unusable: { http: 503, exit: 69, title: "Redis cannot be used as it is" },
   tasks_io: { http: 503, exit: 74, title: "The tasks cannot be read or written" },
   tasks_locked: { http: 503, exit: 75, title: "Another process has the tasks" },
   overloaded: { http: 503, exit: 75, title: "Too much work is waiting" },

@@ -18,6 +18,8 @@ import {
 } from "@logtape/logtape";
 import fs from "node:fs";
 
+export type { Logger } from "@logtape/logtape";
+
 /** Lines of one kind that are written in one window. */
 export const BURST_COUNT = 10;
 const WINDOW_MS = 10_000;

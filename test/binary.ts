@@ -181,14 +181,15 @@ export function fibonacciValues(countMax: number): string[] {
   return values;
 }
 
-/** Waits until `condition` holds; looks every few milliseconds. @throws {@link Error} after `seconds`. */
+/** Waits until `condition` holds; looks every few milliseconds. @throws {@link Error} after ten seconds, or `limitMs`. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  seconds = 10,
+  limitMs = 10_000,
 ): Promise<void> {
-  for (const deadlineMs = performance.now() + seconds * 1000; !(await condition()); await Bun.sleep(2)) {
-    if (performance.now() > deadlineMs) throw new Error(`This did not happen in ${seconds} seconds: ${what}`);
+  for (const deadlineMs = performance.now() + limitMs; !(await condition()); await Bun.sleep(2)) {
+    if (performance.now() > deadlineMs)
+      throw new Error(`This did not happen in ${limitMs / 1000} s: ${what}`);
   }
 }
 

@@ -22,10 +22,11 @@ const LEAVES = new Set(["errors.ts", "config.ts", "log.ts", "go-answer.ts"]);
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ["cli", "leaves"],
-  cli: ["cli", "cursor", "numbers", "tasks", "client", "leaves"],
+  cli: ["cli", "cursor", "numbers", "tasks", "client", "redis", "leaves"],
   http: ["http", "cursor", "numbers", "tasks", "leaves"],
-  tasks: ["tasks", "numbers", "leaves"],
-  cursor: ["cursor", "leaves"],
+  tasks: ["tasks", "numbers", "redis", "leaves"],
+  cursor: ["cursor", "redis", "leaves"],
+  redis: ["redis", "leaves"],
   numbers: ["numbers", "leaves"],
   client: ["client", "leaves"],
   leaves: ["leaves"],
@@ -43,6 +44,7 @@ const EXCEPTIONS: readonly { from: string; to: string; typesOnly: boolean }[] = 
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   hono: ["http", "client"],
   citty: ["cli"],
+  bullmq: ["tasks"],
   "@logtape/logtape": ["log.ts"],
 };
 

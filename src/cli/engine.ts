@@ -1,11 +1,11 @@
 /**
- * Which engine runs the tasks: the one place that chooses.
+ * The engine of tasks that needs nothing else; `shared.ts` opens the one for many machines.
  * @module
  */
 import { type Config, LIMITS } from "../config.ts";
 import { Pool } from "../numbers/pool.ts";
 import { EmbeddedTasks } from "../tasks/embedded.ts";
-import type { TaskQueue } from "../tasks/queue.ts";
+import type { TaskLimits, TaskQueue } from "../tasks/queue.ts";
 
 /** The tasks of a server, with what computes them. */
 export interface Engine {
@@ -32,16 +32,21 @@ export function openEngine(config: Config, events: EngineEvents): Engine {
     path: `${config.file}.tasks`,
     pool,
     slots,
-    limits: {
-      tasksMax: config.tasksMax,
-      resultTtlMs: config.resultTtlMs,
-      resultBytesMax: config.resultBudgetBytes,
-      attemptsMax: LIMITS.taskAttemptsMax,
-    },
+    limits: taskLimits(config),
   });
   const close = async () => {
     await tasks.close();
     await pool.close();
   };
   return { tasks, close };
+}
+
+/** The limits of either engine. */
+export function taskLimits(config: Config): TaskLimits {
+  return {
+    tasksMax: config.tasksMax,
+    resultTtlMs: config.resultTtlMs,
+    resultBytesMax: config.resultBudgetBytes,
+    attemptsMax: LIMITS.taskAttemptsMax,
+  };
 }

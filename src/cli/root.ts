@@ -7,10 +7,12 @@
  */
 import { defineCommand } from "citty";
 import {
+  type Config,
   CURSOR_FLAGS,
   type Flags,
   LIMIT_FLAGS,
   PROCESS_FLAGS,
+  REDIS_FLAGS,
   resolveConfig,
   SERVER_FLAGS,
   TASK_FLAGS,
@@ -30,6 +32,7 @@ const root = defineCommand({
     ...CURSOR_FLAGS,
     ...SERVER_FLAGS,
     ...LIMIT_FLAGS,
+    ...REDIS_FLAGS,
     ...TASK_FLAGS,
     ...PROCESS_FLAGS,
     interactive: { type: "boolean", alias: "i", description: "Read p, c, n, h and q from standard input" },
@@ -40,7 +43,7 @@ const root = defineCommand({
   async run({ args }) {
     const config = resolveConfig(args as unknown as Flags, process.env);
     const letters = checkLetters(args._);
-    const ofServer = { ...SERVER_FLAGS, ...LIMIT_FLAGS, ...TASK_FLAGS };
+    const ofServer = { ...SERVER_FLAGS, ...LIMIT_FLAGS, ...TASK_FLAGS, ...REDIS_FLAGS };
     const serving = Object.keys(ofServer).some((flag) => args[flag] !== undefined);
     if (serving && (letters.length > 0 || args.interactive)) {
       throw usageError("fibserver", "it either serves or moves", `fibserver ${letters.join(" ") || "-i"}`);
@@ -48,15 +51,23 @@ const root = defineCommand({
     if (args.interactive && letters.length > 0) {
       throw usageError("fibserver", "-i reads the letters from standard input", "fibserver -i");
     }
+    if (letters.length === 0 && !args.interactive) return await serve(config);
     if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
     if (args.interactive) await (await import("./interactive.ts")).runInteractive(config, args.json ?? false);
-    else if (letters.length > 0) await runMoves(config, letters, args.json ?? false);
-    else await (await import("./serve.ts")).serve(config);
+    else await runMoves(config, letters, args.json ?? false);
   },
+});
+
+const server = defineCommand({
+  meta: { name: "serve", description: "Serve HTTP, as fibserver without letters does" },
+  args: { ...CURSOR_FLAGS, ...SERVER_FLAGS, ...LIMIT_FLAGS, ...TASK_FLAGS, ...REDIS_FLAGS, ...PROCESS_FLAGS },
+  run: ({ args }) => serve(resolveConfig(args as unknown as Flags, process.env)),
 });
 
 const numbers = () => import("./numbers.ts");
 const subCommands = {
+  serve: server,
+  worker: async () => (await import("./worker.ts")).worker,
   cursor: async () => (await import("./cursor.ts")).cursor,
   fib: async () => (await numbers()).fib,
   fact: async () => (await numbers()).fact,
@@ -67,6 +78,11 @@ const subCommands = {
 
 /** The root of all commands. */
 export const fibserver: Command = { ...root, subCommands };
+
+async function serve(config: Config): Promise<void> {
+  if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
+  await (await import("./serve.ts")).serve(config);
+}
 
 function checkLetters(words: readonly string[]): (keyof typeof LETTERS)[] {
   const commands = Object.keys(subCommands);

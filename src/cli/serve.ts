@@ -1,12 +1,12 @@
 /**
- * `fibserver -p PORT`: opens the cursor, listens, and stops in order.
+ * `fibserver -p PORT`, or `fibserver serve`: opens the cursor, listens, and stops in order.
  * @module
  */
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { type Config, LIMITS } from "../config.ts";
 import { Cursor } from "../cursor/cursor.ts";
-import { FibError } from "../errors.ts";
+import type { FibError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { listen, pathOf } from "../http/server.ts";
 import { Streams } from "../http/streams.ts";
@@ -14,6 +14,7 @@ import { openLog } from "../log.ts";
 import { Neighbours } from "../numbers/neighbours.ts";
 import { Pool } from "../numbers/pool.ts";
 import { Results } from "../numbers/results.ts";
+import { usageError } from "./arguments.ts";
 import { openEngine } from "./engine.ts";
 
 /**
@@ -22,24 +23,23 @@ import { openEngine } from "./engine.ts";
  * @throws {@link FibError} when it cannot start, and the file's error when that ended it.
  */
 export async function serve(config: Config): Promise<void> {
+  if (config.redis !== undefined && !config.fileIsDefault) {
+    throw usageError(
+      "fibserver serve",
+      "the cursor is either in a file or in Redis",
+      "fibserver serve --redis URL",
+    );
+  }
   const log = await openLog(config.debug);
   const end = Promise.withResolvers<FibError | undefined>();
-  // The default folder is ours to make; one that the user named is not.
-  if (config.fileIsDefault) mkdirSync(path.dirname(config.file), { recursive: true });
-  const cursor = await Cursor.open({
-    path: config.file,
-    indexMax: config.indexMax,
-    lockTimeoutMs: config.lockTimeoutMs,
-    syncBlocking: config.oneCpu,
-    notice: (message) => log.warn(message),
-    onFailure: end.resolve,
-  });
+  const shared = config.redis && (await (await import("./shared.ts")).openShared(config, config.redis, log));
+  const cursor = shared?.cursor ?? (await openFile(config, (message) => log.warn(message), end.resolve));
   const pool = new Pool({ threads: config.computationsMax, queueMax: config.queueMax });
   const neighbours = new Neighbours(pool);
   const stopping = new AbortController();
   const onBug = (error: unknown) =>
     log.error("Something failed: {error}", { error: String((error as Error).stack) });
-  const engine = openEngine(config, { notice: (message) => log.warn(message), onBug });
+  const engine = shared ?? openEngine(config, { notice: (message) => log.warn(message), onBug });
   const app = createApp({
     cursor,
     indexMax: config.indexMax,
@@ -66,7 +66,7 @@ export async function serve(config: Config): Promise<void> {
           })
       : undefined,
   );
-  log.info("Serving {file} at {url}", { file: config.file, url: server.url });
+  log.info("Serving {file} at {url}", { file: shared?.address ?? config.file, url: server.url });
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () =>
       stopping.signal.aborted ? process.kill(process.pid, "SIGKILL") : end.resolve(undefined),
@@ -82,4 +82,15 @@ export async function serve(config: Config): Promise<void> {
   await pool.close();
   await cursor.close();
   if (failure) throw failure;
+}
+
+function openFile(
+  config: Config,
+  notice: (message: string) => void,
+  onFailure: (error: FibError) => void,
+): Promise<Cursor> {
+  const { file, fileIsDefault, indexMax, lockTimeoutMs, oneCpu } = config;
+  // The default folder is ours to make; one that the user named is not.
+  if (fileIsDefault) mkdirSync(path.dirname(file), { recursive: true });
+  return Cursor.open({ path: file, indexMax, lockTimeoutMs, syncBlocking: oneCpu, notice, onFailure });
 }

@@ -22,7 +22,13 @@
  */
 import { FibError } from "../errors.ts";
 import { CursorFile, type Notice, openCursorFile } from "./file.ts";
-import { applyRequest, type CursorRequest, type Outcome, type Position } from "./moves.ts";
+import {
+  applyRequest,
+  type CursorRequest,
+  type CursorService,
+  type Outcome,
+  type Position,
+} from "./moves.ts";
 import { BLOCK_BYTES, type CursorRecord, encodeBlock } from "./record.ts";
 
 /** How a cursor is opened. */
@@ -65,7 +71,7 @@ interface Durable {
 }
 
 /** An open cursor: one for each process and file. */
-export class Cursor {
+export class Cursor implements CursorService {
   readonly #options: CursorOptions;
   readonly #block = new Uint8Array(BLOCK_BYTES);
   #file: CursorFile;
@@ -102,14 +108,7 @@ export class Cursor {
     return this.#failure;
   }
 
-  /**
-   * Queues a request for the next group.
-   *
-   * @param request - What to do.
-   * @param answer - Makes the result out of the outcome, once that is on disk. It stands in for a `.then()`:
-   * one promise for each request, not two.
-   * @returns What `answer` returned.
-   */
+  /** Queues a request for the next group; see `CursorService`. */
   submit<T>(request: CursorRequest, answer: (outcome: Outcome) => T | Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const waiting = { request, answer, resolve: resolve as (result: unknown) => void, reject };

@@ -27,6 +27,22 @@ export interface Position {
 /** A request's answer; an error leaves the position as it was. */
 export type Outcome = Position | FibError;
 
+/** What a server asks of a cursor, wherever that is kept. */
+export interface CursorService {
+  /** The position at once, or undefined when only {@link submit} `current` can tell. */
+  current(): Position | undefined;
+  /**
+   * Queues a request.
+   *
+   * @param answer - Makes the result out of the outcome, once that is durable. It stands in for a `.then()`:
+   * one promise for each request, not two.
+   * @returns What `answer` returned.
+   */
+  submit<T>(request: CursorRequest, answer: (outcome: Outcome) => T | Promise<T>): Promise<T>;
+  /** Waits for what is queued; what comes later is refused. */
+  close(): Promise<void>;
+}
+
 /**
  * Applies one request to a record.
  *
@@ -51,7 +67,7 @@ export function applyRequest(
     }
   }
   if (ifGeneration !== undefined && !ifGeneration.includes(record.generation))
-    return still(cursorMoved(record));
+    return still(cursorMoved(record.generation));
   const index = destination(record, request, indexMax);
   if (index instanceof FibError) return still(index);
   let moved: CursorRecord = {
@@ -72,38 +88,45 @@ function destination(record: CursorRecord, request: CursorRequest, indexMax: num
       return record.index > 0 ? record.index - 1 : sequenceStart();
     default: {
       const target = request.target ?? -1;
-      return target >= 0 && target <= indexMax
-        ? target
-        : new FibError(
-            "bad_argument",
-            `Cannot set the cursor to ${target}: the index must be from 0 to ${indexMax}`,
-          );
+      return target >= 0 && target <= indexMax ? target : outOfRange(target, indexMax);
     }
   }
 }
 
-function sequenceStart(): FibError {
+/** The refusal of `previous` at index 0. */
+export function sequenceStart(): FibError {
   return new FibError(
     "sequence_start",
     "Cannot move back: the cursor is at index 0, the start of the sequence",
   );
 }
 
-function sequenceEnd(index: number): FibError {
+/** The refusal of `next` at the last index. */
+export function sequenceEnd(index: number): FibError {
   return new FibError(
     "sequence_end",
     `Cannot move on: the cursor is at index ${index}; --max-index allows no more`,
   );
 }
 
-function cursorMoved(record: CursorRecord): FibError {
+/** The refusal of `set` to an index that there is none of. */
+export function outOfRange(target: number, indexMax: number): FibError {
   return new FibError(
-    "cursor_moved",
-    `Cannot move: the cursor is at generation ${record.generation}, which If-Match does not name; read it again`,
+    "bad_argument",
+    `Cannot set the cursor to ${target}: the index must be from 0 to ${indexMax}`,
   );
 }
 
-function keyReused(): FibError {
+/** The refusal of a move whose If-Match names other generations. */
+export function cursorMoved(generation: number): FibError {
+  return new FibError(
+    "cursor_moved",
+    `Cannot move: the cursor is at generation ${generation}, which If-Match does not name; read it again`,
+  );
+}
+
+/** The refusal of a key that another move was made under. */
+export function keyReused(): FibError {
   return new FibError(
     "key_reused",
     "Cannot move: this Idempotency-Key was used for another operation; use a new key",

@@ -7,8 +7,7 @@
  */
 import { type Context, Hono } from "hono";
 import { LIMITS, parseInteger } from "../config.ts";
-import type { Cursor } from "../cursor/cursor.ts";
-import type { CursorRequest, Outcome, Position } from "../cursor/moves.ts";
+import type { CursorRequest, CursorService, Outcome, Position } from "../cursor/moves.ts";
 import { KEY_BYTES } from "../cursor/record.ts";
 import { FibError } from "../errors.ts";
 import { goAnswer, goRefusal } from "../go-answer.ts";
@@ -17,7 +16,7 @@ import { methodNotAllowed, problem, retryAfter } from "./problem.ts";
 
 /** What these routes need. */
 export interface CursorServices {
-  readonly cursor: Cursor;
+  readonly cursor: CursorService;
   readonly indexMax: number;
   /** F(index) as text; a promise where it takes long. */
   readonly valueAt: (index: number) => string | Promise<string>;

@@ -3,13 +3,13 @@
  * @module
  */
 import { Hono } from "hono";
-import type { Cursor } from "../cursor/cursor.ts";
+import type { CursorService } from "../cursor/moves.ts";
 import { FibError } from "../errors.ts";
 import type { TaskQueue } from "../tasks/queue.ts";
 
 /** What these routes need. */
 export interface SystemServices {
-  readonly cursor: Cursor;
+  readonly cursor: CursorService;
   readonly tasks: TaskQueue;
   /** Aborted when a stop has begun: finish what is running, send nothing new. */
   readonly stopSignal: AbortSignal;

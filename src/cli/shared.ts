@@ -1,0 +1,101 @@
+/**
+ * What servers and executors share through Redis: opened, checked, and watched in the log.
+ *
+ * Loaded only by those who are given a Redis, so that nobody else pays for BullMQ.
+ * @module
+ */
+import type { Logger } from "../log.ts";
+import type { Config, RedisConfig } from "../config.ts";
+import { SharedCursor } from "../cursor/shared.ts";
+import { FibError } from "../errors.ts";
+import type { Pool } from "../numbers/pool.ts";
+import { checkRedis, explainFailure } from "../redis/check.ts";
+import { addressOf, type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
+import { SharedExecutor } from "../tasks/shared-executor.ts";
+import { SharedTasks } from "../tasks/shared.ts";
+import { taskLimits } from "./engine.ts";
+
+/** A server's part of what is shared. */
+export interface SharedParts {
+  readonly cursor: SharedCursor;
+  readonly tasks: SharedTasks;
+  /** Where it is, without passwords. */
+  readonly address: string;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Opens the cursor and the tasks of a server.
+ *
+ * @throws {@link FibError} `redis_unavailable`, `redis_unusable`, with what to do.
+ */
+export async function openShared(config: Config, places: RedisConfig, log: Logger): Promise<SharedParts> {
+  const { indexMax } = config;
+  await checkPlaces(places, log);
+  const redis = await RedisConnection.open(places.storeUrl, connectionLog(log));
+  const cursor = await SharedCursor.open({ redis, indexMax, notice: (message) => log.warn(message) });
+  const tasks = await SharedTasks.open({ ...places, limits: taskLimits(config), onError: queueLog(log) });
+  const close = async () => {
+    await cursor.close();
+    await tasks.close();
+    await redis.close();
+  };
+  return { cursor, tasks, address: addressesOf(places), close };
+}
+
+/**
+ * Opens an executor, which takes tasks from then on.
+ *
+ * @throws {@link FibError} as {@link openShared}.
+ */
+export async function openExecutor(
+  config: Config,
+  places: RedisConfig,
+  pool: Pool,
+  log: Logger,
+): Promise<{ readonly address: string; readonly close: () => Promise<void> }> {
+  await checkPlaces(places, log);
+  const executor = await SharedExecutor.open({
+    ...places,
+    pool,
+    concurrency: config.computationsMax,
+    limits: taskLimits(config),
+    onError: queueLog(log),
+    events: connectionLog(log),
+  });
+  return { address: addressesOf(places), close: () => executor.close() };
+}
+
+async function checkPlaces({ queueUrl, storeUrl }: RedisConfig, log: Logger): Promise<void> {
+  for (const url of new Set([queueUrl, storeUrl])) {
+    try {
+      const redis = await RedisConnection.open(url);
+      try {
+        await checkRedis(redis, (message) => log.warn(message));
+      } finally {
+        await redis.close();
+      }
+    } catch (error) {
+      throw error instanceof FibError ? await explainFailure(url, error) : error;
+    }
+  }
+}
+
+function addressesOf({ queueUrl, storeUrl }: RedisConfig): string {
+  return [...new Set([storeUrl, queueUrl].map(addressOf))].join(" and ");
+}
+
+function connectionLog(log: Logger): ConnectionEvents {
+  return {
+    onLost: (address) => log.warn("Redis at {address} is away: trying again until it is back", { address }),
+    onBack: (address) => log.info("Redis at {address} is back", { address }),
+  };
+}
+
+// BullMQ tells of each command that a lost connection cost; that it was lost is logged once, above.
+function queueLog(log: Logger): (error: Error) => void {
+  return (error) => {
+    if (/connection|socket/i.test(error.message)) log.debug("The queue: {error}", { error: error.message });
+    else log.warn("The queue: {error}", { error: error.message });
+  };
+}

@@ -1,0 +1,159 @@
+/**
+ * Is this a Redis that keeps our promises? Asked once, at the start.
+ *
+ * Bun's client says "Connection closed" for a wrong password, a missing one, TLS where there is none, and a
+ * server that is none. So a connection that failed is tried once more by hand, to say which.
+ * @module
+ */
+import { FibError } from "../errors.ts";
+import { addressOf, ADVICE, type RedisConnection } from "./connection.ts";
+
+/** The scripts use `ZRANGE … BYLEX`, which came with it. */
+const VERSION_MIN = { major: 6, minor: 2 } as const;
+const PROBE_TIMEOUT_MS = 2000;
+
+/**
+ * Refuses a Redis that cannot be used, and says which settings weaken what is promised.
+ *
+ * @param warn - Gets a line for each such setting.
+ * @throws {@link FibError} `redis_unusable`; others as {@link RedisConnection.send}.
+ */
+export async function checkRedis(redis: RedisConnection, warn: (message: string) => void): Promise<void> {
+  const { address } = redis;
+  const info = parseInfo(String(await redis.send("INFO", [])));
+  refuseUnusable(info, address);
+  const policy = info["maxmemory_policy"];
+  if (policy !== undefined && policy !== "noeviction") {
+    warn(
+      `Redis at ${address} may drop what it holds when memory runs out: set maxmemory-policy to noeviction, it is ${policy}`,
+    );
+  }
+  if (info["aof_enabled"] === "0") {
+    warn(
+      `Redis at ${address} loses accepted tasks and answered moves when it restarts: set appendonly to yes`,
+    );
+    return;
+  }
+  const sync = await appendSync(redis);
+  if (sync === undefined) {
+    warn(
+      `Redis at ${address} does not tell its appendfsync: anything but always can lose the last second in a crash`,
+    );
+  } else if (sync !== "always") {
+    warn(`Redis at ${address} can lose the last second in a crash: set appendfsync to always, it is ${sync}`);
+  }
+}
+
+/**
+ * Finds out why a connection failed.
+ *
+ * @param error - What the failed attempt threw.
+ * @returns The error to show: the same, or one that says more.
+ */
+export async function explainFailure(url: string, error: FibError): Promise<FibError> {
+  if (error.code !== "redis_unavailable") return error;
+  const said = await probe(url);
+  const reason = said === undefined ? undefined : readProbe(said, url);
+  if (reason === undefined) return error;
+  const code = reason.passes ? "redis_unavailable" : "redis_unusable";
+  return new FibError(code, `Cannot use Redis at ${addressOf(url)}: ${reason.text}`, { cause: error });
+}
+
+function refuseUnusable(info: Readonly<Record<string, string>>, address: string): void {
+  const version = info["redis_version"] ?? "0.0";
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const refuse = (reason: string) => {
+    throw new FibError("redis_unusable", `Cannot use Redis at ${address}: ${reason}`);
+  };
+  if (major < VERSION_MIN.major || (major === VERSION_MIN.major && minor < VERSION_MIN.minor)) {
+    refuse(tooOld(version));
+  }
+  if (info["cluster_enabled"] === "1") refuse(ADVICE["MOVED"]!);
+  if (info["role"] === "slave") refuse("it is a replica, which takes no writes; name its primary");
+}
+
+function tooOld(version: string): string {
+  return `it is version ${version}, and fibserver needs ${VERSION_MIN.major}.${VERSION_MIN.minor} or newer`;
+}
+
+// Managed servers often refuse CONFIG.
+async function appendSync(redis: RedisConnection): Promise<string | undefined> {
+  try {
+    const reply = (await redis.send("CONFIG", ["GET", "appendfsync"])) as Record<string, string>;
+    return reply["appendfsync"];
+  } catch (error) {
+    if (error instanceof FibError && error.code === "redis_unusable") return undefined;
+    throw error;
+  }
+}
+
+function parseInfo(text: string): Record<string, string> {
+  const lines = text.split(/\r?\n/).map((line) => line.split(":", 2) as [string, string?]);
+  return Object.fromEntries(lines.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+}
+
+/** What a server answers to our password and INFO; an {@link Error} when there is no connection. */
+async function probe(url: string): Promise<string | Error> {
+  const { protocol, hostname, port, username, password } = new URL(url);
+  const { promise, resolve } = Promise.withResolvers<string | Error>();
+  const timer = setTimeout(() => resolve(received), PROBE_TIMEOUT_MS);
+  let received = "";
+  const credentials = [username, password].filter((part) => part !== "").map(decodeURIComponent);
+  const commands = [...(credentials.length > 0 ? [["AUTH", ...credentials]] : []), ["INFO", "server"]];
+  try {
+    const socket = await Bun.connect({
+      hostname: hostname.replace(/^\[|\]$/g, ""),
+      port: Number(port || 6379),
+      tls: protocol === "rediss:",
+      socket: {
+        open: (opened) => void opened.write(commands.map(encodeCommand).join("")),
+        data: (_, bytes) => {
+          received += bytes.toString("latin1");
+          if (received.includes("redis_version") || received.startsWith("-")) resolve(received);
+        },
+        handshake: (_, isAuthorized, error) => {
+          if (!isAuthorized) resolve(new Error(`its certificate is refused: ${error?.message ?? "unknown"}`));
+        },
+        close: () => resolve(received),
+        error: (_, error) => resolve(error),
+        connectError: (_, error) => resolve(error),
+      },
+    });
+    const answer = await promise;
+    socket.terminate();
+    return answer;
+  } catch (error) {
+    return error as Error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function encodeCommand(words: readonly string[]): string {
+  const bulks = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
+  return `*${words.length}\r\n${bulks.join("")}`;
+}
+
+function readProbe(answer: string | Error, url: string): { text: string; passes: boolean } | undefined {
+  const isTls = url.startsWith("rediss:");
+  if (answer instanceof Error) {
+    const { code = "", message } = answer as Error & { code?: string };
+    if (code === "ECONNREFUSED")
+      return { text: "nothing listens there; start it, or try again", passes: true };
+    if (/NOTFOUND|ENODATA/.test(code)) return { text: "there is no such host", passes: false };
+    return { text: message, passes: true };
+  }
+  if (answer.startsWith("-")) {
+    const line = answer.slice(1, answer.indexOf("\r")).replace(/\.$/, "");
+    const [kind = ""] = line.split(" ", 1);
+    return { text: ADVICE[kind] ? `${line}; ${ADVICE[kind]}` : line, passes: kind === "LOADING" };
+  }
+  const version = /redis_version:(\S+)/.exec(answer)?.[1];
+  if (version !== undefined)
+    return Number(version.split(".")[0]) < VERSION_MIN.major
+      ? { text: tooOld(version), passes: false }
+      : undefined;
+  if (answer !== "") return { text: "what answers there is no Redis", passes: false };
+  const other = isTls ? "it may speak without TLS: try redis://" : "it may want TLS: try rediss://";
+  return { text: `it says nothing; ${other}`, passes: false };
+}

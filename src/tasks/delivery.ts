@@ -1,0 +1,155 @@
+/**
+ * BullMQ, which brings the ids of tasks to executors: one each, again when an executor dies, and no more than it can do.
+ *
+ * Two queues, because a task of 0.1 ms must not wait behind one of a minute: `quick` ones
+ * are computed at once and many at a time, `long` ones one to a thread.
+ *
+ * What has to be known about BullMQ here: a plain `Bun.RedisClient` is ignored in favour of
+ * 127.0.0.1:6379, so the adapter stands between; its adapter pauses up to 20 s between attempts to
+ * connect, and a server that was away for ten seconds should not be missed for thirty;
+ * a job that "stalled" twice is failed by default, here the task's own count of attempts decides.
+ * @module
+ */
+import { createBunRedisClient, Queue, Worker, type Job as BullJob, type WorkerOptions } from "bullmq";
+import { WatchedClient } from "../redis/client.ts";
+import { INLINE_DIGITS_MAX } from "./compute.ts";
+import type { Task } from "./task.ts";
+
+/** The queues, and how many tasks of each an executor takes at a time; `long` is for it to say. */
+export const QUEUES = { quick: "quick", long: "long" } as const;
+export type QueueName = keyof typeof QUEUES;
+
+/** What travels with an id. */
+export type Delivery = BullJob<Pick<Task, "sizeBytes"> & { readonly key: string }, void, QueueName>;
+
+/** All of BullMQ's keys begin with this. */
+const PREFIX = "fibserver:queue";
+/** An executor that has not renewed its lock for so long is taken for dead. */
+const LOCK_MS = 3000;
+/** How often one of the executors looks for such locks; a task is begun again after at most a lock and two looks. */
+const STALLED_LOOK_MS = 1000;
+/** A worker asks again after so many seconds without a task. */
+const BLOCK_SECONDS = 5;
+/** Silence that ends a connection; a blocked worker is silent for 10 s at most. */
+const SILENCE_MAX_MS = { queue: 2000, worker: 15_000 } as const;
+/** The most that is paused between two attempts to connect. */
+const RECONNECT_MS_MAX = 1000;
+/** A job that fails in BullMQ's eyes has met a bug or a Redis that was away: it is tried again. */
+const JOB_OPTIONS = {
+  attempts: 1000,
+  backoff: { type: "fixed", delay: 1000 },
+  removeOnComplete: true,
+  removeOnFail: true,
+} as const;
+
+type Connection = ReturnType<typeof createBunRedisClient>;
+
+/** The queue that a task belongs to. */
+export function queueOf({ request, sizeBytes }: Pick<Task, "request" | "sizeBytes">): QueueName {
+  return request.kind === "sequence" || sizeBytes <= INLINE_DIGITS_MAX ? "quick" : "long";
+}
+
+/** Opens one queue for those who put tasks into it. */
+export async function openQueue(
+  url: string,
+  name: QueueName,
+  onError: (error: Error) => void,
+): Promise<{
+  readonly isConnected: () => boolean;
+  readonly add: (
+    jobs: readonly { readonly id: string; readonly key: string; readonly sizeBytes: number }[],
+  ) => Promise<void>;
+  readonly remove: (id: string) => Promise<void>;
+  readonly close: () => Promise<void>;
+}> {
+  const connections = new Connections(url, SILENCE_MAX_MS.queue, onError);
+  const queue = new Queue(name, {
+    connection: connections.first,
+    prefix: PREFIX,
+    skipVersionCheck: true,
+    skipMetasUpdate: true,
+    streams: { events: { maxLen: 100 } },
+  });
+  queue.on("error", onError);
+  await queue.waitUntilReady();
+  return {
+    isConnected: () => connections.first.status === "ready",
+    add: async (jobs) => {
+      const bulk = jobs.map(({ id, ...data }) => ({ name, data, opts: { ...JOB_OPTIONS, jobId: id } }));
+      await queue.addBulk(bulk);
+    },
+    // An executor may have it already; then the record says that it is cancelled.
+    remove: async (id) => void (await queue.remove(id).catch(() => 0)),
+    close: async () => {
+      await queue.close();
+      connections.disconnect();
+    },
+  };
+}
+
+/** Begins to take tasks from a queue. */
+export function openWorker(
+  url: string,
+  name: QueueName,
+  concurrency: number,
+  process: (delivery: Delivery, token: string) => Promise<void>,
+  onError: (error: Error) => void,
+): { readonly close: () => Promise<void> } {
+  const connections = new Connections(url, SILENCE_MAX_MS.worker, onError);
+  const options: WorkerOptions = {
+    connection: connections.first,
+    prefix: PREFIX,
+    concurrency,
+    skipVersionCheck: true,
+    lockDuration: LOCK_MS,
+    stalledInterval: STALLED_LOOK_MS,
+    maxStalledCount: Number.MAX_SAFE_INTEGER,
+    drainDelay: BLOCK_SECONDS,
+    runRetryDelay: RECONNECT_MS_MAX,
+  };
+  const worker = new Worker<Delivery["data"], void, QueueName>(
+    name,
+    (delivery, token = "") => process(delivery, token),
+    options,
+  );
+  worker.on("error", onError);
+  return {
+    close: async () => {
+      await worker.close();
+      connections.disconnect();
+    },
+  };
+}
+
+/** A connection for BullMQ, with the copies that it makes of it for blocking commands. */
+class Connections {
+  readonly first: Connection;
+  readonly #all: Connection[] = [];
+
+  constructor(url: string, silenceMaxMs: number, onError: (error: Error) => void) {
+    // BullMQ's type asks for three commands more than its adapter ever calls on it.
+    const raw = new WatchedClient(url, { silenceMaxMs }) as unknown as Parameters<
+      typeof createBunRedisClient
+    >[0];
+    this.first = this.#tame(createBunRedisClient(raw), onError);
+  }
+
+  /** Ends them all. The adapter's own way does nothing to one that tries to come back, and it would try for ever. */
+  disconnect(): void {
+    for (const connection of this.#all) {
+      connection.disconnect();
+      Object.assign(connection, { status: "end" });
+    }
+  }
+
+  // An error that nobody listens to ends the process, and BullMQ stops listening before it closes.
+  #tame(connection: Connection, onError: (error: Error) => void): Connection {
+    const duplicate = connection.duplicate.bind(connection);
+    this.#all.push(connection);
+    connection.on("error", onError);
+    return Object.assign(connection, {
+      maxReconnectDelay: RECONNECT_MS_MAX,
+      duplicate: (...args: Parameters<Connection["duplicate"]>) => this.#tame(duplicate(...args), onError),
+    });
+  }
+}

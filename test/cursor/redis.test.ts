@@ -1,0 +1,165 @@
+/**
+ * The cursor in Redis keeps the rules of the file's, for several fronts at once, and says when it cannot.
+ *
+ * Method: the script is held against `applyRequest` on random histories; two fronts share one real redis-server,
+ * which is killed, stopped and emptied.
+ */
+import { expect, onTestFinished, setDefaultTimeout } from "bun:test";
+import * as fc from "fast-check";
+import { applyRequest, type CursorRequest, type Outcome } from "../../src/cursor/moves.ts";
+import { initialRecord } from "../../src/cursor/record.ts";
+import { SharedCursor } from "../../src/cursor/shared.ts";
+import { FibError } from "../../src/errors.ts";
+import { RedisConnection } from "../../src/redis/connection.ts";
+import { until } from "../binary.ts";
+import { startRedis, withRedis } from "../redis.ts";
+import { rejected } from "../refusal.ts";
+
+setDefaultTimeout(30_000);
+
+/** A front's cursor, and what it has told. */
+async function openFront(url: string, indexMax = 92) {
+  const notices: string[] = [];
+  const redis = await RedisConnection.open(url);
+  onTestFinished(() => redis.close());
+  const cursor = await SharedCursor.open({ redis, indexMax, notice: (message) => notices.push(message) });
+  const ask = (request: CursorRequest) => cursor.submit<Outcome>(request, (outcome) => outcome);
+  const indexOf = async (request: CursorRequest) => {
+    const outcome = await ask(request);
+    if (outcome instanceof FibError) throw outcome;
+    return outcome.index;
+  };
+  return { redis, cursor, notices, ask, indexOf };
+}
+
+const digest = (n: number) => new Uint8Array(16).fill(n);
+/** What a test compares: the code of a refusal, or the position. */
+const summary = (outcome: Outcome) =>
+  outcome instanceof FibError
+    ? `${outcome.code}: ${outcome.message}`
+    : { index: outcome.index, generation: outcome.generation, replayed: outcome.replayed ?? false };
+
+withRedis("SharedCursor does what applyRequest() says, for any history and any grouping", async () => {
+  await using server = await startRedis(["--appendonly", "no"]);
+  const front = await openFront(server.url, 3);
+  const key = fc.option(fc.integer({ min: 0, max: 120 }), { nil: undefined });
+  const generation = fc.option(fc.array(fc.integer({ min: 1, max: 8 }), { maxLength: 3 }), {
+    nil: undefined,
+    freq: 2,
+  });
+  const request: fc.Arbitrary<CursorRequest> = fc
+    .record({
+      operation: fc.constantFrom("next", "previous", "set", "current"),
+      target: fc.integer({ min: 0, max: 4 }),
+      key,
+      ifGeneration: generation,
+    })
+    .map(({ operation, target, key: name, ifGeneration }) => {
+      const keyDigest = name === undefined ? undefined : digest(name);
+      return operation === "set"
+        ? { operation, target, keyDigest, ifGeneration }
+        : { operation, keyDigest, ifGeneration };
+    });
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.array(request, { minLength: 1, maxLength: 30 })), async (groups) => {
+      await server.cli("FLUSHALL");
+      await SharedCursor.open({ redis: front.redis, indexMax: 3, notice: () => {} });
+      let record = initialRecord();
+      for (const group of groups) {
+        const expected = group.map((one) => {
+          const step = applyRequest(record, one, 3);
+          record = step.record;
+          return summary(step.outcome);
+        });
+        const found = await Promise.all(group.map((one) => front.ask(one)));
+        expect(found.map(summary)).toEqual(expected);
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+withRedis("the last 100 keyed moves are replayed, the one before them is made again", async () => {
+  await using server = await startRedis();
+  const one = await openFront(server.url, 1000);
+  const two = await openFront(server.url, 1000);
+  for (let key = 0; key < 101; key++) await one.indexOf({ operation: "next", keyDigest: digest(key) });
+  expect(await two.ask({ operation: "next", keyDigest: digest(1) })).toMatchObject({
+    index: 2,
+    replayed: true,
+  });
+  expect(await two.ask({ operation: "previous", keyDigest: digest(1) })).toMatchObject({
+    code: "key_reused",
+  });
+  expect(await two.ask({ operation: "next", keyDigest: digest(0) })).toMatchObject({ index: 102 });
+  expect(await server.cli("HLEN", "fibserver:cursor:keys")).toBe("100\n");
+});
+
+withRedis("two fronts make each move once, in one order", async () => {
+  await using server = await startRedis();
+  const fronts = [await openFront(server.url, 10_000), await openFront(server.url, 10_000)];
+  const seen: number[] = [];
+  const clients = Array.from({ length: 64 }, async (_, client) => {
+    let last = 0;
+    for (let move = 0; move < 20; move++) {
+      const index = await fronts[client % 2]!.indexOf({ operation: "next" });
+      // What one client is answered goes up: the order is that of the answers.
+      expect(index).toBeGreaterThan(last);
+      last = index;
+      seen.push(index);
+    }
+  });
+  await Promise.all(clients);
+  expect(seen.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 1280 }, (_, i) => i + 1));
+});
+
+withRedis("a Redis that is killed is refused at once, and the cursor goes on when it is back", async () => {
+  await using server = await startRedis();
+  const { indexOf, ask } = await openFront(server.url);
+  expect(await indexOf({ operation: "next" })).toBe(1);
+  await server.crash();
+  for (let i = 0; i < 3; i++) {
+    const startMs = performance.now();
+    expect(await ask({ operation: "next" })).toMatchObject({ code: "redis_unavailable" });
+    expect(performance.now() - startMs).toBeLessThan(1000);
+  }
+  await server.restart();
+  await until("the cursor is back", async () => !((await ask({ operation: "current" })) instanceof FibError));
+  expect(await indexOf({ operation: "current" })).toBe(1);
+  expect(await indexOf({ operation: "next" })).toBe(2);
+});
+
+withRedis("a Redis that hangs is given up after two seconds, and a keyed retry moves once", async () => {
+  await using server = await startRedis();
+  const { ask, indexOf } = await openFront(server.url);
+  server.kill("SIGSTOP");
+  const startMs = performance.now();
+  const keyed = { operation: "next", keyDigest: digest(7) } as const;
+  expect(await ask(keyed)).toMatchObject({ code: "redis_unavailable" });
+  expect(performance.now() - startMs).toBeWithin(1900, 5000);
+  // What was sent may still be done: then the retry finds it.
+  server.kill("SIGCONT");
+  await until("the cursor is back", async () => !((await ask(keyed)) instanceof FibError));
+  expect(await indexOf({ operation: "current" })).toBe(1);
+});
+
+withRedis("a cursor that is gone from Redis is refused, and only an opening makes a new one", async () => {
+  await using server = await startRedis();
+  const front = await openFront(server.url);
+  expect(front.notices).toEqual([expect.stringContaining("a new one begins at index 0")]);
+  await front.indexOf({ operation: "next" });
+  await server.cli("DEL", "fibserver:cursor");
+  expect(await front.ask({ operation: "next" })).toMatchObject({ code: "redis_unusable" });
+  expect(await server.cli("EXISTS", "fibserver:cursor")).toBe("0\n");
+  await openFront(server.url);
+  expect(await front.indexOf({ operation: "next" })).toBe(1);
+  expect((await openFront(server.url)).notices).toEqual([]);
+});
+
+withRedis("keys of another type are refused with what to do", async () => {
+  await using server = await startRedis();
+  await server.cli("SET", "fibserver:cursor", "something else");
+  const error = await rejected(openFront(server.url).then(({ indexOf }) => indexOf({ operation: "next" })));
+  expect(error.code).toBe("redis_unusable");
+  expect(error.message).toContain("a database of its own");
+});

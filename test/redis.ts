@@ -1,0 +1,99 @@
+/**
+ * A real redis-server for a test: on a free port of the loopback, gone with the test.
+ *
+ * Nothing of `src/` is imported here. Each server has a folder of its own, keeps its port and its
+ * data through a kill -9, and is ended by its pid.
+ * @module
+ */
+import fs from "node:fs";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { isWorking, requireTool, until } from "./binary.ts";
+
+const INSTALL = "apt-get install redis-server";
+
+/** A `test` that needs redis-server: without it skipped with a line, and failed under `CI=true`. */
+export const withRedis = requireTool(["redis-server", "--version"], INSTALL);
+
+/** Whether redis-server can be started here. */
+export const hasRedis = isWorking(["redis-server", "--version"]);
+
+/** As durable as a task or a move asks for. */
+const DURABLE = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"];
+
+/** A redis-server that can be killed and started again. */
+export interface Redis extends AsyncDisposable {
+  /** Such as `redis://127.0.0.1:40123`. */
+  readonly url: string;
+  readonly port: number;
+  /** Sends a signal to the process that runs now. */
+  kill(signal: NodeJS.Signals): void;
+  /** Ends it with SIGKILL, and waits until it is gone. */
+  crash(): Promise<void>;
+  /** Starts it again, with its data, and waits until it answers. */
+  restart(): Promise<void>;
+  /** Runs one command, by redis-cli. */
+  cli(...command: string[]): Promise<string>;
+}
+
+/**
+ * Starts a server.
+ *
+ * @param settings - Further settings, such as `--requirepass`, after the durable ones: the last wins.
+ * @param wire - To speak TLS on its port; the settings name the files, and close the other port.
+ */
+export async function startRedis(settings: readonly string[] = [], wire?: "tls"): Promise<Redis> {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "fibserver-redis-"));
+  const port = await freePort();
+  const start = async () => {
+    const child = Bun.spawn(
+      [
+        "redis-server",
+        `--${wire === "tls" ? "tls-port" : "port"}`,
+        String(port),
+        "--bind",
+        "127.0.0.1",
+      ].concat(["--dir", folder, "--save", ""], DURABLE, settings),
+      { stdin: "ignore", stdout: "pipe", stderr: "inherit" },
+    );
+    let log = "";
+    void (async () => {
+      for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) log += chunk;
+    })();
+    await until(`redis-server answers:\n${log}`, () => {
+      if (child.exitCode !== null) throw new Error(`redis-server ended: ${log}`);
+      return log.includes("Ready to accept connections");
+    });
+    return child;
+  };
+  let child = await start();
+  const crash = async () => {
+    child.kill("SIGKILL");
+    await child.exited;
+  };
+  return {
+    url: `${wire === "tls" ? "rediss" : "redis"}://127.0.0.1:${port}`,
+    port,
+    kill: (signal) => child.kill(signal),
+    crash,
+    restart: async () => {
+      child = await start();
+    },
+    cli: (...command) => Bun.$`redis-cli -p ${port} ${command}`.text(),
+    async [Symbol.asyncDispose]() {
+      // A stopped process does not die of SIGTERM.
+      await crash();
+      fs.rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

@@ -1,0 +1,186 @@
+/** The engine on Redis: the contract, and what several processes and a lossy queue add to it. */
+import { expect, onTestFinished } from "bun:test";
+import { Pool } from "../../src/numbers/pool.ts";
+import type { TaskLimits, TaskQueue } from "../../src/tasks/queue.ts";
+import { SharedExecutor } from "../../src/tasks/shared-executor.ts";
+import { SharedTasks } from "../../src/tasks/shared.ts";
+import { isFinished } from "../../src/tasks/task.ts";
+import { until } from "../binary.ts";
+import { hasRedis, type Redis, startRedis, withRedis } from "../redis.ts";
+import { testContract } from "./contract.ts";
+
+const LIMITS: TaskLimits = {
+  tasksMax: 1000,
+  resultTtlMs: 3_600_000,
+  resultBytesMax: 2 ** 30,
+  attemptsMax: 3,
+};
+const TIMEOUT_MS = 60_000;
+/** F(200,000): on a thread. */
+const LONG: Request = [{ kind: "fibonacci", n: 200_000 }, 41_798];
+const SHORT: Request = [{ kind: "fibonacci", n: 100 }, 21];
+const ENDLESS: Request = [{ kind: "fibonacci", n: 2_000_000_000 }, 417_975_280];
+
+type Request = Parameters<TaskQueue["create"]>;
+type Place = Pick<Redis, "url">;
+
+/** A front, which its test closes. */
+async function openFront(store: Place, limits: Partial<TaskLimits> = {}, queue: Place = store) {
+  return await SharedTasks.open({
+    storeUrl: store.url,
+    queueUrl: queue.url,
+    limits: { ...LIMITS, ...limits },
+    onError: () => {},
+  });
+}
+
+/** An executor with one thread, which its test closes. */
+async function openExecutor(store: Place, limits: Partial<TaskLimits> = {}, queue: Place = store) {
+  const pool = new Pool({ threads: 1, queueMax: 1 });
+  const executor = await SharedExecutor.open({
+    storeUrl: store.url,
+    queueUrl: queue.url,
+    limits: { ...LIMITS, ...limits },
+    pool,
+    concurrency: 1,
+    onError: () => {},
+  });
+  const close = async () => {
+    await executor.close();
+    await pool.close();
+  };
+  return { close };
+}
+
+/** The task's last state. */
+async function ended(tasks: TaskQueue, id: string) {
+  return (await Array.fromAsync(tasks.watch(id, AbortSignal.timeout(TIMEOUT_MS)))).at(-1);
+}
+
+if (hasRedis) {
+  testContract("shared", async ({ limits } = {}) => {
+    const redis = await startRedis();
+    const open = async () => ({
+      tasks: await openFront(redis, limits),
+      executor: await openExecutor(redis, limits),
+    });
+    let engine = await open();
+    const close = async () => {
+      await engine.executor.close();
+      await engine.tasks.close();
+    };
+    onTestFinished(async () => {
+      await close();
+      await redis[Symbol.asyncDispose]();
+    });
+    const reopen = async () => {
+      await close();
+      engine = await open();
+      return engine.tasks;
+    };
+    return { tasks: engine.tasks, reopen };
+  });
+}
+
+withRedis("queue and store may be two servers", async () => {
+  await using store = await startRedis();
+  await using queue = await startRedis();
+  const tasks = await openFront(store, {}, queue);
+  const executor = await openExecutor(store, {}, queue);
+  for (const request of [SHORT, LONG]) {
+    const { task } = await tasks.create(...request);
+    expect(await ended(tasks, task.id)).toMatchObject({ state: "ready" });
+  }
+  expect(await store.cli("KEYS", "fibserver:queue*")).toBe("\n");
+  expect(await queue.cli("KEYS", "fibserver:task*")).toBe("\n");
+  await executor.close();
+  await tasks.close();
+});
+
+withRedis("two fronts see the same tasks, and the progress of what runs elsewhere", async () => {
+  await using redis = await startRedis();
+  const [one, two] = [await openFront(redis), await openFront(redis)];
+  const executor = await openExecutor(redis);
+  const { task } = await one.create({ kind: "fibonacci", n: 60_000_000 }, 12_539_259);
+  expect(await two.create({ kind: "fibonacci", n: 60_000_000 }, 12_539_259)).toMatchObject({
+    created: false,
+    task: { id: task.id },
+  });
+  expect(await ended(two, task.id)).toMatchObject({ state: "ready", progress: 1 });
+  expect((await two.list({ limit: 10 })).map(({ id }) => id)).toEqual([task.id]);
+  await executor.close();
+  for (const front of [one, two]) await front.close();
+});
+
+withRedis(
+  "what the queue has lost is put into it again",
+  async () => {
+    await using store = await startRedis();
+    await using queue = await startRedis();
+    const tasks = await openFront(store, {}, queue);
+    const { task } = await tasks.create(...SHORT);
+    await queue.cli("FLUSHALL");
+    const executor = await openExecutor(store, {}, queue);
+    expect(await ended(tasks, task.id)).toMatchObject({ state: "ready", attempts: 1 });
+    await executor.close();
+    await tasks.close();
+  },
+  TIMEOUT_MS,
+);
+
+withRedis("what the queue brings twice is done once, and what is unknown is dropped", async () => {
+  await using redis = await startRedis();
+  const tasks = await openFront(redis);
+  const executor = await openExecutor(redis);
+  const { task } = await tasks.create(...LONG);
+  const ready = await ended(tasks, task.id);
+  const { openQueue } = await import("../../src/tasks/delivery.ts");
+  const queue = await openQueue(redis.url, "long", () => {});
+  const keys = [task.id, Bun.randomUUIDv7()];
+  await queue.add(keys.map((id) => ({ id, key: "fibonacci 200000", sizeBytes: 41_798 })));
+  await until(
+    "the queue is empty",
+    async () => (await redis.cli("KEYS", "fibserver:queue:long:*-*")) === "\n",
+  );
+  expect(await tasks.find(task.id)).toEqual(ready!);
+  expect(await tasks.find(keys[1]!)).toBeUndefined();
+  await queue.close();
+  await executor.close();
+  await tasks.close();
+});
+
+withRedis(
+  "a task that ends its executor each time is given up",
+  async () => {
+    await using redis = await startRedis();
+    const tasks = await openFront(redis, { attemptsMax: 2 });
+    const { task } = await tasks.create(...ENDLESS);
+    // Two executors died of it, as far as the record says.
+    await redis.cli("HSET", `fibserver:task:${task.id}`, "attempts", "2");
+    const executor = await openExecutor(redis, { attemptsMax: 2 });
+    expect(await ended(tasks, task.id)).toMatchObject({
+      state: "failed",
+      reason: "its executor died 2 times",
+    });
+    await executor.close();
+    await tasks.close();
+  },
+  TIMEOUT_MS,
+);
+
+withRedis("nothing is left in Redis of a task that was forgotten, and the room is counted back", async () => {
+  await using redis = await startRedis();
+  const tasks = await openFront(redis);
+  const executor = await openExecutor(redis);
+  for (const request of [SHORT, LONG]) {
+    const { task } = await tasks.create(...request);
+    expect(isFinished((await ended(tasks, task.id))!.state)).toBe(true);
+    await tasks.remove(task.id);
+  }
+  expect(await redis.cli("GET", "fibserver:stored-bytes")).toBe("0\n");
+  await executor.close();
+  const left = (await redis.cli("KEYS", "fibserver:*")).trim().split("\n");
+  expect(left.filter((key) => !key.startsWith("fibserver:queue:"))).toEqual(["fibserver:stored-bytes"]);
+  expect(left.filter((key) => /[\da-f]{8}-/.test(key))).toEqual([]);
+  await tasks.close();
+});
