@@ -22,6 +22,10 @@ export const LIMITS = {
   indexMaxMax: 100_000_000,
   /** Room for the long numbers that are being sent: 12 of the longest. */
   resultBytesMax: 256 * 2 ** 20,
+  /** The longest `Prefer: wait=` that is honoured. */
+  waitSecondsMax: 60,
+  /** A task whose process died so often while it ran is given up. */
+  taskAttemptsMax: 25,
 } as const;
 
 /** The flags of every command that touches the cursor, as citty describes them. */
@@ -81,6 +85,21 @@ export const LIMIT_FLAGS = {
   },
 } as const;
 
+/** The flags of tasks. */
+export const TASK_FLAGS = {
+  "max-tasks": { type: "string", valueHint: "N", description: "Tasks that may wait or run (10000)" },
+  "result-ttl": {
+    type: "string",
+    valueHint: "SECONDS",
+    description: "How long a finished task is kept (86400)",
+  },
+  "result-budget": {
+    type: "string",
+    valueHint: "MB",
+    description: "Room for the results of tasks; the oldest give way (1024)",
+  },
+} as const;
+
 /** The flags of how the process runs. */
 export const PROCESS_FLAGS = {
   debug: { type: "boolean", alias: "d", description: "Log each request and what it took" },
@@ -107,6 +126,10 @@ export interface Config {
   readonly computationsMax: number;
   readonly queueMax: number;
   readonly streamsMax: number;
+  /** Tasks that wait or run. */
+  readonly tasksMax: number;
+  readonly resultTtlMs: number;
+  readonly resultBudgetBytes: number;
   readonly debug: boolean;
   readonly oneCpu: boolean;
 }
@@ -164,6 +187,9 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
     ),
     queueMax: integer("max-queue", 64, 0, 100_000),
     streamsMax: integer("max-streams", 256, 1, 100_000),
+    tasksMax: integer("max-tasks", 10_000, 1, 1_000_000),
+    resultTtlMs: seconds(setting("result-ttl"), 86_400),
+    resultBudgetBytes: integer("result-budget", 1024, 1, 1_000_000) * 2 ** 20,
     debug: on("debug"),
     oneCpu,
   });

@@ -22,6 +22,9 @@ test("resolveConfig() has the defaults that the help names", () => {
     computationsMax: Math.max(1, navigator.hardwareConcurrency - 1),
     queueMax: 64,
     streamsMax: 256,
+    tasksMax: 10_000,
+    resultTtlMs: 86_400_000,
+    resultBudgetBytes: 1024 * 2 ** 20,
     debug: false,
     oneCpu: false,
   });
@@ -42,6 +45,9 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     FIBSERVER_MAX_COMPUTATIONS: "14",
     FIBSERVER_MAX_QUEUE: "15",
     FIBSERVER_MAX_STREAMS: "16",
+    FIBSERVER_MAX_TASKS: "17",
+    FIBSERVER_RESULT_TTL: "18",
+    FIBSERVER_RESULT_BUDGET: "19",
     FIBSERVER_DEBUG: "1",
     FIBSERVER_ONE_CPU: "true",
   };
@@ -59,6 +65,9 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     computationsMax: 14,
     queueMax: 15,
     streamsMax: 16,
+    tasksMax: 17,
+    resultTtlMs: 18_000,
+    resultBudgetBytes: 19 * 2 ** 20,
     debug: true,
     oneCpu: true,
   };
@@ -76,6 +85,9 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     "max-computations": "24",
     "max-queue": "0",
     "max-streams": "26",
+    "max-tasks": "27",
+    "result-ttl": "0.28",
+    "result-budget": "29",
     debug: false,
     "one-cpu": false,
   };
@@ -93,6 +105,9 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     computationsMax: 24,
     queueMax: 0,
     streamsMax: 26,
+    tasksMax: 27,
+    resultTtlMs: 280,
+    resultBudgetBytes: 29 * 2 ** 20,
     debug: false,
     oneCpu: false,
   });

@@ -9,6 +9,8 @@ import { fibonacci } from "../src/numbers/fibonacci.ts";
 import type { Job } from "../src/numbers/job.ts";
 import { Pool } from "../src/numbers/pool.ts";
 import { Results } from "../src/numbers/results.ts";
+import { EmbeddedTasks } from "../src/tasks/embedded.ts";
+import type { TaskLimits } from "../src/tasks/queue.ts";
 import { openCursor, temporaryFolder } from "./temporary.ts";
 
 /** The defaults of the server, and a pool of one thread. */
@@ -21,6 +23,7 @@ interface Options extends Pick<
   readonly termsMax: number;
   readonly earlierTermsMax: number;
   readonly resultBytesMax: number;
+  readonly tasks: Partial<TaskLimits>;
 }
 
 /** Opens an app with a cursor and a pool of its own. */
@@ -33,7 +36,22 @@ export async function openServices(options: Partial<Options> = {}) {
   const results = new CountedResults(pool, options.resultBytesMax ?? LIMITS.resultBytesMax);
   const streams = new Streams(options.streamsMax ?? 256);
   const bugs: unknown[] = [];
-  let stopping = false;
+  const stopping = new AbortController();
+  const tasks = new EmbeddedTasks({
+    path: `${file}.tasks`,
+    pool,
+    slots: 1,
+    limits: {
+      tasksMax: 10_000,
+      resultTtlMs: 3_600_000,
+      resultBytesMax: 2 ** 30,
+      attemptsMax: 3,
+      ...options.tasks,
+    },
+    notice: (message) => opened.notices.push(message),
+    onBug: (error) => bugs.push(error),
+  });
+  onTestFinished(() => tasks.close());
   const app = createApp({
     cursor: opened.cursor,
     indexMax,
@@ -43,10 +61,11 @@ export async function openServices(options: Partial<Options> = {}) {
     digitsMax: options.digitsMax ?? 25_000_000,
     termsMax: options.termsMax ?? 1_000_000,
     earlierTermsMax: options.earlierTermsMax ?? 100_000,
-    isStopping: () => stopping,
+    tasks,
+    stopSignal: stopping.signal,
     onBug: (error) => bugs.push(error),
   });
-  return { ...opened, file, app, pool, results, streams, bugs, stop: () => (stopping = true) };
+  return { ...opened, file, app, pool, results, streams, tasks, bugs, stop: () => stopping.abort() };
 }
 
 /** Results that remember what was asked of them: an answer that needed none has computed nothing. */

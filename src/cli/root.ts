@@ -13,6 +13,7 @@ import {
   PROCESS_FLAGS,
   resolveConfig,
   SERVER_FLAGS,
+  TASK_FLAGS,
 } from "../config.ts";
 import { type Command, nearest, usageError } from "./arguments.ts";
 import { isLetter, LETTERS, runMoves } from "./moves.ts";
@@ -29,6 +30,7 @@ const root = defineCommand({
     ...CURSOR_FLAGS,
     ...SERVER_FLAGS,
     ...LIMIT_FLAGS,
+    ...TASK_FLAGS,
     ...PROCESS_FLAGS,
     interactive: { type: "boolean", alias: "i", description: "Read p, c, n, h and q from standard input" },
     json: { type: "boolean", description: "Print what the server would answer" },
@@ -38,7 +40,8 @@ const root = defineCommand({
   async run({ args }) {
     const config = resolveConfig(args as unknown as Flags, process.env);
     const letters = checkLetters(args._);
-    const serving = Object.keys({ ...SERVER_FLAGS, ...LIMIT_FLAGS }).some((flag) => args[flag] !== undefined);
+    const ofServer = { ...SERVER_FLAGS, ...LIMIT_FLAGS, ...TASK_FLAGS };
+    const serving = Object.keys(ofServer).some((flag) => args[flag] !== undefined);
     if (serving && (letters.length > 0 || args.interactive)) {
       throw usageError("fibserver", "it either serves or moves", `fibserver ${letters.join(" ") || "-i"}`);
     }

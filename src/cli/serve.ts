@@ -14,6 +14,7 @@ import { openLog } from "../log.ts";
 import { Neighbours } from "../numbers/neighbours.ts";
 import { Pool } from "../numbers/pool.ts";
 import { Results } from "../numbers/results.ts";
+import { openEngine } from "./engine.ts";
 
 /**
  * Serves until SIGTERM or SIGINT, or until the cursor's file fails.
@@ -35,7 +36,10 @@ export async function serve(config: Config): Promise<void> {
   });
   const pool = new Pool({ threads: config.computationsMax, queueMax: config.queueMax });
   const neighbours = new Neighbours(pool);
-  let stopping = false;
+  const stopping = new AbortController();
+  const onBug = (error: unknown) =>
+    log.error("Something failed: {error}", { error: String((error as Error).stack) });
+  const engine = openEngine(config, { notice: (message) => log.warn(message), onBug });
   const app = createApp({
     cursor,
     indexMax: config.indexMax,
@@ -45,8 +49,9 @@ export async function serve(config: Config): Promise<void> {
     digitsMax: config.digitsMax,
     termsMax: config.termsMax,
     earlierTermsMax: config.earlierTermsMax,
-    isStopping: () => stopping,
-    onBug: (error) => log.error("A request failed: {error}", { error: String((error as Error).stack) }),
+    tasks: engine.tasks,
+    stopSignal: stopping.signal,
+    onBug,
   });
   const server = listen(
     app,
@@ -63,14 +68,17 @@ export async function serve(config: Config): Promise<void> {
   );
   log.info("Serving {file} at {url}", { file: config.file, url: server.url });
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.on(signal, () => (stopping ? process.kill(process.pid, "SIGKILL") : end.resolve(undefined)));
+    process.on(signal, () =>
+      stopping.signal.aborted ? process.kill(process.pid, "SIGKILL") : end.resolve(undefined),
+    );
   }
 
   const failure = await end.promise;
-  stopping = true;
+  stopping.abort();
   log.info("Stopping: {reason}", { reason: failure?.message ?? "asked to by a signal" });
   const whole = await server.stop();
   if (!whole) log.warn("Connections were cut: they were still busy at the deadline");
+  await engine.close();
   await pool.close();
   await cursor.close();
   if (failure) throw failure;

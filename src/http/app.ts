@@ -5,14 +5,16 @@
 import { Hono } from "hono";
 import { FibError } from "../errors.ts";
 import { type CursorServices, cursorRoutes, goCursorRoutes } from "./cursor.ts";
+import { earlierTaskRoutes, type EarlierTaskServices } from "./earlier-tasks.ts";
 import { earlierRoutes, type EarlierServices } from "./earlier.ts";
 import { numberRoutes } from "./numbers.ts";
 import { methodNotAllowed, problem } from "./problem.ts";
 import { sequenceRoutes } from "./sequence.ts";
 import { type SystemServices, systemRoutes } from "./system.ts";
+import { taskRoutes } from "./tasks.ts";
 
 /** What the routes need. */
-export interface Services extends CursorServices, EarlierServices, SystemServices {
+export interface Services extends CursorServices, EarlierServices, EarlierTaskServices, SystemServices {
   /** Told of each error that is a bug. */
   readonly onBug: (error: unknown) => void;
 }
@@ -31,7 +33,9 @@ export function createApp(services: Services) {
     .route("/v1/cursor", cursorRoutes(services))
     .route("/v1", numberRoutes(services))
     .route("/v1", sequenceRoutes(services))
+    .route("/v1/tasks", taskRoutes(services))
     .route("/", earlierRoutes(services))
+    .route("/", earlierTaskRoutes(services))
     .route("/", systemRoutes(services))
     .notFound((c) => {
       const allowed = METHODS.filter((method) => app.router.match(method, c.req.path)[0].length > 0);

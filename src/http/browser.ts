@@ -11,24 +11,25 @@
 import { FibError } from "../errors.ts";
 
 /**
- * Says why a request must not move the cursor.
+ * Says why a request must not change anything.
  *
+ * @param what - What it would do, for the error.
  * @returns undefined for a program, for a page of ours, and for a person who typed the address.
  */
-export function refuseForeignPage(request: Request): FibError | undefined {
+export function refuseForeignPage(request: Request, what = "move the cursor"): FibError | undefined {
   const { headers } = request;
   const site = headers.get("sec-fetch-site");
   const purpose = headers.get("sec-purpose") ?? headers.get("purpose");
   if (site !== null && site !== "same-origin" && site !== "none") {
-    return new FibError("forbidden", `Cannot move the cursor: the request comes from a ${site} page`);
+    return new FibError("forbidden", `Cannot ${what}: the request comes from a ${site} page`);
   }
   if (purpose?.includes("prefetch")) {
-    return new FibError("forbidden", "Cannot move the cursor: a prefetch must not change anything");
+    return new FibError("forbidden", `Cannot ${what}: a prefetch must not change anything`);
   }
   // Browsers too old for Sec-Fetch-Site; they leave Origin out of a GET.
   const origin = request.method === "GET" ? null : headers.get("origin");
   if (site === null && origin !== null && origin !== URL.parse(request.url)?.origin) {
-    return new FibError("forbidden", `Cannot move the cursor: the request comes from a page of ${origin}`);
+    return new FibError("forbidden", `Cannot ${what}: the request comes from a page of ${origin}`);
   }
   return undefined;
 }

@@ -9,10 +9,13 @@ import { fibonacciIndex } from "../numbers/find-index.ts";
 import type { Job } from "../numbers/job.ts";
 import type { Results } from "../numbers/results.ts";
 import type { ByteRange } from "../numbers/sequence.ts";
+import type { TaskQueue } from "../tasks/queue.ts";
 import { parseNatural } from "./parameters.ts";
+import { answerAsPreferred } from "./prefer.ts";
 import { problem } from "./problem.ts";
 import { chooseFormat, type Format, MEDIA_TYPES } from "./representation.ts";
 import { type Resource, sendResource } from "./resource.ts";
+import { refuseResult, storedResource } from "./stored.ts";
 import type { Source, Streams } from "./streams.ts";
 
 /** Goes into every ETag: to be raised when the same request is to get other bytes. */
@@ -21,6 +24,7 @@ export const FORMAT_VERSION = 1;
 /** What these routes need. */
 export interface NumberServices {
   readonly results: Results;
+  readonly tasks: TaskQueue;
   readonly streams: Streams;
   /** Digits of the longest result that is computed. */
   readonly digitsMax: number;
@@ -55,11 +59,30 @@ export function askFor(kind: Job["kind"], arguments_: readonly bigint[], digitsM
   return { job, digits: Number(digits) };
 }
 
+/** What stands around the digits, and what the whole is called. */
+export interface NumberText {
+  readonly head: string;
+  readonly tail: string;
+  readonly name: string;
+  readonly contentType: string;
+}
+
+/** How `/v1` writes a number, whoever computes it. */
+export function numberText(job: Job, digits: number, format: Format): NumberText {
+  const given: Record<string, string> =
+    job.kind === "ackermann" ? { m: String(job.m), n: String(job.n) } : { n: String(job.n) };
+  return {
+    ...frame(format, given, digits),
+    name: `${FORMAT_VERSION}.${job.kind}.${Object.values(given).join(".")}.${format}`,
+    contentType: MEDIA_TYPES[format],
+  };
+}
+
 /** A number with text around it, as something that can be sent. */
 export function numberResource(
   results: Results,
   { job, digits }: AskedNumber,
-  { head, tail, name, contentType }: { head: string; tail: string; name: string; contentType: string },
+  { head, tail, name, contentType }: NumberText,
 ): Resource {
   return {
     name,
@@ -77,18 +100,21 @@ export function numberResource(
 }
 
 /** The routes for single numbers. */
-export function numberRoutes({ results, streams, digitsMax }: NumberServices) {
+export function numberRoutes({ results, tasks, streams, digitsMax }: NumberServices) {
   const send = (c: Context, kind: Job["kind"], names: readonly string[]) => {
     const values = names.map((name) => parseNatural(c.req.param(name) ?? "", name));
     const format = chooseFormat(c, "json");
     const asked = askFor(kind, values, digitsMax);
-    const given = Object.fromEntries(names.map((name, i) => [name, String(values[i])]));
-    const resource = numberResource(results, asked, {
-      ...frame(format, given, asked.digits),
-      name: `${FORMAT_VERSION}.${kind}.${values.join(".")}.${format}`,
-      contentType: MEDIA_TYPES[format],
+    const text = numberText(asked.job, asked.digits, format);
+    return answerAsPreferred(c, tasks, {
+      request: asked.job,
+      sizeBytes: asked.digits,
+      now: () => sendResource(c, numberResource(results, asked, text), streams),
+      ofTask: (task) =>
+        task.state === "ready"
+          ? sendResource(c, storedResource(tasks, task, text), streams)
+          : refuseResult(c, task),
     });
-    return sendResource(c, resource, streams);
   };
 
   return new Hono()

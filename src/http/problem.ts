@@ -38,9 +38,9 @@ export function problem(
   });
 }
 
-/** The header that a 503 carries. */
+/** The header that a 503 and a 429 carry. */
 export function retryAfter(status: number): Record<string, string> {
-  return status === 503 ? { "retry-after": String(RETRY_AFTER_SECONDS) } : {};
+  return status === 503 || status === 429 ? { "retry-after": String(RETRY_AFTER_SECONDS) } : {};
 }
 
 /** 405 for a path that exists. */

@@ -23,6 +23,8 @@ export interface Resource {
   readonly name: string;
   readonly contentType: string;
   readonly sizeBytes: number;
+  /** For an address whose content may be gone tomorrow; without it a cache may keep it for ever. */
+  readonly cacheControl?: string;
   /** Computes what the range needs. */
   readonly open: (range: ByteRange, signal: AbortSignal) => Source | Promise<Source>;
 }
@@ -37,7 +39,7 @@ export async function sendResource(c: Context, resource: Resource, streams: Stre
   const etag = `"${resource.name}"`;
   const headers: Record<string, string> = {
     etag,
-    "cache-control": "public, max-age=31536000, immutable",
+    "cache-control": resource.cacheControl ?? "public, max-age=31536000, immutable",
     vary: "Accept",
     "accept-ranges": "bytes",
   };
@@ -64,7 +66,9 @@ export async function sendResource(c: Context, resource: Resource, streams: Stre
   const startMs = performance.now();
   const source = await patiently(c, () => resource.open({ start, end }, c.req.raw.signal));
   headers["server-timing"] = `compute;dur=${(performance.now() - startMs).toFixed(2)}`;
-  if (end - start <= WHOLE_BYTES_MAX) return new Response(readAll(source, end - start), { status, headers });
+  if (end - start <= WHOLE_BYTES_MAX) {
+    return new Response(await readAll(source, end - start), { status, headers });
+  }
   return new Response(streams.open(c.req.raw, source), { status, headers });
 }
 
@@ -87,8 +91,11 @@ function parseRange(header: string, sizeBytes: number): ByteRange | "unsatisfiab
   return start < end ? { start, end } : "unsatisfiable";
 }
 
-// Bun would end the connection of a client that waits longer than an idle one may.
-async function patiently<Result>(c: Context, compute: () => Result | Promise<Result>): Promise<Result> {
+/** Waits for something that may take longer than a connection may be idle: Bun would end it. */
+export async function patiently<Result>(
+  c: Context,
+  compute: () => Result | Promise<Result>,
+): Promise<Result> {
   const result = compute();
   if (!(result instanceof Promise)) return result;
   const environment = c.env as Partial<PortEnvironment> | undefined;
@@ -106,13 +113,18 @@ function matches(header: string | undefined, etag: string): boolean {
   return header.split(",").some((tag) => tag.trim() === "*" || tag.trim().replace(/^W\//, "") === etag);
 }
 
-function readAll(source: Source, sizeBytes: number): Uint8Array<ArrayBuffer> {
+async function readAll(source: Source, sizeBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const body = new Uint8Array(sizeBytes);
   let length = 0;
-  for (let view = source.next(); view !== undefined; view = source.next()) {
-    body.set(view, length);
-    length += view.length;
+  try {
+    for (;;) {
+      const next = source.next();
+      const view = next instanceof Promise ? await next : next;
+      if (view === undefined) return body;
+      body.set(view, length);
+      length += view.length;
+    }
+  } finally {
+    source.close();
   }
-  source.close();
-  return body;
 }

@@ -11,7 +11,8 @@ import type { Results } from "../numbers/results.ts";
 import { openSequence, planSequence, type SequencePlan, type SequenceReader } from "../numbers/sequence.ts";
 import { FORMAT_VERSION, type NumberServices } from "./numbers.ts";
 import { parseNatural, queryOnce } from "./parameters.ts";
-import { chooseFormat, MEDIA_TYPES } from "./representation.ts";
+import { answerAsPreferred } from "./prefer.ts";
+import { chooseFormat, type Format, MEDIA_TYPES } from "./representation.ts";
 import { type Resource, sendResource } from "./resource.ts";
 
 /** Sequences that begin earlier are begun at once: 3 ms at most. */
@@ -26,21 +27,65 @@ export interface SequenceServices extends NumberServices {
 /** The route for sequences. */
 export function sequenceRoutes(services: SequenceServices) {
   return new Hono().get("/sequence", (c) => {
-    const { from, count } = readExtent(c, services.termsMax);
+    const { from, count, sizeBytes } = readExtent(c, services);
     const format = chooseFormat(c, "text");
-    const digits = count === 0 ? 0 : termDigits(from + count - 1);
-    if (digits > services.digitsMax) {
-      throw new FibError(
-        "result_too_large",
-        `Cannot write this sequence: its last term has ${digits} digits, and the limit is ${services.digitsMax}`,
+    const send = () => {
+      const about = sequenceName(from, count, format);
+      return sendResource(
+        c,
+        sequenceResource(services.results, from, count, LAYOUTS[format], about),
+        services.streams,
       );
-    }
-    const resource = sequenceResource(services.results, from, count, LAYOUTS[format], {
-      name: `${FORMAT_VERSION}.sequence.${from}.${count}.${format}`,
-      contentType: MEDIA_TYPES[format],
+    };
+    return answerAsPreferred(c, services.tasks, {
+      request: { kind: "sequence", from, count },
+      sizeBytes,
+      now: send,
+      ofTask: send,
     });
-    return sendResource(c, resource, services.streams);
   });
+}
+
+/** The terms from F(from), checked. */
+export interface Extent {
+  readonly from: number;
+  readonly count: number;
+  /** Of the text, one term a line. */
+  readonly sizeBytes: number;
+}
+
+/**
+ * Checks how much a sequence is before any of it is computed.
+ *
+ * @throws {@link FibError} `result_too_large`.
+ */
+export function checkExtent(
+  from: bigint,
+  count: bigint,
+  { digitsMax, termsMax }: Pick<SequenceServices, "digitsMax" | "termsMax">,
+): Extent {
+  if (count > termsMax) {
+    throw new FibError(
+      "result_too_large",
+      `Cannot write ${count} terms: the limit is ${termsMax}; ask for parts`,
+    );
+  }
+  if (from > Number.MAX_SAFE_INTEGER / 2)
+    throw new FibError("result_too_large", `Cannot begin at ${from}: its digits alone would not fit`);
+  const extent = { from: Number(from), count: Number(count) };
+  const digits = extent.count === 0 ? 0 : termDigits(extent.from + extent.count - 1);
+  if (digits > digitsMax) {
+    throw new FibError(
+      "result_too_large",
+      `Cannot write this sequence: its last term has ${digits} digits, and the limit is ${digitsMax}`,
+    );
+  }
+  return { ...extent, sizeBytes: planSequence({ ...extent, layout: LAYOUTS.text }).sizeBytes };
+}
+
+/** What a sequence under `/v1` is called, and its type. */
+export function sequenceName(from: number, count: number, format: Format) {
+  return { name: `${FORMAT_VERSION}.sequence.${from}.${count}.${format}`, contentType: MEDIA_TYPES[format] };
 }
 
 /** Terms as something that can be sent. */
@@ -81,7 +126,7 @@ async function begin(results: Results, plan: SequencePlan, signal: AbortSignal):
   }
 }
 
-function readExtent(c: Context, termsMax: number): { from: number; count: number } {
+function readExtent(c: Context, limits: Pick<SequenceServices, "digitsMax" | "termsMax">): Extent {
   const read = (name: string) => {
     const text = queryOnce(c, name);
     return text === undefined ? undefined : parseNatural(text, name);
@@ -96,14 +141,5 @@ function readExtent(c: Context, termsMax: number): { from: number; count: number
   }
   if (to !== undefined && to < from)
     throw new FibError("bad_argument", `Cannot go from ${from} to ${to}: from comes after to`);
-  const count = counted ?? (to === undefined ? 100n : to - from + 1n);
-  if (count > termsMax) {
-    throw new FibError(
-      "result_too_large",
-      `Cannot write ${count} terms: the limit is ${termsMax}; ask for parts`,
-    );
-  }
-  if (from > Number.MAX_SAFE_INTEGER / 2)
-    throw new FibError("result_too_large", `Cannot begin at ${from}: its digits alone would not fit`);
-  return { from: Number(from), count: Number(count) };
+  return checkExtent(from, counted ?? (to === undefined ? 100n : to - from + 1n), limits);
 }

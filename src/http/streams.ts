@@ -13,8 +13,8 @@ import { FibError } from "../errors.ts";
 
 /** Bytes that are pulled when they are wanted. */
 export interface Source {
-  /** The next bytes, valid until the next call; undefined after the last. */
-  next(): Uint8Array | undefined;
+  /** The next bytes, valid until the next call; undefined after the last. A promise where they come from a store. */
+  next(): Uint8Array | undefined | Promise<Uint8Array | undefined>;
   /** Gives back what it holds; may be called more than once. */
   close(): void;
 }
@@ -37,6 +37,28 @@ export class Streams {
   }
 
   /**
+   * Counts a stream.
+   *
+   * @param close - Called once, at its end, and when there is no room for it.
+   * @returns Ends it; may be called more than once.
+   * @throws {@link FibError} `overloaded`.
+   */
+  enter(close: () => void): () => void {
+    if (this.#count >= this.#countMax) {
+      close();
+      throw new FibError("overloaded", `Cannot stream: ${this.#count} streams are open already; try again`);
+    }
+    this.#count++;
+    let isOpen = true;
+    return () => {
+      if (!isOpen) return;
+      isOpen = false;
+      this.#count--;
+      close();
+    };
+  }
+
+  /**
    * Begins a body.
    *
    * @param request - Whose client may leave.
@@ -44,25 +66,17 @@ export class Streams {
    * @throws {@link FibError} `overloaded`.
    */
   open(request: Request, source: Source): ReadableStream<Uint8Array> {
-    if (this.#count >= this.#countMax) {
-      source.close();
-      throw new FibError("overloaded", `Cannot stream: ${this.#count} streams are open already; try again`);
-    }
-    this.#count++;
-    let isOpen = true;
-    const end = () => {
-      if (!isOpen) return;
-      isOpen = false;
-      this.#count--;
-      source.close();
-    };
+    const end = this.enter(() => source.close());
     const { signal } = request;
     return new ReadableStream<Uint8Array>({
       type: "direct",
       pull: async (controller) => {
         try {
           let chunks = 0;
-          for (let view = source.next(); view !== undefined; view = source.next()) {
+          for (;;) {
+            const next = source.next();
+            const view = next instanceof Promise ? await next : next;
+            if (view === undefined) break;
             void controller.write(view);
             await controller.flush(true);
             // A direct stream is not told that its client has left: flush resolves at once.

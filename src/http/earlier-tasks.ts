@@ -1,0 +1,66 @@
+/**
+ * `/fibo` and `/fibotask`: the earlier task system, as it spelled itself.
+ *
+ * Its task is the first terms of the sequence; here that is a task like any other, also seen under `/v1/tasks`. The
+ * first byte of what is fetched says what follows: 0x00 the terms, 0x01 the id of a task that is not ready.
+ * @module
+ */
+import { type Context, Hono } from "hono";
+import { framed, LAYOUTS } from "../numbers/layouts.ts";
+import { isFinished } from "../tasks/task.ts";
+import { refuseForeignPage } from "./browser.ts";
+import { FORMAT_VERSION } from "./numbers.ts";
+import { sendResource } from "./resource.ts";
+import { checkExtent, sequenceResource } from "./sequence.ts";
+import { taskUnknown } from "./stored.ts";
+import type { TaskServices } from "./tasks.ts";
+
+/** What these routes need. */
+export interface EarlierTaskServices extends TaskServices {
+  /** Terms of the longest sequence that the earlier routes write. */
+  readonly earlierTermsMax: number;
+}
+
+const STATE = { ready: 0, inProgress: 1 } as const;
+const NOT_READY = "\u0001";
+const TERMS = framed(LAYOUTS.spaced, "\0");
+
+/** The two routes. */
+export function earlierTaskRoutes(services: EarlierTaskServices) {
+  return new Hono().get("/fibo", (c) => start(c, services)).get("/fibotask", (c) => fetchTerms(c, services));
+}
+
+async function start(c: Context, services: EarlierTaskServices): Promise<Response> {
+  const { tasks, earlierTermsMax, digitsMax } = services;
+  const asked = c.req.queries("sn") ?? [];
+  const text = asked.length === 1 ? asked[0]! : "";
+  if (/^-\d+$/.test(text)) return c.text("Negative value is not accepted.", 400);
+  const count = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(count <= earlierTermsMax)) {
+    return c.text(`sn must be a whole number from 0 to ${earlierTermsMax}.`, 400);
+  }
+  const refusal = refuseForeignPage(c.req.raw, "start a task");
+  if (refusal) throw refusal;
+  const { sizeBytes } = checkExtent(0n, BigInt(count), { digitsMax, termsMax: earlierTermsMax });
+  const { task } = await tasks.create({ kind: "sequence", from: 0, count }, sizeBytes);
+  const state = task.state === "ready" ? STATE.ready : STATE.inProgress;
+  const body = { id: task.id, sn: count, state, createTime: task.createdAtMs };
+  return c.json(body, 200, { "cache-control": "no-store" });
+}
+
+async function fetchTerms(c: Context, { tasks, results, streams }: EarlierTaskServices): Promise<Response> {
+  const id = c.req.query("id") ?? "";
+  const task = await tasks.find(id);
+  const request = task?.request;
+  const hasTerms = task !== undefined && (task.state === "ready" || !isFinished(task.state));
+  if (!hasTerms || request?.kind !== "sequence" || request.from !== 0) throw taskUnknown(id);
+  const contentType = "application/octet-stream";
+  if (task.state !== "ready") {
+    return new Response(`${NOT_READY}${id}`, {
+      headers: { "content-type": contentType, "cache-control": "no-store" },
+    });
+  }
+  const about = { name: `${FORMAT_VERSION}.fibotask.${request.count}`, contentType };
+  const resource = sequenceResource(results, 0, request.count, TERMS, about);
+  return sendResource(c, { ...resource, cacheControl: "private, no-cache" }, streams);
+}

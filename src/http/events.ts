@@ -1,0 +1,108 @@
+/**
+ * `/v1/tasks/{id}/events`: what becomes of a task, as server-sent events.
+ *
+ * Each event is the whole task, so whoever missed some needs only the newest. Its id names what it says
+ * (attempt, state, progress): a client that comes back with `Last-Event-ID` gets what has changed since, and
+ * 204 when nothing will change any more, which tells a browser's EventSource to stay away.
+ * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
+ * @module
+ */
+import type { Context } from "hono";
+import type { TaskQueue } from "../tasks/queue.ts";
+import { isFinished, type Task, taskJson } from "../tasks/task.ts";
+import type { PortEnvironment } from "./server.ts";
+import { taskUnknown } from "./stored.ts";
+import type { Streams } from "./streams.ts";
+
+/** A comment that keeps proxies from ending a silent connection, and finds out that a client has left. */
+const HEARTBEAT = ": still here\n\n";
+const HEARTBEAT_MS = 10_000;
+/** What an EventSource waits before it comes back. */
+const RECONNECT_MS = 1000;
+
+const HEADERS = {
+  "content-type": "text/event-stream",
+  "cache-control": "no-store",
+  // nginx would hold events back.
+  "x-accel-buffering": "no",
+};
+
+/** What following a task needs. */
+export interface EventServices {
+  readonly tasks: TaskQueue;
+  readonly streams: Streams;
+  /** Ends every stream of events when the server stops. */
+  readonly stopSignal: AbortSignal;
+}
+
+/**
+ * Answers with the events of a task.
+ *
+ * @throws {@link FibError} `task_unknown`; `overloaded`, when too many streams are open.
+ */
+export async function sendEvents(c: Context, id: string, services: EventServices): Promise<Response> {
+  const { tasks, streams, stopSignal } = services;
+  const task = await tasks.find(id);
+  if (task === undefined) throw taskUnknown(id);
+  const lastId = c.req.header("last-event-id");
+  if (isFinished(task.state) && lastId === eventId(task)) return new Response(null, { status: 204 });
+  if (c.req.raw.method === "HEAD") return new Response(null, { headers: HEADERS });
+  const left = new AbortController();
+  const signal = AbortSignal.any([left.signal, c.req.raw.signal, stopSignal]);
+  const leave = streams.enter(() => left.abort());
+  (c.env as Partial<PortEnvironment> | undefined)?.keepOpen?.(c.req.raw);
+  const body = eventsOf(tasks.watch(id, signal), lastId, leave);
+  return new Response(body, { headers: HEADERS });
+}
+
+function eventsOf(
+  states: AsyncIterable<Task>,
+  lastId: string | undefined,
+  leave: () => void,
+): ReadableStream<string> {
+  const iterator = states[Symbol.asyncIterator]();
+  let pending: Promise<IteratorResult<Task>> | undefined;
+  let text = `retry: ${RECONNECT_MS}\n\n`;
+  return new ReadableStream<string>({
+    pull: async (controller) => {
+      // Until there is something to say: a pull that enqueues nothing is not called again.
+      while (text === "") {
+        pending ??= iterator.next();
+        const result = await orHeartbeat(pending);
+        if (result === undefined) {
+          text = HEARTBEAT;
+          break;
+        }
+        pending = undefined;
+        if (result.done === true) {
+          leave();
+          controller.close();
+          return;
+        }
+        if (eventId(result.value) !== lastId) text = eventText(result.value);
+      }
+      controller.enqueue(text);
+      text = "";
+    },
+    cancel: leave,
+  });
+}
+
+/** What comes first: the next state, or undefined after some silence. */
+async function orHeartbeat<Result>(pending: Promise<Result>): Promise<Result | undefined> {
+  const silence = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => silence.resolve(undefined), HEARTBEAT_MS);
+  try {
+    return await Promise.race([pending, silence.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function eventId({ attempts, state, progress }: Task): string {
+  return `${attempts}-${state}-${Math.round(progress * 10_000)}`;
+}
+
+function eventText(task: Task): string {
+  return `id: ${eventId(task)}\ndata: ${JSON.stringify(taskJson(task))}\n\n`;
+}

@@ -1,0 +1,79 @@
+/**
+ * `Prefer: respond-async` and `Prefer: wait=N`: a number now, later, or whichever comes first.
+ *
+ * - `respond-async` alone: 202 and a task.
+ * - `wait=5`: the answer itself when it is there within five seconds, else 202 and the task that goes on.
+ * - neither, or what cannot be understood: as if there were no such header, which is what a preference means.
+ * @see RFC 7240
+ * @module
+ */
+import type { Context } from "hono";
+import { LIMITS } from "../config.ts";
+import { INLINE_DIGITS_MAX } from "../tasks/compute.ts";
+import type { TaskQueue } from "../tasks/queue.ts";
+import { isFinished, type Task, taskJson, type TaskRequest } from "../tasks/task.ts";
+import { refuseForeignPage } from "./browser.ts";
+import { patiently } from "./resource.ts";
+
+/** Seconds after which a task is worth another look. */
+const RETRY_AFTER_SECONDS = 1;
+
+/** Both ways to one answer. */
+export interface Answers {
+  readonly request: TaskRequest;
+  readonly sizeBytes: number;
+  /** Computes it in this request. */
+  readonly now: () => Response | Promise<Response>;
+  /** Sends what a finished task has. */
+  readonly ofTask: (task: Task) => Response | Promise<Response>;
+}
+
+/** Answers a GET as its client prefers. @throws {@link FibError} `forbidden`, and as `TaskQueue.create` does. */
+export async function answerAsPreferred(c: Context, tasks: TaskQueue, answers: Answers): Promise<Response> {
+  const header = c.req.header("prefer");
+  if (header === undefined || c.req.raw.method !== "GET") return await answers.now();
+  const { isAsync, waitSeconds } = parsePrefer(header);
+  if (!isAsync && waitSeconds === undefined) return await answers.now();
+  const applied = [...(isAsync ? ["respond-async"] : []), ...(waitSeconds ? [`wait=${waitSeconds}`] : [])];
+  const apply = (response: Response) => {
+    response.headers.set("preference-applied", applied.join(", "));
+    return response;
+  };
+  const { request, sizeBytes } = answers;
+  const isQuick = request.kind === "sequence" || sizeBytes <= INLINE_DIGITS_MAX;
+  if (isQuick && waitSeconds) return apply(await answers.now());
+
+  const refusal = refuseForeignPage(c.req.raw, "start a task");
+  if (refusal) throw refusal;
+  const { task } = await tasks.create(request, sizeBytes);
+  const seen = waitSeconds ? await finishedWithin(c, tasks, task, waitSeconds) : task;
+  return apply(isFinished(seen.state) && waitSeconds ? await answers.ofTask(seen) : accepted(c, seen));
+}
+
+/** 202 for a task that was taken. */
+export function accepted(c: Context, task: Task) {
+  return c.json(taskJson(task), 202, {
+    location: `/v1/tasks/${task.id}`,
+    "cache-control": "no-store",
+    ...(!isFinished(task.state) && { "retry-after": String(RETRY_AFTER_SECONDS) }),
+  });
+}
+
+async function finishedWithin(c: Context, tasks: TaskQueue, task: Task, seconds: number): Promise<Task> {
+  const signal = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(seconds * 1000)]);
+  let seen = task;
+  await patiently(c, async () => {
+    for await (const state of tasks.watch(task.id, signal)) seen = state;
+  });
+  return seen;
+}
+
+/** What we understand of the header; preferences are separated by commas, and their names know no case. */
+function parsePrefer(header: string): { isAsync: boolean; waitSeconds: number | undefined } {
+  const preferences = header.split(",").map((part) => part.split(";")[0]!.trim().toLowerCase());
+  const wait = preferences.map((part) => /^wait\s*=\s*"?(\d{1,9})"?$/.exec(part)?.[1]).find(Boolean);
+  return {
+    isAsync: preferences.includes("respond-async"),
+    waitSeconds: wait === undefined ? undefined : Math.min(Number(wait), LIMITS.waitSecondsMax),
+  };
+}

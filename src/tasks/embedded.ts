@@ -1,0 +1,126 @@
+/**
+ * The default engine: SQLite beside the cursor file, worker threads of this process.
+ *
+ * Nothing is created before the first task. A database that is there is opened at the start, and what it holds is
+ * computed to the end. When it cannot be had (another server has it, or its disk refused something) requests are told
+ * why, and it is tried again every {@link RETRY_MS} and with each request; the cursor does not depend on it.
+ *
+ * Two servers may share one cursor file, and then the first one has the tasks: the second answers them with 503
+ * `tasks_locked` until the first has ended. Rejected: sharing the database as well. It works in SQLite, but a task would
+ * have to be taken, watched and cancelled by polling; who wants several executors has Redis for it.
+ * @module
+ */
+import fs from "node:fs";
+import { FibError } from "../errors.ts";
+import { Changes } from "./changes.ts";
+import type { StoredResult, TaskFilter, TaskQueue } from "./queue.ts";
+import { Session, type SessionOptions } from "./session.ts";
+import type { Task, TaskRequest } from "./task.ts";
+
+/** How long a database that cannot be used is left alone. */
+const RETRY_MS = 2000;
+
+/** What the embedded engine needs. */
+export type EmbeddedOptions = Omit<SessionOptions, "changes" | "onFailure">;
+
+/** The tasks of one server. */
+export class EmbeddedTasks implements TaskQueue {
+  readonly #options: EmbeddedOptions;
+  readonly #changes = new Changes();
+  #session: Session | undefined;
+  #retry: Timer | undefined;
+  /** What was last said about why it cannot be used. */
+  #told: string | undefined;
+  #closed = false;
+
+  constructor(options: EmbeddedOptions) {
+    this.#options = options;
+    this.#resume();
+  }
+
+  async create(request: TaskRequest, sizeBytes: number): ReturnType<TaskQueue["create"]> {
+    const { resultBytesMax } = this.#options.limits;
+    if (request.kind !== "sequence" && sizeBytes > resultBytesMax) {
+      throw new FibError(
+        "result_too_large",
+        `Cannot keep this: it has ${sizeBytes} digits, and the room for all results is ${resultBytesMax} bytes`,
+      );
+    }
+    return await this.#open().create(request, sizeBytes);
+  }
+
+  async find(id: string): Promise<Task | undefined> {
+    return this.#openExisting()?.find(id);
+  }
+
+  async list(filter: TaskFilter): Promise<readonly Task[]> {
+    return this.#openExisting()?.list(filter) ?? [];
+  }
+
+  async remove(id: string): ReturnType<TaskQueue["remove"]> {
+    return await this.#openExisting()?.remove(id);
+  }
+
+  async openResult(id: string): Promise<StoredResult | undefined> {
+    return this.#openExisting()?.openResult(id);
+  }
+
+  watch(id: string, signal: AbortSignal): AsyncIterable<Task> {
+    return this.#changes.watch(id, signal, () => this.find(id));
+  }
+
+  // A server without its tasks still has its cursor: not a reason to send it no requests.
+  async check(): Promise<void> {}
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.close();
+  }
+
+  #openExisting(): Session | undefined {
+    return this.#session ?? (fs.existsSync(this.#options.path) ? this.#open() : undefined);
+  }
+
+  #open(): Session {
+    if (this.#session !== undefined) return this.#session;
+    if (this.#closed) throw new FibError("overloaded", "Cannot take tasks: the server is stopping");
+    try {
+      this.#session = new Session({
+        ...this.#options,
+        changes: this.#changes,
+        onFailure: (error) => this.#onFailure(error),
+      });
+    } catch (error) {
+      this.#tryLater(error);
+      throw error;
+    }
+    this.#told = undefined;
+    return this.#session;
+  }
+
+  #resume(): void {
+    try {
+      this.#openExisting();
+    } catch (error) {
+      if (!(error instanceof FibError)) this.#options.onBug(error);
+    }
+  }
+
+  #onFailure(error: unknown): void {
+    this.#session = undefined;
+    if (!(error instanceof FibError)) this.#options.onBug(error);
+    if (!this.#closed) this.#tryLater(error);
+  }
+
+  #tryLater(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    if (message !== this.#told) this.#options.notice(message);
+    this.#told = message;
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#resume(), RETRY_MS);
+    this.#retry.unref();
+  }
+}

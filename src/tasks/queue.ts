@@ -1,0 +1,90 @@
+/**
+ * What every engine of tasks can do: SQLite beside the cursor file, or Redis.
+ *
+ * The promises, kept by either and tested by one suite:
+ * - what `create` has resolved is durable, and computed to the end: it survives kill -9 of whoever runs it;
+ * - a result is visible once, whole; one that is half written never is;
+ * - the same computation asked twice is one task, unless the first has failed, was cancelled or has expired;
+ * - a result that can be generated faster than read (a sequence) is not stored: `ready` says that it can be sent.
+ *
+ * A method that cannot reach the store throws {@link FibError} `tasks_io`, or `tasks_locked` while another process has it.
+ * @module
+ */
+import type { Task, TaskRequest, TaskState } from "./task.ts";
+
+/** The limits of an engine. */
+export interface TaskLimits {
+  /** Tasks that wait or run; more are refused with `too_many_tasks`. */
+  readonly tasksMax: number;
+  /** How long a finished task is kept. */
+  readonly resultTtlMs: number;
+  /** Room for all stored results; the oldest are forgotten when it is used up. */
+  readonly resultBytesMax: number;
+  /** A task that was begun so often, and whose executor died each time, fails. */
+  readonly attemptsMax: number;
+}
+
+/** Which tasks to list: in the order of creation, at most `limit`. */
+export interface TaskFilter {
+  readonly state?: TaskState | undefined;
+  readonly limit: number;
+  /** Begin behind this id, which need not exist any more. */
+  readonly after?: string | undefined;
+}
+
+/** A result that is being read. It stays readable until it is closed where the engine can do that. */
+export interface StoredResult {
+  readonly sizeBytes: number;
+  /**
+   * The bytes from `start` to before `end`: 1 to 256 KiB of them, within the result.
+   *
+   * @returns Memory that may be used again by the next read.
+   * @throws {@link FibError} `tasks_io`, also when the result was forgotten meanwhile.
+   */
+  readonly read: (start: number, end: number) => Promise<Uint8Array>;
+  /** May be called more than once. */
+  readonly close: () => void;
+}
+
+export interface TaskQueue {
+  /**
+   * Accepts a task, or finds the one that is there for the same computation.
+   *
+   * @param sizeBytes - As {@link Task} has it; checked against the limits by the caller.
+   * @returns The task once it is durable.
+   * @throws {@link FibError} `too_many_tasks`; `result_too_large`, when it alone exceeds the room for results.
+   */
+  create(
+    request: TaskRequest,
+    sizeBytes: number,
+  ): Promise<{ readonly task: Task; readonly created: boolean }>;
+
+  /** The task, or undefined when there is none, or none any more. */
+  find(id: string): Promise<Task | undefined>;
+
+  list(filter: TaskFilter): Promise<readonly Task[]>;
+
+  /**
+   * Cancels a task that waits or runs, and ends its thread; forgets a finished one with its result.
+   *
+   * @returns What has become of it, or undefined when there is none.
+   */
+  remove(
+    id: string,
+  ): Promise<{ readonly task: Task; readonly outcome: "cancelled" | "forgotten" } | undefined>;
+
+  /** The text of a ready number; undefined when there is none. Never called for a sequence. */
+  openResult(id: string): Promise<StoredResult | undefined>;
+
+  /**
+   * The task as it is, then each change, and ends behind a finished state, when the task is forgotten, and with the
+   * signal (without throwing). A slow reader misses what has been overtaken. No task: no values.
+   */
+  watch(id: string, signal: AbortSignal): AsyncIterable<Task>;
+
+  /** Resolves when the engine can work. @throws {@link FibError} when it cannot. */
+  check(): Promise<void>;
+
+  /** Stops computing; what runs is queued again by the next start. */
+  close(): Promise<void>;
+}

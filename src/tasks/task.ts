@@ -1,0 +1,130 @@
+/**
+ * A task: a computation that somebody will fetch later.
+ *
+ *     queued → running → ready | failed | cancelled
+ *
+ * A running task goes back to queued when its executor dies. What is asked for is one line of
+ * text, such as `fibonacci 1000` or `sequence 0 100`: the key by which the same
+ * computation asked twice is one task, and the form in which engines keep it. Pure.
+ * @module
+ */
+import type { Job } from "../numbers/job.ts";
+
+/** In the order in which a task goes through them; the last three end it. */
+export const TASK_STATES = ["queued", "running", "ready", "failed", "cancelled"] as const;
+
+export type TaskState = (typeof TASK_STATES)[number];
+
+/** What can be asked for: a number, or the terms F(from) … F(from + count - 1). */
+export type TaskRequest = Job | { readonly kind: "sequence"; readonly from: number; readonly count: number };
+
+export interface Task {
+  /** UUIDv7: in the order of creation, not to be guessed. */
+  readonly id: string;
+  readonly request: TaskRequest;
+  /** Digits of the number, or bytes of the sequence as text: known before it is computed. */
+  readonly sizeBytes: number;
+  readonly state: TaskState;
+  /** From 0 to 1. */
+  readonly progress: number;
+  /** How often it was begun; more than once when an executor died. */
+  readonly attempts: number;
+  readonly createdAtMs: number;
+  /** Of the last attempt. */
+  readonly startedAtMs: number | undefined;
+  readonly finishedAtMs: number | undefined;
+  /** When it is forgotten. */
+  readonly expiresAtMs: number | undefined;
+  /** Why it failed. */
+  readonly reason: string | undefined;
+}
+
+/** A task as HTTP shows it: big integers as text, times as RFC 3339. */
+export interface TaskJson {
+  readonly id: string;
+  readonly kind: TaskRequest["kind"];
+  readonly m?: string;
+  readonly n?: string;
+  readonly from?: string;
+  readonly count?: string;
+  readonly state: TaskState;
+  readonly progress: number;
+  /** Of a number. */
+  readonly digits?: number;
+  /** Of a sequence as text. */
+  readonly bytes?: number;
+  readonly attempts: number;
+  readonly createdAt: string;
+  readonly startedAt?: string;
+  readonly finishedAt?: string;
+  readonly expiresAt?: string;
+  readonly reason?: string;
+}
+
+/** Nothing changes any more, except that the task is forgotten. */
+export function isFinished(state: TaskState): boolean {
+  return state !== "queued" && state !== "running";
+}
+
+/** Whether a task answers a further request for the same; failed and cancelled ones are tried anew. */
+export function isReusable(state: TaskState): boolean {
+  return state !== "failed" && state !== "cancelled";
+}
+
+/** The request as one line, the same for the same computation. */
+export function requestKey(request: TaskRequest): string {
+  return [request.kind, ...Object.values(argumentsOf(request))].join(" ");
+}
+
+/**
+ * The inverse of {@link requestKey}.
+ *
+ * @throws {@link Error} for what requestKey() does not write.
+ */
+export function requestOfKey(key: string): TaskRequest {
+  const [kind, ...values] = key.split(" ");
+  const numbers = values.map(Number);
+  if (values.every((value) => /^\d+$/.test(value))) {
+    if (kind === "ackermann" && values.length === 2) {
+      return { kind, m: BigInt(values[0]!), n: BigInt(values[1]!) };
+    }
+    if (kind === "sequence" && values.length === 2) return { kind, from: numbers[0]!, count: numbers[1]! };
+    if ((kind === "fibonacci" || kind === "factorial") && values.length === 1)
+      return { kind, n: numbers[0]! };
+  }
+  throw new Error(`'${key.slice(0, 80)}' is no task`);
+}
+
+/** The task as HTTP shows it. */
+export function taskJson(task: Task): TaskJson {
+  const { id, request, sizeBytes, state, progress, attempts, reason } = task;
+  return {
+    id,
+    kind: request.kind,
+    ...argumentsOf(request),
+    state,
+    progress,
+    ...(request.kind === "sequence" ? { bytes: sizeBytes } : { digits: sizeBytes }),
+    attempts,
+    createdAt: time(task.createdAtMs),
+    ...(task.startedAtMs !== undefined && { startedAt: time(task.startedAtMs) }),
+    ...(task.finishedAtMs !== undefined && { finishedAt: time(task.finishedAtMs) }),
+    ...(task.expiresAtMs !== undefined && { expiresAt: time(task.expiresAtMs) }),
+    ...(reason !== undefined && { reason }),
+  };
+}
+
+function argumentsOf(request: TaskRequest): Record<string, string> {
+  switch (request.kind) {
+    case "ackermann":
+      return { m: String(request.m), n: String(request.n) };
+    case "sequence":
+      return { from: String(request.from), count: String(request.count) };
+    default:
+      return { n: String(request.n) };
+  }
+}
+
+function time(ms: number): string {
+  return new Date(ms).toISOString();
+}
