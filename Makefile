@@ -51,7 +51,7 @@ dist/fibserver: $(SOURCES) Makefile node_modules/.ready
 # so those, and the module that checks paths against them, stay behind.
 dist/client/client.js: $(SOURCES) tsconfig.client.json Makefile node_modules/.ready
 	rm -rf build/types dist/client
-	$(BIN)/tsc --project tsconfig.client.json
+	$(BUN) $(BIN)/tsc --project tsconfig.client.json
 	rm build/types/client/routes.d.ts
 	$(BUN) build --target=browser --outdir dist/client src/client/client.ts
 	cp build/types/client/*.d.ts dist/client

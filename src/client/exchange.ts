@@ -142,8 +142,9 @@ export class Exchange {
   }
 }
 
-// Node says "fetch failed", and why in the cause.
+// Node says "fetch failed", and why in the cause; Bun adds advice to the system's word.
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error && error.cause.message !== "" ? error.cause.message : error.message;
+  const { message } = error.cause instanceof Error && error.cause.message !== "" ? error.cause : error;
+  return /^E[A-Z]+(?=: )/.exec(message)?.[0] ?? message;
 }

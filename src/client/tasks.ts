@@ -173,18 +173,22 @@ export class Task {
     return sequenceAs(() => this.#open(options), options.as ?? ("bigint" as F));
   }
 
-  /** Ends it if it waits or runs; one that has ended is forgotten, with its result. */
-  async cancel(options: CallOptions = {}): Promise<void> {
+  /** Cancels it if it waits or runs; one that has ended is forgotten, with its result. */
+  async cancel(options: CallOptions = {}): Promise<"cancelled" | "forgotten"> {
     const call = { method: "DELETE", path: pathTo("/v1/tasks/:id", { id: this.id }) } as const;
     const limits = this.#transport.limits(options);
     let attempts = 0;
-    await retrying(limits, async () => {
+    return retrying(limits, async () => {
       attempts++;
       try {
-        await this.#transport.askOnce(call, limits);
+        const { status, body } = await this.#transport.askOnce(call, limits);
+        if (status === 204) return "forgotten";
+        this.#status = readStatus(body);
+        return "cancelled";
       } catch (error) {
         // The attempt before was heard, and only its answer was lost.
-        if (attempts === 1 || !(error instanceof FibClientError) || error.status !== 404) throw error;
+        if (attempts > 1 && error instanceof FibClientError && error.status === 404) return "forgotten";
+        throw error;
       }
     });
   }
