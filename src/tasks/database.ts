@@ -101,6 +101,7 @@ export class TaskDatabase {
     };
     if (owner !== APPLICATION_ID && (owner !== 0 || tables > 0))
       throw this.#refused("it is another program's");
+    if (this.#version() > MIGRATIONS.length) throw this.#refused("a newer fibserver wrote it");
     const { journal_mode: mode } = this.#db.query("PRAGMA journal_mode = WAL").get() as {
       journal_mode: string;
     };
@@ -112,9 +113,7 @@ export class TaskDatabase {
   }
 
   #migrate(): void {
-    const { user_version: version } = this.#db.query("PRAGMA user_version").get() as { user_version: number };
-    if (version > MIGRATIONS.length) throw this.#refused("a newer fibserver wrote it");
-    for (const migration of MIGRATIONS.slice(version)) this.#db.run(migration);
+    for (const migration of MIGRATIONS.slice(this.#version())) this.#db.run(migration);
     // Also without a migration: the transaction has to write something to take the lock now, and not at the first task.
     this.#db.run(`PRAGMA application_id = ${APPLICATION_ID}`);
     this.#db.run(`PRAGMA user_version = ${MIGRATIONS.length}`);
@@ -256,6 +255,10 @@ export class TaskDatabase {
     } catch {
       // Its last checkpoint failed: the next opening makes it.
     }
+  }
+
+  #version(): number {
+    return (this.#db.query("PRAGMA user_version").get() as { user_version: number }).user_version;
   }
 
   #one(row: unknown): Task | undefined {

@@ -1,0 +1,281 @@
+/** The embedded engine: the contract, and what SQLite and files beside the cursor add to it. */
+import { describe, expect, onTestFinished, test } from "bun:test";
+import { Database } from "bun:sqlite";
+import fs from "node:fs";
+import path from "node:path";
+import { Pool } from "../../src/numbers/pool.ts";
+import { EmbeddedTasks } from "../../src/tasks/embedded.ts";
+import type { TaskLimits, TaskQueue } from "../../src/tasks/queue.ts";
+import type { Task } from "../../src/tasks/task.ts";
+import { until } from "../binary.ts";
+import { rejected } from "../refusal.ts";
+import { temporaryFolder } from "../temporary.ts";
+import { testContract } from "./contract.ts";
+
+const LIMITS: TaskLimits = {
+  tasksMax: 1000,
+  resultTtlMs: 3_600_000,
+  resultBytesMax: 2 ** 30,
+  attemptsMax: 3,
+};
+const TIMEOUT_MS = 60_000;
+/** F(200,000): on a thread, and in a file. */
+const LONG = [{ kind: "fibonacci", n: 200_000 }, 41_798] as const;
+const SHORT = [{ kind: "fibonacci", n: 100 }, 21] as const;
+const ENDLESS = [{ kind: "ackermann", m: 3n, n: 200_000_000n }, 60_206_001] as const;
+
+/** An engine on a file, with one thread; gone with the test. */
+function openOn(file: string, limits: Partial<TaskLimits> = {}) {
+  const pool = new Pool({ threads: 1, queueMax: 1 });
+  const notices: string[] = [];
+  const bugs: unknown[] = [];
+  const tasks = new EmbeddedTasks({
+    path: file,
+    pool,
+    slots: 1,
+    limits: { ...LIMITS, ...limits },
+    notice: (message) => notices.push(message),
+    onBug: (error) => bugs.push(error),
+  });
+  const close = async () => {
+    await tasks.close();
+    await pool.close();
+  };
+  onTestFinished(close);
+  return { tasks, notices, bugs, close };
+}
+
+testContract("embedded", async ({ limits } = {}) => {
+  const file = path.join(temporaryFolder(), "cursor.tasks");
+  const { tasks, close } = openOn(file, limits);
+  const reopen = async () => {
+    await close();
+    return openOn(file, limits).tasks;
+  };
+  return { tasks, reopen };
+});
+
+/** The task once it is ready. */
+async function ready(tasks: TaskQueue, { id }: Task): Promise<Task> {
+  const last = (await Array.fromAsync(tasks.watch(id, AbortSignal.timeout(TIMEOUT_MS)))).at(-1);
+  expect(last?.state).toBe("ready");
+  return last!;
+}
+
+async function textOf(tasks: TaskQueue, { id, sizeBytes }: Task): Promise<string> {
+  const result = await tasks.openResult(id);
+  const text = Buffer.from(await result!.read(0, sizeBytes)).toString("latin1");
+  result!.close();
+  return text;
+}
+
+/** The database as somebody else may leave it. */
+function change(file: string, sql: string): void {
+  using db = new Database(file);
+  db.run(sql);
+}
+
+describe("files", () => {
+  test("nothing is created before the first task, however much is asked", async () => {
+    const folder = temporaryFolder();
+    const { tasks } = openOn(path.join(folder, "c.tasks"));
+    expect(await tasks.find("abc")).toBeUndefined();
+    expect(await tasks.list({ limit: 10 })).toEqual([]);
+    expect(await tasks.remove("abc")).toBeUndefined();
+    expect(await Array.fromAsync(tasks.watch("abc", AbortSignal.timeout(TIMEOUT_MS)))).toEqual([]);
+    await tasks.check();
+    expect(fs.readdirSync(folder)).toEqual([]);
+  });
+
+  test(
+    "a short result is a row, a long one a file; both are gone with their task",
+    async () => {
+      const folder = temporaryFolder();
+      const { tasks, notices } = openOn(path.join(folder, "c.tasks"));
+      const { task: short } = await tasks.create(...SHORT);
+      await ready(tasks, short);
+      expect(fs.existsSync(path.join(folder, "c.tasks.results"))).toBe(false);
+      const { task: long } = await tasks.create(...LONG);
+      await ready(tasks, long);
+      expect(fs.readdirSync(path.join(folder, "c.tasks.results"))).toEqual([long.id]);
+      await tasks.remove(short.id);
+      await tasks.remove(long.id);
+      await until(
+        "the file is gone",
+        () => fs.readdirSync(path.join(folder, "c.tasks.results")).length === 0,
+      );
+      expect(notices).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a reader of a result goes on when it is forgotten",
+    async () => {
+      const { tasks } = openOn(path.join(temporaryFolder(), "c.tasks"));
+      const { task } = await tasks.create(...LONG);
+      await ready(tasks, task);
+      const result = (await tasks.openResult(task.id))!;
+      const before = await result.read(0, 100);
+      await tasks.remove(task.id);
+      expect(await result.read(0, 100)).toEqual(before);
+      result.close();
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe("what a crash may leave", () => {
+  test(
+    "half-written results and results without a task are removed, never shown",
+    async () => {
+      const file = path.join(temporaryFolder(), "c.tasks");
+      const first = openOn(file);
+      const { task } = await first.tasks.create(...LONG);
+      await ready(first.tasks, task);
+      await first.close();
+      const stray = Bun.randomUUIDv7();
+      fs.writeFileSync(path.join(`${file}.results`, `${stray}.tmp`), "123");
+      fs.writeFileSync(path.join(`${file}.results`, stray), "123");
+      const { tasks } = openOn(file);
+      expect(fs.readdirSync(`${file}.results`)).toEqual([task.id]);
+      expect(await tasks.openResult(stray)).toBeUndefined();
+      expect((await textOf(tasks, task)).length).toBe(41_798);
+    },
+    TIMEOUT_MS,
+  );
+
+  for (const [what, spoil] of [
+    ["is gone", (file: string) => fs.rmSync(file)],
+    ["is cut short", (file: string) => fs.truncateSync(file, 100)],
+  ] as const) {
+    test(
+      `a result whose file ${what} is computed again, and a person hears of it`,
+      async () => {
+        const file = path.join(temporaryFolder(), "c.tasks");
+        const first = openOn(file);
+        const { task } = await first.tasks.create(...LONG);
+        await ready(first.tasks, task);
+        const text = await textOf(first.tasks, task);
+        await first.close();
+        spoil(path.join(`${file}.results`, task.id));
+        const { tasks, notices } = openOn(file);
+        expect(notices[0]).toContain("The results of 1 tasks are gone");
+        await ready(tasks, task);
+        expect(await textOf(tasks, task)).toBe(text);
+      },
+      TIMEOUT_MS,
+    );
+  }
+
+  test(
+    "what was running is queued again, up to so many attempts",
+    async () => {
+      const file = path.join(temporaryFolder(), "c.tasks");
+      const first = openOn(file);
+      const { task } = await first.tasks.create(...ENDLESS);
+      await first.close();
+      for (const [attempts, state] of [
+        [1, "running"],
+        [3, "failed"],
+      ] as const) {
+        change(file, `UPDATE tasks SET state = 'running', startedAtMs = 1, attempts = ${attempts}`);
+        const { tasks, close } = openOn(file);
+        await until(`it is ${state}`, async () => (await tasks.find(task.id))?.state === state);
+        const found = await tasks.find(task.id);
+        expect(found?.attempts).toBe(state === "running" ? 2 : 3);
+        if (state === "failed") expect(found?.reason).toContain("begun 3 times");
+        await close();
+      }
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe("a database that cannot be used", () => {
+  test(
+    "is the other server's while that one has it, and ours once it has ended",
+    async () => {
+      const file = path.join(temporaryFolder(), "c.tasks");
+      const first = openOn(file);
+      const { task } = await first.tasks.create(...LONG);
+      await ready(first.tasks, task);
+      const script = `
+        const { EmbeddedTasks } = await import("./src/tasks/embedded.ts");
+        const limits = ${JSON.stringify(LIMITS)};
+        const tasks = new EmbeddedTasks({ path: ${JSON.stringify(file)}, slots: 1, limits, notice: console.log });
+        for (const ask of [() => tasks.create({ kind: "fibonacci", n: 1 }, 1), () => tasks.find("a"), () => tasks.list({ limit: 1 })]) {
+          console.log(await ask().then(() => "answered", ({ code }) => code));
+        }
+        await tasks.check();
+        await tasks.close();`;
+      const askElsewhere = async () => {
+        const child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe" });
+        return (await child.stdout.text()).trim().split("\n");
+      };
+      const [notice, ...codes] = await askElsewhere();
+      expect(notice).toContain("another process has it");
+      expect(codes).toEqual(["tasks_locked", "tasks_locked", "tasks_locked"]);
+      await first.close();
+      expect(await askElsewhere()).toEqual(["answered", "answered", "answered"]);
+    },
+    TIMEOUT_MS,
+  );
+
+  for (const [what, make, said] of [
+    ["is no database", (file: string) => fs.writeFileSync(file, "x".repeat(5000)), "not a database"],
+    ["is another program's", (file: string) => change(file, "CREATE TABLE t (a)"), "another program's"],
+    [
+      "is of a newer version",
+      (file: string) => change(file, "PRAGMA application_id = 1179206228; PRAGMA user_version = 99"),
+      "newer fibserver",
+    ],
+    ["is a folder", (file: string) => fs.mkdirSync(file), "unable to open"],
+  ] as const) {
+    test(`that ${what} is refused with the reason, and not changed`, async () => {
+      const file = path.join(temporaryFolder(), "c.tasks");
+      make(file);
+      const content = () => (fs.statSync(file).isFile() ? fs.readFileSync(file) : undefined);
+      const before = content();
+      const { tasks, notices, bugs } = openOn(file);
+      const error = await rejected(tasks.create(...SHORT));
+      expect(error.code).toBe("tasks_io");
+      expect(error.message).toContain(said);
+      expect(notices).toEqual([error.message]);
+      expect(bugs).toEqual([]);
+      expect(content()).toEqual(before);
+    });
+  }
+
+  test(
+    "is used again once it can be",
+    async () => {
+      const file = path.join(temporaryFolder(), "c.tasks");
+      fs.mkdirSync(file);
+      const { tasks } = openOn(file);
+      expect((await rejected(tasks.create(...SHORT))).code).toBe("tasks_io");
+      fs.rmdirSync(file);
+      const { task } = await tasks.create(...SHORT);
+      await ready(tasks, task);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a folder of results that cannot be written makes the task fail, with the reason",
+    async () => {
+      const file = path.join(temporaryFolder(), "c.tasks");
+      const { tasks } = openOn(file);
+      const { task: short } = await tasks.create(...SHORT);
+      await ready(tasks, short);
+      fs.writeFileSync(`${file}.results`, "not a folder");
+      const { task } = await tasks.create(...LONG);
+      const states = await Array.fromAsync(tasks.watch(task.id, AbortSignal.timeout(TIMEOUT_MS)));
+      expect(states.at(-1)).toMatchObject({
+        state: "failed",
+        reason: expect.stringContaining("Cannot store"),
+      });
+    },
+    TIMEOUT_MS,
+  );
+});
