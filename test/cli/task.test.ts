@@ -6,7 +6,7 @@ import { requireTool, type Result, run, runInShell, spawn, temporaryFolder, unti
 import { deadUrl, openServer } from "../client/server.ts";
 import reference from "../vectors/reference.json" with { type: "json" };
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const withScript = requireTool(["script", "--version"], "apt-get install bsdutils");
 

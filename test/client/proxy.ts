@@ -30,17 +30,20 @@ export interface Proxy extends AsyncDisposable {
 /**
  * Starts a proxy on a free port of the loopback.
  *
- * @param targetUrl - Where it leads.
+ * @param target - The URL to which it leads; as a function, asked for each connection.
  * @param fateOf - Called for each connection with its number, from 0.
  */
-export async function startProxy(targetUrl: string, fateOf: (connection: number) => Fate): Promise<Proxy> {
-  const { hostname, port } = new URL(targetUrl);
+export async function startProxy(
+  target: string | (() => string),
+  fateOf: (connection: number) => Fate,
+): Promise<Proxy> {
   const sockets = new Set<net.Socket>();
   let connections = 0;
   let cuts = 0;
   let sentBytesInAll = 0;
   const server = net.createServer((client) => {
     const fate = fateOf(connections++);
+    const { hostname, port } = new URL(typeof target === "string" ? target : target());
     const upstream = net.connect(Number(port), hostname);
     let sentBytes = 0;
     const end = () => {

@@ -13,7 +13,7 @@ import { runEssentials, type Urls } from "./essentials.ts";
 import { startProxy } from "./proxy.ts";
 import { openServer } from "./server.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const ROOT = path.resolve(import.meta.dir, "../..");
 const withNode = requireTool(

@@ -1,12 +1,13 @@
 /** Tasks are created, followed, fetched and cancelled, also through connections that break. */
 import { expect, setDefaultTimeout, test } from "bun:test";
+import path from "node:path";
 import { FibClient, FibClientError, type TaskStatus } from "../../src/client/client.ts";
-import { until } from "../binary.ts";
+import { startServer, temporaryFolder, until } from "../binary.ts";
 import reference from "../vectors/reference.json" with { type: "json" };
 import { startProxy } from "./proxy.ts";
 import { openScripted, openServer } from "./server.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const MILLION = reference.fibonacci.find(({ n }) => n === 1_000_000)!;
 
@@ -38,7 +39,7 @@ test("TasksClient.create() takes every kind", async () => {
 
 test("Task.events() tells how it is and each change until it has ended", async () => {
   await using server = await openServer();
-  const task = await new FibClient(server.url).tasks.create({ kind: "fibonacci", n: 30_000_000 });
+  const task = await new FibClient(server.url).tasks.create({ kind: "fibonacci", n: 110_000_000 });
   const seen: TaskStatus[] = [];
   for await (const status of task.events()) seen.push(status);
   const progress = seen.map((status) => status.progress);
@@ -73,6 +74,28 @@ test("Task.result() comes through connections that break again and again", async
   const task = await new FibClient(proxy.url).tasks.create({ kind: "fibonacci", n: 1_000_000 });
   expect(sha256(await task.result({ as: "text" }))).toBe(MILLION.sha256);
   expect(proxy.cutCount()).toBe(5);
+});
+
+test("Task.result() waits through kill -9 and a new start of the server", async () => {
+  using folder = temporaryFolder();
+  const args = ["-f", path.join(folder.path, "cursor"), "--max-digits", "100000000"];
+  await using first = await startServer(args);
+  let url = first.url;
+  await using proxy = await startProxy(
+    () => url,
+    () => ({}),
+  );
+  const { tasks } = new FibClient(proxy.url, { retriesMax: 20 });
+  const task = await tasks.create({ kind: "fibonacci", n: 300_000_000 });
+  const result = task.result({ as: "text" });
+  await until("it runs", async () => (await tasks.get(task.id)).status.state === "running");
+  first.kill("SIGKILL");
+  await first.ended();
+  await using second = await startServer(args);
+  url = second.url;
+  const text = await result;
+  expect([text.length, text.slice(0, 9), text.slice(-9)]).toEqual([62_696_292, "531506546", "600000000"]);
+  expect(task.status).toMatchObject({ state: "ready", attempts: 2 });
 });
 
 test("Task.cancel() ends a task, and whoever waits for its result is told", async () => {
