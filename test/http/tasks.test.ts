@@ -387,7 +387,7 @@ describe("GET /v1/tasks/{id}/events", () => {
     "tells progress as it is made, and ends with the task",
     async () => {
       const { url, create, streams } = await serve();
-      const { id } = await create({ kind: "fibonacci", n: "60000000" });
+      const { id } = await create({ kind: "fibonacci", n: "100000000" });
       const response = await fetch(`${url}/v1/tasks/${id}/events`);
       expect(response.headers.get("content-type")).toBe("text/event-stream");
       expect(response.headers.get("cache-control")).toBe("no-store");
