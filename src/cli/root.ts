@@ -34,7 +34,7 @@ const root = defineCommand({
     ...LIMIT_FLAGS,
     ...TASK_FLAGS,
     ...PROCESS_FLAGS,
-    ...CLIENT_FLAGS,
+    server: { ...CLIENT_FLAGS.server, description: "Move the cursor of this server, not a file's" },
     interactive: { type: "boolean", alias: "i", description: "Read p, c, n, h and q from standard input" },
     json: { type: "boolean", description: "Print what the server would answer" },
     version: { type: "boolean", description: "Print the version" },
