@@ -181,10 +181,14 @@ export function fibonacciValues(countMax: number): string[] {
   return values;
 }
 
-/** Waits until `condition` holds; looks every few milliseconds. @throws {@link Error} after ten seconds. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadlineMs = performance.now() + 10_000; !(await condition()); await Bun.sleep(2)) {
-    if (performance.now() > deadlineMs) throw new Error(`This did not happen in ten seconds: ${what}`);
+/** Waits until `condition` holds; looks every few milliseconds. @throws {@link Error} after `seconds`. */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  seconds = 10,
+): Promise<void> {
+  for (const deadlineMs = performance.now() + seconds * 1000; !(await condition()); await Bun.sleep(2)) {
+    if (performance.now() > deadlineMs) throw new Error(`This did not happen in ${seconds} seconds: ${what}`);
   }
 }
 

@@ -39,10 +39,11 @@ async function open(options: Parameters<typeof openServices>[0] = {}) {
   /** The task once it is in this state. */
   const reach = async (id: string, state: TaskJson["state"]) => {
     let task: TaskJson | undefined;
-    await until(`${id} is ${state}`, async () => {
+    const isThere = async () => {
       task = (await (await get(`/v1/tasks/${id}`)).json()) as TaskJson;
       return task.state === state;
-    });
+    };
+    await until(`${id} is ${state}`, isThere, 50);
     return task!;
   };
   const ready = async (body: unknown) => reach((await create(body)).id, "ready");
