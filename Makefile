@@ -42,10 +42,19 @@ run: build ## Build and serve (PORT=8080)
 	exec dist/fibserver -p $(PORT)
 
 .PHONY: build
-build: dist/fibserver ## Build dist/fibserver for this machine
+build: dist/fibserver dist/client/client.js ## Build dist/fibserver for this machine, and dist/client for programs
 
 dist/fibserver: $(SOURCES) Makefile node_modules/.ready
 	$(BUN) $(BUILD) --outfile $@
+
+# For browsers is for all: no built-in module, nothing of Bun. The declarations name the server's types nowhere,
+# so those, and the module that checks paths against them, stay behind.
+dist/client/client.js: $(SOURCES) tsconfig.client.json Makefile node_modules/.ready
+	rm -rf build/types dist/client
+	$(BUN) $(BIN)/tsc --project tsconfig.client.json
+	rm build/types/client/routes.d.ts
+	$(BUN) build --target=browser --outdir dist/client src/client/client.ts
+	cp build/types/client/*.d.ts dist/client
 
 .PHONY: dist
 dist: $(TARGETS:%=dist/fibserver-%) ## Build for Linux on x64 and arm64, glibc and musl

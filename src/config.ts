@@ -122,6 +122,11 @@ export const PROCESS_FLAGS = {
   "one-cpu": { type: "boolean", alias: "t", description: "Use one CPU and no helper threads" },
 } as const;
 
+/** The flag of the commands that ask a server. */
+export const CLIENT_FLAGS = {
+  server: { type: "string", valueHint: "URL", description: "The server to ask (http://127.0.0.1:8080)" },
+} as const;
+
 /** Everything that was set, checked; frozen. */
 export interface Config {
   /** The cursor file; empty when the cursor is in Redis and nobody named one. */
@@ -220,6 +225,23 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
     debug: on("debug"),
     oneCpu,
   });
+}
+
+/**
+ * The address of the server that a command asks.
+ *
+ * @param flag - The value of `--server`.
+ * @throws {@link FibError} `bad_argument`.
+ */
+export function resolveServerUrl(flag: string | undefined, env: Environment): URL {
+  const text = flag ?? env["FIBSERVER_SERVER"] ?? "http://127.0.0.1:8080";
+  const url = URL.parse(text);
+  if (url !== null && /^https?:$/.test(url.protocol)) return url;
+  const source = flag === undefined ? "FIBSERVER_SERVER" : "--server";
+  throw new FibError(
+    "bad_argument",
+    `Cannot use '${text.slice(0, 80)}' for ${source}: it takes a URL, such as http://127.0.0.1:8080`,
+  );
 }
 
 /** The environment variable that stands in for a flag. */

@@ -1,7 +1,7 @@
 /** What can be set: flags over the environment over defaults, and nothing unchecked. */
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { environmentName, LIMITS, parseInteger, resolveConfig } from "../src/config.ts";
+import { environmentName, LIMITS, parseInteger, resolveConfig, resolveServerUrl } from "../src/config.ts";
 import { FibError } from "../src/errors.ts";
 import { thrown } from "./refusal.ts";
 
@@ -211,4 +211,15 @@ test("parseInteger() takes digits only, and repeats no more of a long text than 
   expect(error.message).toBe(
     `Cannot use '${"9".repeat(40)}…' for index: it takes a whole number from 0 to 92`,
   );
+});
+
+test("resolveServerUrl() takes the flag over the environment over this machine, and only http and https", () => {
+  const env = { FIBSERVER_SERVER: "https://e/prefix" };
+  expect(String(resolveServerUrl("http://f:1", env))).toBe("http://f:1/");
+  expect(String(resolveServerUrl(undefined, env))).toBe("https://e/prefix");
+  expect(String(resolveServerUrl(undefined, {}))).toBe("http://127.0.0.1:8080/");
+  for (const text of ["", "localhost:8080", "ftp://localhost", "http://", "8080"]) {
+    expect(() => resolveServerUrl(text, {})).toThrow("for --server: it takes a URL");
+    expect(() => resolveServerUrl(undefined, { FIBSERVER_SERVER: text })).toThrow("for FIBSERVER_SERVER");
+  }
 });

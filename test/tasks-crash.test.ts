@@ -66,7 +66,7 @@ async function mustFinish(server: Server, id: string): Promise<Task> {
     return task.state === "ready";
   };
   // Threads that compute give way to everything else on a busy machine.
-  await until(`${id} is ready`, isReady, 100);
+  await until(`${id} is ready`, isReady, 100_000);
   const text = await (await fetch(`${server.url}/v1/tasks/${id}/result`)).text();
   const { sha256 } = reference.fibonacci.find(({ n }) => String(n) === task.n)!;
   expect(createHash("sha256").update(text).digest("hex"), `F(${task.n})`).toBe(sha256);
@@ -247,7 +247,7 @@ for (const [fault, said] of [
     expect(accepted.length).toBeGreaterThan(0);
     await using server = await startServer(["-f", file]);
     for (const id of accepted) {
-      await until(`${id} is ready`, async () => (await find(server, id)).state === "ready", 50);
+      await until(`${id} is ready`, async () => (await find(server, id)).state === "ready", 50_000);
     }
   });
 }
@@ -260,7 +260,7 @@ withStrace("a result for which the disk has no room makes its task fail, with th
   await using server = await startServer(["-f", file], { under });
   const { id } = (await accept(server, LONG[0]!.n))!;
   let task: Task & { reason?: string } = await find(server, id);
-  await until("it has failed", async () => (task = await find(server, id)).state === "failed", 50);
+  await until("it has failed", async () => (task = await find(server, id)).state === "failed", 50_000);
   expect(task.reason).toContain("no space left");
   expect(resultFiles(file)).toEqual([]);
   expect((await fetch(`${server.url}/v1/tasks/${id}/result`)).status).toBe(409);
@@ -272,7 +272,7 @@ test("SIGTERM ends a server whose task runs and is watched; the next one goes on
   await using first = await startServer(["-f", file]);
   const row = reference.fibonacci.find(({ n }) => n === 100_000_000)!;
   const { id } = (await accept(first, row.n))!;
-  await until("it runs", async () => (await find(first, id)).state === "running", 50);
+  await until("it runs", async () => (await find(first, id)).state === "running", 50_000);
   const events = (await fetch(`${first.url}/v1/tasks/${id}/events`)).text();
   first.kill("SIGTERM");
   expect(await first.ended()).toBe(0);

@@ -43,28 +43,61 @@ export function writeResult(
   out: string | undefined,
   produce: (emit: (bytes: Uint8Array) => void) => void,
 ): void {
+  const place = openPlace(out);
+  try {
+    produce(place.emit);
+    place.keep();
+  } catch (error) {
+    place.discard(error);
+  }
+}
+
+/** As {@link writeResult}, for a result that comes piece by piece from elsewhere. */
+export async function writePieces(out: string | undefined, pieces: AsyncIterable<Uint8Array>): Promise<void> {
+  const place = openPlace(out);
+  try {
+    for await (const piece of pieces) place.emit(piece);
+    place.keep();
+  } catch (error) {
+    place.discard(error);
+  }
+}
+
+/** Somewhere to write to. */
+interface Place {
+  readonly emit: (bytes: Uint8Array) => void;
+  /** All is written. */
+  readonly keep: () => void;
+  /** Not all could be written. @throws the reason, unless the reader had enough. */
+  readonly discard: (error: unknown) => void;
+}
+
+function openPlace(out: string | undefined): Place {
   const place = out === undefined ? undefined : filePlace(out);
   if (out === undefined || place === undefined) {
     const fd = out === undefined ? STDOUT : attempt(out, () => fs.openSync(out, "w"));
-    try {
-      produce((bytes) => write(fd, bytes));
-    } catch (error) {
-      if (!isClosedPipe(error)) throw error;
-    }
-    return;
+    return {
+      emit: (bytes) => write(fd, bytes),
+      keep: () => {},
+      discard: (error) => {
+        if (!isClosedPipe(error)) throw error;
+      },
+    };
   }
   const temporary = `${place}.${process.pid}.tmp`;
   const fd = attempt(out, () => fs.openSync(temporary, "wx"));
-  try {
-    produce((bytes) => write(fd, bytes));
-    attempt(out, () => {
-      fs.closeSync(fd);
-      fs.renameSync(temporary, place);
-    });
-  } catch (error) {
-    fs.rmSync(temporary, { force: true });
-    throw error;
-  }
+  return {
+    emit: (bytes) => write(fd, bytes),
+    keep: () =>
+      attempt(out, () => {
+        fs.closeSync(fd);
+        fs.renameSync(temporary, place);
+      }),
+    discard: (error) => {
+      fs.rmSync(temporary, { force: true });
+      throw error;
+    },
+  };
 }
 
 /** Where a file is replaced: what a link leads to, and not the link. undefined for what is no file. */

@@ -7,6 +7,7 @@
  */
 import { defineCommand } from "citty";
 import {
+  CLIENT_FLAGS,
   type Config,
   CURSOR_FLAGS,
   type Flags,
@@ -14,6 +15,7 @@ import {
   PROCESS_FLAGS,
   REDIS_FLAGS,
   resolveConfig,
+  resolveServerUrl,
   SERVER_FLAGS,
   TASK_FLAGS,
 } from "../config.ts";
@@ -35,14 +37,20 @@ const root = defineCommand({
     ...REDIS_FLAGS,
     ...TASK_FLAGS,
     ...PROCESS_FLAGS,
+    server: { ...CLIENT_FLAGS.server, description: "Move the cursor of this server, not a file's" },
     interactive: { type: "boolean", alias: "i", description: "Read p, c, n, h and q from standard input" },
     json: { type: "boolean", description: "Print what the server would answer" },
     version: { type: "boolean", description: "Print the version" },
     help: { type: "boolean", alias: "h", description: "Print this help" },
   },
   async run({ args }) {
-    const config = resolveConfig(args as unknown as Flags, process.env);
     const letters = checkLetters(args._);
+    if (args.server !== undefined) {
+      checkRemote(args as unknown as Flags, letters);
+      const { runRemoteMoves } = await import("./remote.ts");
+      return runRemoteMoves(resolveServerUrl(args.server, process.env), letters, args.json ?? false);
+    }
+    const config = resolveConfig(args as unknown as Flags, process.env);
     const ofServer = { ...SERVER_FLAGS, ...LIMIT_FLAGS, ...TASK_FLAGS, ...REDIS_FLAGS };
     const serving = Object.keys(ofServer).some((flag) => args[flag] !== undefined);
     if (serving && (letters.length > 0 || args.interactive)) {
@@ -74,6 +82,7 @@ const subCommands = {
   ack: async () => (await numbers()).ack,
   index: async () => (await numbers()).index,
   seq: async () => (await import("./sequence.ts")).seq,
+  task: async () => (await import("./task.ts")).task,
 };
 
 /** The root of all commands. */
@@ -82,6 +91,18 @@ export const fibserver: Command = { ...root, subCommands };
 async function serve(config: Config): Promise<void> {
   if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
   await (await import("./serve.ts")).serve(config);
+}
+
+// What another process does is not ours to set.
+function checkRemote(args: Flags, letters: readonly string[]): void {
+  const rightLine = `fibserver --server ${String(args["server"])} ${letters.join(" ") || "n"}`;
+  if (letters.length === 0) throw usageError("fibserver", "--server takes the letters p, c, n", rightLine);
+  const given = Object.keys(args).find(
+    (flag) => flag.length > 1 && !["letters", "server", "json"].includes(flag) && Boolean(args[flag]),
+  );
+  if (given !== undefined) {
+    throw usageError("fibserver", `--${given} has no meaning for another server`, rightLine);
+  }
 }
 
 function checkLetters(words: readonly string[]): (keyof typeof LETTERS)[] {

@@ -22,7 +22,7 @@ export const seq = defineCommand({
   },
   run({ args }) {
     const layout = args.json ? LAYOUTS.json : LAYOUTS.text;
-    const plan = planSequence({ ...parseTerms(args.terms), layout });
+    const plan = planSequence({ ...parseTerms(args.terms, "fibserver seq"), layout });
     checkOutput(args.out);
     checkMemory(`the terms ${args.terms}`, sequenceMemoryBytes(plan));
     writeResult(args.out, (emit) => {
@@ -33,14 +33,18 @@ export const seq = defineCommand({
   },
 });
 
-function parseTerms(text: string): { from: number; count: number } {
+/**
+ * Reads which terms are meant: COUNT, or FROM..TO with both ends.
+ *
+ * @param name - Of the command, for the error.
+ * @throws {@link FibError} `bad_argument`.
+ */
+export function parseTerms(text: string, name: string): { from: number; count: number } {
   const ends = text.split("..");
   if (ends.length === 1) return { from: 0, count: parseInteger(text, "COUNT", 0, INDEX_MAX) };
-  if (ends.length !== 2)
-    throw usageError("fibserver seq", `'${text.slice(0, 40)}' is no range`, "fibserver seq 10..20");
+  if (ends.length !== 2) throw usageError(name, `'${text.slice(0, 40)}' is no range`, `${name} 10..20`);
   const from = parseInteger(ends[0]!, "FROM", 0, INDEX_MAX);
   const to = parseInteger(ends[1]!, "TO", 0, INDEX_MAX);
-  if (to < from)
-    throw usageError("fibserver seq", `${from} comes after ${to}`, `fibserver seq ${to}..${from}`);
+  if (to < from) throw usageError(name, `${from} comes after ${to}`, `${name} ${to}..${from}`);
   return { from, count: to - from + 1 };
 }

@@ -43,7 +43,7 @@ async function open(options: Parameters<typeof openServices>[0] = {}) {
       task = (await (await get(`/v1/tasks/${id}`)).json()) as TaskJson;
       return task.state === state;
     };
-    await until(`${id} is ${state}`, isThere, 50);
+    await until(`${id} is ${state}`, isThere, 50_000);
     return task!;
   };
   const ready = async (body: unknown) => reach((await create(body)).id, "ready");

@@ -1,0 +1,104 @@
+/**
+ * The server's cursor, moved so that no retry moves it twice.
+ *
+ * Each move carries an Idempotency-Key. When an answer is lost, the same move is sent again with the same
+ * key, and the server, which has written the key to disk together with the move, gives the first answer.
+ * @module
+ */
+import { FibClientError } from "./error.ts";
+import type { CallOptions } from "./retry.ts";
+import { type Output, pathTo } from "./routes.ts";
+import { type NumberForms, toBigInt } from "./terms.ts";
+import type { Answer, Call, Transport } from "./transport.ts";
+
+/** What the value may be had as. */
+type Form = "bigint" | "text";
+
+/** How a position is wanted. */
+export interface PositionOptions<F extends Form = "bigint"> extends CallOptions {
+  readonly as?: F | undefined;
+}
+
+/** How a move is made. */
+export interface MoveOptions<F extends Form = "bigint"> extends PositionOptions<F> {
+  /** The Idempotency-Key; a random one unless it is to outlive this process. The server keeps the last 100. */
+  readonly key?: string | undefined;
+  /** A position's `etag`: the move is refused with `cursor_moved` if the cursor has moved since. */
+  readonly ifMatch?: string | undefined;
+}
+
+/** Where the cursor stands. */
+export interface Position<F extends Form = "bigint"> {
+  readonly index: number;
+  /** F(index). */
+  readonly value: NumberForms[F];
+  /** Names this position, for `ifMatch`; undefined for a replayed answer. */
+  readonly etag: string | undefined;
+  /** The server had made this move already, and gave its answer again. */
+  readonly replayed: boolean;
+}
+
+/** The cursor of a server. */
+export class CursorClient {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /** Where it stands. */
+  async current<F extends Form = "bigint">(options: PositionOptions<F> = {}): Promise<Position<F>> {
+    return readPosition(await this.#transport.ask({ path: pathTo("/v1/cursor", {}) }, options), options);
+  }
+
+  /** One step forward. @throws {@link FibClientError} `sequence_end`, and as every call does. */
+  async next<F extends Form = "bigint">(options: MoveOptions<F> = {}): Promise<Position<F>> {
+    return this.#move({ method: "POST", path: pathTo("/v1/cursor/next", {}) }, options);
+  }
+
+  /** One step back. @throws {@link FibClientError} `sequence_start`, and as every call does. */
+  async previous<F extends Form = "bigint">(options: MoveOptions<F> = {}): Promise<Position<F>> {
+    return this.#move({ method: "POST", path: pathTo("/v1/cursor/previous", {}) }, options);
+  }
+
+  /** To an index. @throws {@link FibClientError} `bad_argument` beyond the server's limit, and as every call does. */
+  async set<F extends Form = "bigint">(
+    index: number | bigint,
+    options: MoveOptions<F> = {},
+  ): Promise<Position<F>> {
+    const call = { method: "PUT", path: pathTo("/v1/cursor", {}), body: { index: String(index) } } as const;
+    return this.#move(call, options);
+  }
+
+  async #move<F extends Form>(call: Call, options: MoveOptions<F>): Promise<Position<F>> {
+    const { key = randomKey(), ifMatch } = options;
+    const headers = { "idempotency-key": key, ...(ifMatch !== undefined && { "if-match": ifMatch }) };
+    return readPosition(await this.#transport.ask({ ...call, headers }, options), options);
+  }
+}
+
+/** The answer to every operation. */
+type PositionBody = Output<"/v1/cursor/next", "$post">;
+
+function readPosition<F extends Form>(
+  { body, headers }: Answer,
+  { as = "bigint" as F }: PositionOptions<F>,
+): Position<F> {
+  const { index, value } = (body ?? {}) as Partial<PositionBody>;
+  if (typeof value !== "string" || !/^\d{1,16}$/.test(index ?? "")) {
+    throw new FibClientError("bad_answer", "The server sent no position");
+  }
+  const forms: { [As in Form]: () => NumberForms[As] } = { bigint: () => toBigInt(value), text: () => value };
+  return {
+    index: Number(index),
+    value: forms[as](),
+    etag: headers.get("etag") ?? undefined,
+    replayed: headers.get("idempotency-replayed") === "true",
+  };
+}
+
+// Not crypto.randomUUID: browsers have that only on pages of https and of the own machine.
+function randomKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

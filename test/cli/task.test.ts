@@ -1,0 +1,205 @@
+/** Shell commands that ask a server keep the shell's contract: results on stdout, reasons on stderr, exit statuses. */
+import { expect, setDefaultTimeout, test } from "bun:test";
+import fs from "node:fs";
+import path from "node:path";
+import { requireTool, type Result, run, runInShell, spawn, temporaryFolder, until } from "../binary.ts";
+import { deadUrl, openServer } from "../client/server.ts";
+import reference from "../vectors/reference.json" with { type: "json" };
+
+setDefaultTimeout(120_000);
+
+const withScript = requireTool(["script", "--version"], "apt-get install bsdutils");
+
+/** Takes minutes, and no memory to speak of before it is cancelled. */
+const LONG = ["fibonacci", "2000000000"];
+const LONG_ALLOWED = ["--max-digits", "1000000000"];
+
+test("fibserver n --server moves the server's cursor, and prints what it would print of a file's", async () => {
+  await using server = await openServer();
+  const at = ["--server", server.url];
+  expect(await run(["n", "n", "n", "p", "c", ...at])).toEqual(done("1\n1\n2\n1\n1\n"));
+  expect(await run(["--json", ...at, "n"])).toEqual(done('{"value":"2","status":"200"}\n'));
+  expect(await (await fetch(`${server.url}/api0/current`)).text()).toBe('{"value":"2","status":"200"}');
+  // The first three are made; the one that cannot be ends it.
+  const { stdout, stderr, exitCode } = await run([...at, "p", "p", "p", "p", "n"]);
+  expect({ stdout, exitCode }).toEqual({ stdout: "1\n1\n0\n", exitCode: 1 });
+  expect(stderr).toBe("fibserver: Cannot move back: the cursor is at index 0, the start of the sequence\n");
+});
+
+test("fibserver n --server takes no flag that is the server's business", async () => {
+  for (const args of [
+    ["n", "-f", "x"],
+    ["n", "--max-index", "5"],
+    ["n", "-t"],
+    ["-i"],
+    [],
+    ["n", "-p", "1"],
+    ["x"],
+  ]) {
+    const { stdout, stderr, exitCode } = await run(["--server", "http://127.0.0.1:1", ...args]);
+    expect({ args, stdout, exitCode }).toEqual({ args, stdout: "", exitCode: 2 });
+    expect(stderr).toMatch(/^fibserver: [^\n]+\n$/);
+  }
+  for (const server of ["", "localhost:8080", "ftp://localhost", "8080"]) {
+    expect(await run(["n", "--server", server])).toMatchObject({ stdout: "", exitCode: 2 });
+  }
+});
+
+test("a command whose server cannot be reached says so and exits 69", async () => {
+  const url = await deadUrl();
+  for (const args of [["n"], ["c", "--json"], ["task", "list"], ["task", "run", "fibonacci", "10"]]) {
+    const { stdout, stderr, exitCode } = await run([...args, "--server", url]);
+    expect({ args, stdout, exitCode }).toEqual({ args, stdout: "", exitCode: 69 });
+    expect(stderr).toMatch(/^fibserver: Cannot reach http:[^\n]+ECONNREFUSED\n$/);
+  }
+});
+
+test("fibserver task run prints what fib, fact, ack and seq print", async () => {
+  await using server = await openServer();
+  const env = { FIBSERVER_SERVER: server.url };
+  for (const [task, local] of [
+    [
+      ["fibonacci", "1000"],
+      ["fib", "1000"],
+    ],
+    [
+      ["factorial", "50"],
+      ["fact", "50"],
+    ],
+    [
+      ["ackermann", "2", "3"],
+      ["ack", "2", "3"],
+    ],
+    [
+      ["sequence", "10"],
+      ["seq", "10"],
+    ],
+    [
+      ["sequence", "10..12"],
+      ["seq", "10..12"],
+    ],
+    [
+      ["sequence", "0"],
+      ["seq", "0"],
+    ],
+  ] as const) {
+    for (const json of [[], ["--json"]]) {
+      const expected = await run([...local, ...json]);
+      expect(await run(["task", "run", ...task, ...json], { env })).toEqual(expected);
+    }
+  }
+});
+
+test("fibserver task run -o writes the whole result into a file", async () => {
+  using folder = temporaryFolder();
+  await using server = await openServer();
+  const file = path.join(folder.path, "result");
+  const args = ["task", "run", "fibonacci", "1000000", "-o", file, "--server", server.url];
+  expect(await run(args)).toEqual(done(""));
+  const { sha256, bytes } = reference.fibonacci.find(({ n }) => n === 1_000_000)!;
+  const text = fs.readFileSync(file, "latin1");
+  expect(text.slice(bytes)).toBe("\n");
+  expect(new Bun.CryptoHasher("sha256").update(text.slice(0, bytes)).digest("hex")).toBe(sha256);
+  expect(fs.readdirSync(folder.path)).toEqual(["result"]);
+});
+
+test("fibserver task list, show, result and cancel tell of one task", async () => {
+  await using server = await openServer(LONG_ALLOWED);
+  const at = ["--server", server.url];
+  await run(["task", "run", "fibonacci", "100", ...at]);
+  const { stdout: line } = await run(["task", "list", ...at]);
+  expect(line).toMatch(/^[\da-f-]{36} ready {5}100% fibonacci 100\n$/);
+  const id = line.split(" ")[0]!;
+  expect((await run(["task", "show", id, ...at])).stdout).toContain(`id: ${id}\nkind: fibonacci\nn: 100\n`);
+  const shown = await run(["task", "show", id, "--json", ...at]);
+  expect(JSON.parse(shown.stdout)).toMatchObject({ id, state: "ready", digits: 21 });
+  expect((await run(["task", "list", "--json", "--state", "ready", ...at])).stdout).toBe(shown.stdout);
+  expect((await run(["task", "list", "--state", "failed", ...at])).stdout).toBe("");
+  expect((await run(["task", "list", "--state", "good", ...at])).exitCode).toBe(2);
+  expect(await run(["task", "result", id, ...at])).toEqual(done("354224848179261915075\n"));
+  expect(await run(["task", "cancel", id, ...at])).toEqual(done("forgotten\n"));
+  for (const command of ["show", "result", "cancel"]) {
+    const { stdout, stderr, exitCode } = await run(["task", command, id, ...at]);
+    expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 1 });
+    expect(stderr).toContain(id);
+  }
+});
+
+test("fibserver task result of one that is not ready exits 75, and task cancel ends it", async () => {
+  await using server = await openServer(LONG_ALLOWED);
+  const at = ["--server", server.url];
+  const body = JSON.stringify({ kind: "fibonacci", n: LONG[1] });
+  const { id } = (await (await fetch(`${server.url}/v1/tasks`, { method: "POST", body })).json()) as {
+    id: string;
+  };
+  expect(await run(["task", "result", id, ...at])).toMatchObject({ stdout: "", exitCode: 75 });
+  expect(await run(["task", "cancel", id, ...at])).toEqual(done("cancelled\n"));
+  expect(await run(["task", "result", id, ...at])).toMatchObject({ stdout: "", exitCode: 1 });
+});
+
+for (const [signal, exitCode] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const) {
+  test(`${signal} cancels what task run waits for, and leaves no file`, async () => {
+    using folder = temporaryFolder();
+    await using server = await openServer(LONG_ALLOWED);
+    const at = ["--server", server.url];
+    await using child = spawn(["task", "run", ...LONG, "-o", "result", ...at], { cwd: folder.path });
+    const states = async () => (await run(["task", "list", ...at])).stdout;
+    await until("the task runs", async () => (await states()).includes(" running "));
+    child.kill(signal);
+    const stderr = await child.stderr.text();
+    expect(stderr).toMatch(/^fibserver: Task [\da-f-]{36} is cancelled\n$/);
+    expect(await child.exited).toBe(exitCode);
+    expect(child.signalCode).toBe(signal);
+    expect(await states()).toContain(" cancelled ");
+    expect(fs.readdirSync(folder.path)).toEqual([]);
+  });
+}
+
+test("whoever waits for a task that somebody else cancels is told, and exits 1", async () => {
+  await using server = await openServer(LONG_ALLOWED);
+  const at = ["--server", server.url];
+  await using child = spawn(["task", "run", ...LONG, ...at]);
+  await until("the task is there", async () => (await run(["task", "list", ...at])).stdout !== "");
+  const id = (await run(["task", "list", ...at])).stdout.split(" ")[0]!;
+  await run(["task", "cancel", id, ...at]);
+  expect(await child.stderr.text()).toBe(`fibserver: Task ${id} was cancelled\n`);
+  expect(await child.exited).toBe(1);
+});
+
+test("fibserver task refuses what it cannot understand, before it asks anybody", async () => {
+  for (const args of [
+    [],
+    ["run"],
+    ["run", "fibonacci"],
+    ["run", "fibonacci", "x"],
+    ["run", "fibonacci", "1", "2"],
+    ["run", "ackermann", "1"],
+    ["run", "lucas", "1"],
+    ["run", "sequence", "9..2"],
+    ["run", "sequence", "1..2..3"],
+    ["show"],
+    ["show", "a", "b"],
+    ["list", "--all"],
+  ]) {
+    const { stdout, stderr, exitCode } = await run(["task", ...args]);
+    expect({ args, stdout, exitCode }).toEqual({ args, stdout: "", exitCode: 2 });
+    expect(stderr).toMatch(/^fibserver: [^\n]+\n$/);
+  }
+});
+
+withScript("fibserver task run draws a bar on a terminal, and takes it away", async () => {
+  using folder = temporaryFolder();
+  await using server = await openServer(["--max-digits", "100000000"]);
+  const line = `script -qec "$FIBSERVER task run fibonacci 200000000 -o result --server ${server.url}" /dev/null`;
+  const { stdout, exitCode } = await runInShell(line, folder.path);
+  expect(exitCode).toBe(0);
+  expect(stdout).toMatch(/fibonacci 200000000 \[=+-*\] \d+%/);
+  expect(fs.statSync(path.join(folder.path, "result")).size).toBe(41_797_528 + 1);
+});
+
+function done(stdout: string): Result {
+  return { stdout, stderr: "", exitCode: 0 };
+}

@@ -1,0 +1,66 @@
+/**
+ * What the client must do wherever it runs, as one function without imports: Bun runs it from here, Node and a
+ * browser as JavaScript, each with the client that `make build` has built.
+ * @module
+ */
+import type { FibClient, FibClientError } from "../../src/client/client.ts";
+
+/** Where to find servers. */
+export interface Urls {
+  /** A fibserver. */
+  readonly server: string;
+  /** The same one, through connections that break. */
+  readonly cutting: string;
+  /** Something that never answers. */
+  readonly silent: string;
+}
+
+/** Does it all once; what comes out is JSON, and the same everywhere. */
+export async function runEssentials(
+  client: { FibClient: typeof FibClient; FibClientError: typeof FibClientError },
+  urls: Urls,
+): Promise<Record<string, unknown>> {
+  const fib = new client.FibClient(urls.server);
+  const cut = new client.FibClient(urls.cutting);
+  const failure = async (call: Promise<unknown>) => {
+    const error = await call.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    if (!(error instanceof client.FibClientError)) return String(error);
+    return [error.code, error.status ?? 0].join(" ");
+  };
+
+  const number = await cut.fibonacci(100_000, { as: "text" });
+  const stream = await fib.factorial(20, { as: "stream" });
+  const lengths: number[] = [];
+  for await (const term of cut.sequence({ from: 0, count: 3000, as: "text" })) lengths.push(term.length);
+  const seen: bigint[] = [];
+  for await (const term of fib.sequence({ count: 1_000_000 })) if (seen.push(term) === 10) break;
+
+  const moves = [await fib.cursor.set(9), await fib.cursor.next(), await fib.cursor.previous()];
+  const task = await cut.tasks.create({ kind: "fibonacci", n: 200_000 });
+  const states: string[] = [];
+  for await (const { state } of task.events()) states.push(state);
+  const abort = new AbortController();
+  const aborted = failure(new client.FibClient(urls.silent).fibonacci(1, { signal: abort.signal }));
+  abort.abort(new Error("enough"));
+
+  return {
+    number: [number.length, number.slice(0, 20), number.slice(-20)],
+    big: String(await fib.fibonacci(300)),
+    ackermann: String(await fib.ackermann(2, 3)),
+    stream: await new Response(stream).text(),
+    index: [await fib.index(144n), await fib.index("145")],
+    sequence: [lengths.length, lengths.reduce((sum, length) => sum + length)],
+    seen: seen.map(String),
+    moves: moves.map(({ index, value }) => [index, String(value)]),
+    moved: (await cut.cursor.next({ as: "text" })).value,
+    start: await failure(fib.cursor.set(0).then(() => fib.cursor.previous())),
+    tooLarge: await failure(fib.fibonacci(10n ** 20n)),
+    task: [(await task.result({ as: "text" })).length, states.at(-1), (await task.refresh()).progress],
+    unknown: await failure(fib.tasks.get("none")),
+    timeout: await failure(new client.FibClient(urls.silent, { timeoutMs: 100 }).cursor.next()),
+    aborted: await aborted,
+  };
+}

@@ -1,0 +1,51 @@
+/** Servers for the client's tests: a real one with files of its own, and one that answers as it is told. @module */
+import path from "node:path";
+import { startServer, temporaryFolder } from "../binary.ts";
+
+/** Somewhere to send requests to. */
+export interface Target extends AsyncDisposable {
+  readonly url: string;
+}
+
+/** A fibserver whose files go away with it. */
+export async function openServer(args: readonly string[] = []): Promise<Target> {
+  const folder = temporaryFolder();
+  const server = await startServer(["-f", path.join(folder.path, "cursor"), ...args]);
+  return {
+    url: server.url,
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      folder[Symbol.dispose]();
+    },
+  };
+}
+
+/** A server that gives these answers one after the other, the last of them for ever, and remembers the requests. */
+export function openScripted(...answers: (() => Response | Promise<Response>)[]): Target & {
+  readonly requests: readonly Request[];
+} {
+  const requests: Request[] = [];
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: (request) => {
+      // Bun forgets the headers of a request that was answered.
+      requests.push(
+        new Request(request.url, { method: request.method, headers: new Headers(request.headers) }),
+      );
+      return answers[Math.min(requests.length, answers.length) - 1]!();
+    },
+  });
+  return {
+    url: server.url.origin,
+    requests,
+    [Symbol.asyncDispose]: () => server.stop(true),
+  };
+}
+
+/** An address where nobody listens. */
+export async function deadUrl(): Promise<string> {
+  const server = openScripted(() => new Response());
+  await server[Symbol.asyncDispose]();
+  return server.url;
+}

@@ -1,0 +1,192 @@
+/** Tasks are created, followed, fetched and cancelled, also through connections that break. */
+import { expect, setDefaultTimeout, test } from "bun:test";
+import path from "node:path";
+import { FibClient, FibClientError, type TaskStatus } from "../../src/client/client.ts";
+import { startServer, temporaryFolder, until } from "../binary.ts";
+import reference from "../vectors/reference.json" with { type: "json" };
+import { startProxy } from "./proxy.ts";
+import { openScripted, openServer } from "./server.ts";
+
+setDefaultTimeout(120_000);
+
+const MILLION = reference.fibonacci.find(({ n }) => n === 1_000_000)!;
+
+test("Task.result() waits for the number, in each form", async () => {
+  await using server = await openServer();
+  const { tasks } = new FibClient(server.url);
+  const task = await tasks.create({ kind: "fibonacci", n: 1_000_000 });
+  expect(task.status).toMatchObject({ id: task.id, kind: "fibonacci", n: "1000000", digits: MILLION.bytes });
+  const text = await task.result({ as: "text" });
+  expect(sha256(text)).toBe(MILLION.sha256);
+  expect(task.status).toMatchObject({ state: "ready", progress: 1 });
+  expect(await new Response(await task.result({ as: "stream" })).text()).toBe(text);
+  expect(String(await (await tasks.get(task.id)).result())).toBe(text);
+});
+
+test("TasksClient.create() takes every kind", async () => {
+  await using server = await openServer();
+  const { tasks } = new FibClient(server.url);
+  expect(await (await tasks.create({ kind: "factorial", n: 20n })).result()).toBe(2_432_902_008_176_640_000n);
+  expect(await (await tasks.create({ kind: "ackermann", m: 2, n: 3 })).result()).toBe(9n);
+  const sequence = await tasks.create({ kind: "sequence", count: 5 });
+  expect(await Array.fromAsync(sequence.terms())).toEqual([0n, 1n, 1n, 2n, 3n]);
+  expect(await sequence.result({ as: "text" })).toBe("0\n1\n1\n2\n3\n");
+  const later = await tasks.create({ kind: "sequence", from: 10, count: 2n });
+  expect(await Array.fromAsync(later.terms({ as: "text" }))).toEqual(["55", "89"]);
+  const again = await tasks.create({ kind: "sequence", from: 0, count: 5 });
+  expect(again.id).toBe(sequence.id);
+});
+
+test("Task.events() tells how it is and each change until it has ended", async () => {
+  await using server = await openServer();
+  const task = await new FibClient(server.url).tasks.create({ kind: "fibonacci", n: 110_000_000 });
+  const seen: TaskStatus[] = [];
+  for await (const status of task.events()) seen.push(status);
+  const progress = seen.map((status) => status.progress);
+  expect(progress).toEqual(progress.toSorted((a, b) => a - b));
+  expect(seen.at(-1)).toMatchObject({ state: "ready", progress: 1 });
+  expect(seen.length).toBeGreaterThan(2);
+  expect(task.status).toEqual(seen.at(-1)!);
+  // One that has ended is told once.
+  expect(await Array.fromAsync(task.events())).toHaveLength(1);
+});
+
+test("Task.events() goes on behind the last event after a cut", async () => {
+  await using server = openScripted(
+    () => Response.json({ id: "a", state: "queued" }),
+    events(`retry: 1000\n\n: hello\n\n${event(0.1)}${event(0.2)}data: {"id":`),
+    events(": nothing new\r\n\r\n"),
+    events(event(1, "ready").replaceAll("\n", "\r\n")),
+  );
+  const task = await new FibClient(server.url).tasks.get("a");
+  const seen: number[] = [];
+  for await (const { progress } of task.events()) seen.push(progress);
+  expect(seen).toEqual([0.1, 0.2, 1]);
+  const ids = server.requests.map(({ headers }) => headers.get("last-event-id"));
+  expect(ids).toEqual([null, null, "0.2", "0.2"]);
+});
+
+test("Task.result() comes through connections that break again and again", async () => {
+  await using server = await openServer();
+  await using proxy = await startProxy(server.url, (connection) =>
+    connection < 5 ? { cutAfterBytes: 700 + 9973 * connection } : {},
+  );
+  const task = await new FibClient(proxy.url).tasks.create({ kind: "fibonacci", n: 1_000_000 });
+  expect(sha256(await task.result({ as: "text" }))).toBe(MILLION.sha256);
+  expect(proxy.cutCount()).toBe(5);
+});
+
+test("Task.result() waits through kill -9 and a new start of the server", async () => {
+  using folder = temporaryFolder();
+  const args = ["-f", path.join(folder.path, "cursor"), "--max-digits", "100000000"];
+  await using first = await startServer(args);
+  let url = first.url;
+  await using proxy = await startProxy(
+    () => url,
+    () => ({}),
+  );
+  const { tasks } = new FibClient(proxy.url, { retriesMax: 20 });
+  const task = await tasks.create({ kind: "fibonacci", n: 300_000_000 });
+  const result = task.result({ as: "text" });
+  await until("it runs", async () => (await tasks.get(task.id)).status.state === "running");
+  first.kill("SIGKILL");
+  await first.ended();
+  await using second = await startServer(args);
+  url = second.url;
+  const text = await result;
+  expect([text.length, text.slice(0, 9), text.slice(-9)]).toEqual([62_696_292, "531506546", "600000000"]);
+  expect(task.status).toMatchObject({ state: "ready", attempts: 2 });
+});
+
+test("Task.cancel() ends a task, and whoever waits for its result is told", async () => {
+  await using server = await openServer(["--max-digits", "1000000000"]);
+  const { tasks } = new FibClient(server.url);
+  const task = await tasks.create({ kind: "fibonacci", n: 2_000_000_000 });
+  expect(await refusal(task.result({ wait: false }))).toMatchObject({ code: "task_not_ready", status: 409 });
+  const waiting = refusal(task.result());
+  await until("it runs", async () => (await task.refresh()).state === "running");
+  const other = await tasks.get(task.id);
+  await other.cancel();
+  expect(await waiting).toMatchObject({ code: "task_cancelled" });
+  expect(await other.refresh()).toMatchObject({ state: "cancelled" });
+  expect(await refusal(other.result({ wait: false }))).toMatchObject({ status: 409 });
+  await other.cancel();
+  expect(await refusal(other.refresh())).toMatchObject({ code: "task_unknown", status: 404 });
+  expect(await refusal(other.cancel())).toMatchObject({ code: "task_unknown" });
+});
+
+test("Task.cancel() is done when the answer to it was lost", async () => {
+  await using server = openScripted(
+    () => Response.json({ id: "a", state: "running" }),
+    () => new Response("", { status: 503 }),
+    () => Response.json({ code: "task_unknown", detail: "none" }, { status: 404 }),
+  );
+  const task = await new FibClient(server.url).tasks.get("a");
+  await task.cancel();
+  expect(server.requests.map(({ method }) => method)).toEqual(["GET", "DELETE", "DELETE"]);
+});
+
+test("Task.result() says why a task has failed", async () => {
+  await using server = openScripted(() =>
+    Response.json({ id: "a", state: "failed", reason: "it is Monday" }),
+  );
+  const task = await new FibClient(server.url).tasks.get("a");
+  expect(await refusal(task.result())).toMatchObject({
+    code: "task_failed",
+    detail: expect.stringContaining("it is Monday"),
+  });
+});
+
+test("TasksClient.list() gives all tasks in order, page by page, and those in one state", async () => {
+  await using server = await openServer();
+  const { tasks } = new FibClient(server.url);
+  const ids: string[] = [];
+  for (let n = 0; n < 120; n++) ids.push((await tasks.create({ kind: "fibonacci", n })).id);
+  const listed = await Array.fromAsync(tasks.list());
+  expect(listed.map(({ id }) => id)).toEqual(ids);
+  await listed.at(-1)!.ready();
+  const after = await Array.fromAsync(tasks.list({ state: "ready", after: ids[117] }));
+  expect(after.map(({ id }) => id)).toContain(ids[119]!);
+  expect(await Array.fromAsync(tasks.list({ state: "failed" }))).toEqual([]);
+});
+
+test("an AbortSignal ends the wait for a result, and leaves the task alone", async () => {
+  await using server = await openServer(["--max-digits", "1000000000"]);
+  const { tasks } = new FibClient(server.url);
+  const task = await tasks.create({ kind: "fibonacci", n: 2_000_000_000 });
+  const abort = new AbortController();
+  const waiting = task.result({ signal: abort.signal }).catch((error: unknown) => error);
+  await until("it runs", async () => (await tasks.get(task.id)).status.state === "running");
+  abort.abort(new Error("no more"));
+  expect(await waiting).toEqual(new Error("no more"));
+  expect((await task.refresh()).state).toBe("running");
+});
+
+test("an id that is none asks for nothing else", async () => {
+  await using server = await openServer();
+  const { tasks } = new FibClient(server.url);
+  for (const id of ["../cursor", "x/result", "%2e%2e", "a b"]) {
+    expect(await refusal(tasks.get(id))).toMatchObject({ status: 404 });
+  }
+});
+
+function event(progress: number, state = "running"): string {
+  return `id: ${progress}\ndata: ${JSON.stringify({ id: "a", state, progress })}\n\n`;
+}
+
+function events(text: string): () => Response {
+  return () => new Response(text, { headers: { "content-type": "text/event-stream" } });
+}
+
+async function refusal(call: Promise<unknown>): Promise<unknown> {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(FibClientError);
+  return error;
+}
+
+function sha256(text: string): string {
+  return new Bun.CryptoHasher("sha256").update(text).digest("hex");
+}
