@@ -21,7 +21,7 @@ import {
 } from "./binary.ts";
 import reference from "./vectors/reference.json";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(240_000);
 
 const ROUND_COUNT = Math.max(8, Math.round(Number(process.env["ROUNDS"] ?? 0) / 10));
 const TASKS_A_ROUND = 24;
@@ -82,7 +82,7 @@ async function mustFinish(server: Server, id: string): Promise<Task> {
     return task.state === "ready";
   };
   // Threads that compute give way to everything else on a busy machine.
-  await until(`${id} is ready`, isReady, 100);
+  await until(`${id} is ready`, isReady, 200);
   const text = await (await fetch(`${server.url}/v1/tasks/${id}/result`)).text();
   const isRight =
     Number(task.n) === LONGEST.n
