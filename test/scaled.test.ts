@@ -168,15 +168,15 @@ withRedis("a Redis that is killed and started again has lost nothing", async () 
   const accepted: TaskView[] = [];
   let last = 0;
   for (let round = 0; round < 2; round++) {
-    let over = false;
+    const over = new AbortController();
     const clients = Array.from({ length: 4 }, async (_, client) => {
-      for (let i = 0; i < 60 && !over; i++) {
+      for (let i = 0; i < 60 && !over.signal.aborted; i++) {
         const task = await submit(server, 1 + round * 400 + client * 100 + i);
         if (task !== undefined) accepted.push(task);
       }
     });
     const mover = (async () => {
-      while (!over) {
+      while (!over.signal.aborted) {
         const response = await fetch(`${server.url}/v1/cursor/next`, { method: "POST" });
         if (response.status === 200) last = Number(((await response.json()) as { index: string }).index);
         else expect(response.status).toBe(503);
@@ -185,7 +185,7 @@ withRedis("a Redis that is killed and started again has lost nothing", async () 
     const before = accepted.length;
     await until("some are accepted", () => accepted.length > before + 20);
     await redis.crash();
-    over = true;
+    over.abort();
     await Promise.all([...clients, mover]);
     await redis.restart();
     await until("the front is ready", async () => (await fetch(`${server.url}/readyz`)).status === 200);
@@ -243,7 +243,10 @@ withRedis(
       let last = 0;
       for (let move = 0; move < 40; move++) {
         const answer = await request(client % 2 === 0 ? one : two, "next");
-        if (answer === undefined) return void unanswered++;
+        if (answer === undefined) {
+          unanswered++;
+          return;
+        }
         expect(answer.index).toBeGreaterThan(last);
         last = answer.index;
         seen.push(last);

@@ -142,7 +142,7 @@ withRedis("what the queue brings twice is done once, and what is unknown is drop
     "the queue is empty",
     async () => (await redis.cli("KEYS", "fibserver:queue:long:*-*")) === "\n",
   );
-  expect(await tasks.find(task.id)).toEqual(ready!);
+  expect(await tasks.find(task.id)).toEqual(ready);
   expect(await tasks.find(keys[1]!)).toBeUndefined();
   await queue.close();
   await executor.close();
