@@ -87,11 +87,14 @@ node_modules/.ready: package.json bun.lock $(BUN_READY)
 	$(BUN) install --frozen-lockfile
 	touch $@
 
-# The registry's package ships the binary itself, so no install script has to run.
+# The registry's packages ship the binary itself, so no install script has to run; more than one may fit
+# the machine (glibc and musl), so the one that runs is taken.
 .bun/bun: package.json
 	rm -rf .bun
 	mkdir .bun
 	if command -v npm >/dev/null; \
 	then npm install --prefix .bun --no-save --no-audit --no-fund --ignore-scripts bun@$(BUN_VERSION); \
 	else echo '{}' >.bun/package.json && cd .bun && bun add --ignore-scripts bun@$(BUN_VERSION); fi
-	ln -s node_modules/@oven/bun-*/bin/bun $@
+	cd .bun && for bun in node_modules/@oven/bun-*/bin/bun; \
+	do if "$$bun" --version >/dev/null 2>&1; then ln -s "$$bun" bun; break; fi; done
+	test "$$($@ --version)" = $(BUN_VERSION)

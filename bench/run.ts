@@ -14,6 +14,7 @@ const QUESTIONS: Record<string, () => Promise<Question>> = {
   sequence: async () => (await import("./sequence.ts")).benchSequence,
   streams: async () => (await import("./streams.ts")).benchStreams,
   latency: async () => (await import("./streams.ts")).benchLatency,
+  tasks: async () => (await import("./tasks.ts")).benchTasks,
   redis: async () => (await import("./redis.ts")).benchRedis,
   record: async () => (await import("./record.ts")).benchRecord,
 };

@@ -24,7 +24,7 @@ import { startRedis, withRedis } from "./redis.ts";
 setDefaultTimeout(60_000);
 
 /** A task of an executor that was killed is begun again within 5 s, on a machine that has nothing else to do. */
-const RECOVERY_MS = 40_000;
+const RECOVERY_SECONDS = 40;
 
 const MANY = ["--max-index", "1000000"];
 const VALUES = fibonacciValues(1000);
@@ -90,7 +90,7 @@ async function find({ url }: Server, id: string): Promise<TaskView> {
 async function mustBeRight(server: Server, tasks: readonly TaskView[]): Promise<TaskView[]> {
   const ended: TaskView[] = [];
   for (const { id, n } of tasks) {
-    await until(`F(${n}) is ready`, async () => (await find(server, id)).state === "ready", RECOVERY_MS);
+    await until(`F(${n}) is ready`, async () => (await find(server, id)).state === "ready", RECOVERY_SECONDS);
     const text = (route: string) => fetch(`${server.url}${route}`).then((response) => response.text());
     const result = await text(`/v1/tasks/${id}/result?format=text`);
     const expected = VALUES[Number(n)] ?? (await text(`/v1/fibonacci/${n}?format=text`));
@@ -132,7 +132,7 @@ withRedis("executors that are killed while they work lose no task, and none is d
   await using last = await startWorker(redis.url);
   const isAgain = async ({ id }: TaskView) => (await find(server, id)).attempts > 1;
   const either = async () => (await Promise.all(stuck.map(isAgain))).includes(true);
-  await until("a task whose executor was killed is begun again", either, RECOVERY_MS);
+  await until("a task whose executor was killed is begun again", either, RECOVERY_SECONDS);
   for (const { id } of stuck) await fetch(`${server.url}/v1/tasks/${id}`, { method: "DELETE" });
   const ended = await mustBeRight(server, accepted);
   expect(ended.length).toBe(155);

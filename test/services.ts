@@ -24,6 +24,8 @@ interface Options extends Pick<
   readonly earlierTermsMax: number;
   readonly resultBytesMax: number;
   readonly tasks: Partial<TaskLimits>;
+  /** Computes in the place of the pool. */
+  readonly run: Pool["run"];
 }
 
 /** Opens an app with a cursor and a pool of its own. */
@@ -33,7 +35,10 @@ export async function openServices(options: Partial<Options> = {}) {
   const opened = await openCursor(file, { indexMax, lockTimeoutMs });
   const pool = new Pool({ threads: options.computationsMax ?? 1, queueMax: options.queueMax ?? 64 });
   onTestFinished(() => pool.close());
-  const results = new CountedResults(pool, options.resultBytesMax ?? LIMITS.resultBytesMax);
+  const results = new CountedResults(
+    options.run ? { run: options.run } : pool,
+    options.resultBytesMax ?? LIMITS.resultBytesMax,
+  );
   const streams = new Streams(options.streamsMax ?? 256);
   const bugs: unknown[] = [];
   const stopping = new AbortController();

@@ -29,7 +29,7 @@ export const fact = defineCommand({
     const n = parseInteger(args.n, "N", 0, FACTORIAL_MAX);
     const number: Printable = {
       name: `${n}!`,
-      given: { n: args.n },
+      given: { n: String(n) },
       digitsExpected: Number(factorialDigits(BigInt(n))),
       memoryBytes: factorialMemoryBytes(n),
       compute: (options) => factorial(n, options),
@@ -52,7 +52,7 @@ export const ack = defineCommand({
     const digitsExpected = Number(ackermannDigits(m, n));
     const number: Printable = {
       name: `A(${m},${n})`,
-      given: { m: args.m, n: args.n },
+      given: { m: String(m), n: String(n) },
       digitsExpected,
       memoryBytes: 4 * digitsExpected,
       compute: () => ackermann(m, n),

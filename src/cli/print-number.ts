@@ -7,7 +7,7 @@ import type { ComputeOptions, Digits } from "../numbers/decimal.ts";
 import { LOG10_PHI } from "../numbers/digits.ts";
 import { fibonacci, fibonacciMemoryBytes } from "../numbers/fibonacci.ts";
 import { openProgress } from "./progress.ts";
-import { checkMemory, writeResult } from "./result.ts";
+import { checkMemory, checkOutput, writeResult } from "./result.ts";
 
 /** Beyond it the memory of any machine ends. */
 const FIBONACCI_INDEX_MAX = 20_000_000_000;
@@ -38,6 +38,7 @@ export interface Printable {
  */
 export async function printNumber(number: Printable, { out, json }: PrintOptions): Promise<void> {
   const { name, given, digitsExpected, memoryBytes, compute } = number;
+  checkOutput(out);
   checkMemory(name, memoryBytes);
   const progress = digitsExpected < PROGRESS_DIGITS_MIN ? undefined : await openProgress(name);
   const digits = compute({ onProgress: progress?.update, borrow: true });
@@ -60,7 +61,7 @@ export async function printFibonacci(text: string, options: PrintOptions): Promi
   const n = parseInteger(text, "N", 0, FIBONACCI_INDEX_MAX);
   const number: Printable = {
     name: `F(${n})`,
-    given: { n: text },
+    given: { n: String(n) },
     digitsExpected: n * LOG10_PHI,
     memoryBytes: fibonacciMemoryBytes(n),
     compute: (computeOptions) => fibonacci(n, computeOptions),

@@ -3,6 +3,7 @@
  * @module
  */
 import fs from "node:fs";
+import path from "node:path";
 import { FibError } from "../errors.ts";
 import { write } from "./output.ts";
 
@@ -20,9 +21,21 @@ export const RESULT_FLAGS = {
 } as const;
 
 /**
+ * Looks whether a result can go where it is to go, before hours are spent on it.
+ *
+ * @throws {@link FibError} `bad_argument`; `output_failed`.
+ */
+export function checkOutput(out: string | undefined): void {
+  if (out === undefined) return;
+  if (out === "") throw new FibError("bad_argument", "Cannot use an empty file name: -o FILE");
+  const place = filePlace(out);
+  if (place !== undefined) attempt(out, () => fs.accessSync(path.dirname(place), fs.constants.W_OK));
+}
+
+/**
  * Writes a result. A reader that has seen enough (`| head`) ends it without a word.
  *
- * @param out - The file; standard output without one.
+ * @param out - The file; standard output without one. What is no file (a pipe, a device) is written into.
  * @param produce - Calls its argument with one piece after the other, each valid for that call.
  * @throws {@link FibError} `output_failed`; a file that was begun is removed.
  */
@@ -30,28 +43,44 @@ export function writeResult(
   out: string | undefined,
   produce: (emit: (bytes: Uint8Array) => void) => void,
 ): void {
-  if (out === undefined) {
+  const place = out === undefined ? undefined : filePlace(out);
+  if (out === undefined || place === undefined) {
+    const fd = out === undefined ? STDOUT : attempt(out, () => fs.openSync(out, "w"));
     try {
-      produce((bytes) => write(STDOUT, bytes));
+      produce((bytes) => write(fd, bytes));
     } catch (error) {
       if (!isClosedPipe(error)) throw error;
     }
     return;
   }
-  const temporary = `${out}.${process.pid}.tmp`;
-  let fd: number;
-  try {
-    fd = fs.openSync(temporary, "wx");
-  } catch (error) {
-    throw new FibError("output_failed", `Cannot write ${out}: ${(error as Error).message}`, { cause: error });
-  }
+  const temporary = `${place}.${process.pid}.tmp`;
+  const fd = attempt(out, () => fs.openSync(temporary, "wx"));
   try {
     produce((bytes) => write(fd, bytes));
-    fs.closeSync(fd);
-    fs.renameSync(temporary, out);
+    attempt(out, () => {
+      fs.closeSync(fd);
+      fs.renameSync(temporary, place);
+    });
   } catch (error) {
     fs.rmSync(temporary, { force: true });
     throw error;
+  }
+}
+
+/** Where a file is replaced: what a link leads to, and not the link. undefined for what is no file. */
+function filePlace(out: string): string | undefined {
+  return attempt(out, () => {
+    const found = fs.statSync(out, { throwIfNoEntry: false });
+    if (found === undefined) return out;
+    return found.isFile() ? fs.realpathSync(out) : undefined;
+  });
+}
+
+function attempt<Value>(out: string, act: () => Value): Value {
+  try {
+    return act();
+  } catch (error) {
+    throw new FibError("output_failed", `Cannot write ${out}: ${(error as Error).message}`, { cause: error });
   }
 }
 

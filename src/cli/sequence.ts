@@ -7,7 +7,7 @@ import { parseInteger } from "../config.ts";
 import { LAYOUTS } from "../numbers/layouts.ts";
 import { openSequence, planSequence, sequenceMemoryBytes } from "../numbers/sequence.ts";
 import { usageError } from "./arguments.ts";
-import { checkMemory, RESULT_FLAGS, writeResult } from "./result.ts";
+import { checkMemory, checkOutput, RESULT_FLAGS, writeResult } from "./result.ts";
 
 const INDEX_MAX = 10_000_000_000;
 
@@ -23,6 +23,7 @@ export const seq = defineCommand({
   run({ args }) {
     const layout = args.json ? LAYOUTS.json : LAYOUTS.text;
     const plan = planSequence({ ...parseTerms(args.terms), layout });
+    checkOutput(args.out);
     checkMemory(`the terms ${args.terms}`, sequenceMemoryBytes(plan));
     writeResult(args.out, (emit) => {
       const reader = openSequence(plan);

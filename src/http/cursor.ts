@@ -31,7 +31,7 @@ export function goCursorRoutes({ cursor, valueAt }: CursorServices) {
   const answer = (outcome: Outcome) => {
     if (outcome instanceof FibError) return goError(outcome);
     const value = valueAt(outcome.index);
-    return typeof value === "string" ? goOk(value) : value.then(goOk);
+    return typeof value === "string" ? goOk(value) : value.then(goOk, goFailure);
   };
 
   const mover = (operation: "next" | "previous") => {
@@ -68,12 +68,6 @@ export function cursorRoutes({ cursor, indexMax, valueAt }: CursorServices) {
       return show(c, outcome);
     });
 
-  const conditional = (c: Context, request: CursorRequest): CursorRequest => ({
-    ...request,
-    keyDigest: keyDigest(c.req.header("idempotency-key")),
-    ifGeneration: generations(c.req.header("if-match")),
-  });
-
   const move = (c: Context, request: CursorRequest) => {
     refuseForeign(c);
     return submit(c, conditional(c, request));
@@ -101,6 +95,19 @@ export function cursorRoutes({ cursor, indexMax, valueAt }: CursorServices) {
 
 function goOk(value: string): Response {
   return new Response(goAnswer(value), GO_OK);
+}
+
+function goFailure(error: unknown): Response {
+  if (error instanceof FibError) return goError(error);
+  throw error;
+}
+
+function conditional(c: Context, request: CursorRequest): CursorRequest {
+  return {
+    ...request,
+    keyDigest: keyDigest(c.req.header("idempotency-key")),
+    ifGeneration: generations(c.req.header("if-match")),
+  };
 }
 
 function refuseForeign(c: Context): void {

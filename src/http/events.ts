@@ -68,7 +68,10 @@ function eventsOf(
       // Until there is something to say: a pull that enqueues nothing is not called again.
       while (text === "") {
         pending ??= iterator.next();
-        const result = await orHeartbeat(pending);
+        const result = await orHeartbeat(pending).catch((error: unknown) => {
+          leave();
+          throw error;
+        });
         if (result === undefined) {
           text = HEARTBEAT;
           break;

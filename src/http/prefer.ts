@@ -33,7 +33,7 @@ export async function answerAsPreferred(c: Context, tasks: TaskQueue, answers: A
   const header = c.req.header("prefer");
   if (header === undefined || c.req.raw.method !== "GET") return await answers.now();
   const { isAsync, waitSeconds } = parsePrefer(header);
-  if (!isAsync && waitSeconds === undefined) return await answers.now();
+  if (!isAsync && !waitSeconds) return await answers.now();
   const applied = [...(isAsync ? ["respond-async"] : []), ...(waitSeconds ? [`wait=${waitSeconds}`] : [])];
   const apply = (response: Response) => {
     response.headers.set("preference-applied", applied.join(", "));

@@ -14,7 +14,7 @@ import type { Pool } from "./pool.ts";
 
 /** Up to here every value is kept as text: they are what cursors mostly show, and take 1 µs to make anew. */
 const TABLE_COUNT = 128;
-/** Values from here on (400,000 digits, 3 ms) are computed on a thread, each on its own. */
+/** Values from here on (400,000 digits, 3 ms) are computed on a thread, and the last one is kept. */
 const THREAD_INDEX_MIN = 2_000_000;
 
 /** Makes the values of a cursor. One for each server. */
@@ -25,6 +25,7 @@ export class Neighbours {
   #index = Number.NaN;
   #pair: [Uint8Array, Uint8Array] = [new Uint8Array(), new Uint8Array()];
   #text = "";
+  #long: { index: number; text: Promise<string> } | undefined;
 
   constructor(pool: Pick<Pool, "run">) {
     this.#pool = pool;
@@ -53,8 +54,15 @@ export class Neighbours {
     return this.#text;
   }
 
-  async #computeOnThread(index: number): Promise<string> {
-    return textOf(await this.#pool.run({ kind: "fibonacci", n: index }));
+  #computeOnThread(index: number): Promise<string> {
+    if (this.#long?.index === index) return this.#long.text;
+    const long = { index, text: this.#pool.run({ kind: "fibonacci", n: index }).then(textOf) };
+    this.#long = long;
+    // A refusal is for those who have asked; the next one tries again.
+    long.text.catch(() => {
+      if (this.#long === long) this.#long = undefined;
+    });
+    return long.text;
   }
 }
 

@@ -50,7 +50,8 @@ export class ResultFiles {
    */
   async put(id: string, digits: Uint8Array): Promise<void> {
     const file = path.join(this.#folder, id);
-    const temporary = `${file}${TEMPORARY}`;
+    // A name of its own for each attempt: one that was given up may still be writing.
+    const temporary = `${file}.${crypto.randomUUID()}${TEMPORARY}`;
     try {
       if (fs.mkdirSync(this.#folder, { recursive: true }) !== undefined) {
         await syncFolder(path.dirname(this.#folder));
@@ -65,16 +66,15 @@ export class ResultFiles {
       await fs.promises.rename(temporary, file);
       await syncFolder(this.#folder);
     } catch (error) {
-      await this.remove(id);
+      await fs.promises.rm(temporary, { force: true }).catch(() => {});
       throw ioError("store", file, error);
     }
   }
 
   /** Removes a result if it is there; a reader that has it open goes on. */
   async remove(id: string): Promise<void> {
-    const file = path.join(this.#folder, id);
     // One that cannot be removed now is removed by the next start.
-    await Promise.allSettled([fs.promises.unlink(file), fs.promises.unlink(`${file}${TEMPORARY}`)]);
+    await fs.promises.rm(path.join(this.#folder, id), { force: true }).catch(() => {});
   }
 
   /** Opens a result. @throws {@link FibError} `tasks_io`. */

@@ -183,8 +183,12 @@ export class Session {
       finish: async (task, digits) => {
         const isLong = digits !== undefined && digits.length > ROW_BYTES_MAX;
         if (isLong) await this.#files.put(task.id, digits);
-        const isReady = await this.#finish(task, { state: "ready", digits: isLong ? undefined : digits });
-        if (isLong && !isReady) await this.#files.remove(task.id);
+        let isReady = false;
+        try {
+          isReady = await this.#finish(task, { state: "ready", digits: isLong ? undefined : digits });
+        } finally {
+          if (isLong && !isReady) await this.#files.remove(task.id);
+        }
       },
       fail: async (task, reason) => void (await this.#finish(task, { state: "failed", reason })),
       progressed: ({ id }) => {

@@ -66,11 +66,6 @@ export function isFinished(state: TaskState): boolean {
   return state !== "queued" && state !== "running";
 }
 
-/** Whether a task answers a further request for the same; failed and cancelled ones are tried anew. */
-export function isReusable(state: TaskState): boolean {
-  return state !== "failed" && state !== "cancelled";
-}
-
 /** The request as one line, the same for the same computation. */
 export function requestKey(request: TaskRequest): string {
   return [request.kind, ...Object.values(argumentsOf(request))].join(" ");

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import fs from "node:fs";
 import { openCursorFile } from "../../src/cursor/file.ts";
+import { FibError } from "../../src/errors.ts";
 import { problemOf } from "../refusal.ts";
 import { openServices } from "../services.ts";
 
@@ -116,6 +117,30 @@ describe("/api0", () => {
       }
     }
     expect(bugs).toEqual([]);
+  });
+});
+
+describe("a value that takes long", () => {
+  test("is waited for, and one that nobody can compute now is 503 in the words of each API", async () => {
+    let refused = false;
+    const { request, index } = await openApp({
+      valueAt: async (n) => {
+        if (refused) throw new FibError("overloaded", "made up");
+        return `value ${n}`;
+      },
+    });
+    expect(await (await request("GET /api0/next")).text()).toBe(`{"value":"value 1","status":"200"}`);
+    expect(await (await request("GET /v1/cursor")).json()).toEqual({ index: "1", value: "value 1" });
+    refused = true;
+    for (const target of ["current", "next"]) {
+      const response = await request(`GET /api0/${target}`);
+      expect(response.status).toBe(503);
+      expect(response.headers.get("retry-after")).toBe("1");
+      expect(await response.text()).toBe(`{"value":"-3","status":"503"}`);
+    }
+    const response = await request("GET /v1/cursor");
+    expect([response.status, (await problemOf(response)).code]).toEqual([503, "overloaded"]);
+    expect(await index()).toBe(2);
   });
 });
 

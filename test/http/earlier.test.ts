@@ -21,6 +21,8 @@ async function serve(options: Parameters<typeof openServices>[0] = {}) {
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 const TEN_THOUSAND = reference.sequences.list.find(({ count }) => count === 10_000)!;
 
+const success = (algo: string, result: string) => `{"algo":"${algo}","result":${result},"status":"success"}`;
+
 describe("the REST front", () => {
   test("GET /fib/N is the first N terms in JSON, without a space at the end", async () => {
     const { get } = await serve();
@@ -107,9 +109,6 @@ describe("the streaming service", () => {
 });
 
 describe("the math service", () => {
-  const success = (algo: string, result: string) =>
-    `{"algo":"${algo}","result":${result},"status":"success"}`;
-
   test("GET /ping and GET / answer pong", async () => {
     const { get } = await serve();
     for (const target of ["/ping", "/"]) {

@@ -57,3 +57,24 @@ test("at() computes long values on a thread, and keeps the short one beside them
   expect((await long) === expected(2_000_000)).toBe(true);
   expect((await neighbours.at(3_000_001)) === expected(3_000_001)).toBe(true);
 });
+
+test("at() computes a long value once for all who ask, and again after a failure", async () => {
+  const jobs: unknown[] = [];
+  let isBusy = false;
+  const pool = {
+    run: async (job: unknown) => {
+      jobs.push(job);
+      if (isBusy) throw new Error("made up");
+      return Buffer.from(`value ${jobs.length}`);
+    },
+  };
+  const neighbours = new Neighbours(pool);
+  const asked = Array.from({ length: 100 }, async () => neighbours.at(5_000_000));
+  expect(new Set(await Promise.all(asked))).toEqual(new Set(["value 1"]));
+  expect(await neighbours.at(5_000_000)).toBe("value 1");
+  expect(await neighbours.at(5_000_001)).toBe("value 2");
+  isBusy = true;
+  expect(await Promise.resolve(neighbours.at(5_000_002)).catch(String)).toBe("Error: made up");
+  isBusy = false;
+  expect(await neighbours.at(5_000_002)).toBe("value 4");
+});

@@ -6,7 +6,7 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
-import { fibonacciDigits } from "../../src/numbers/digits.ts";
+import { ackermannDigits, fibonacciDigits } from "../../src/numbers/digits.ts";
 import { compute, type Job } from "../../src/numbers/job.ts";
 import { LAYOUTS } from "../../src/numbers/layouts.ts";
 import { planSequence } from "../../src/numbers/sequence.ts";
@@ -25,14 +25,18 @@ export type OpenEngine = (options?: { readonly limits?: Partial<TaskLimits> }) =
 /** Generous: a busy machine is no failure. */
 const TIMEOUT_MS = 60_000;
 
-/** Is in the middle of its work, for a minute or so, whenever it is cancelled. */
-const ENDLESS = 2_000_000_000;
 /** Long enough for a thread, and for a result that is no row. */
 const LONG = 200_000;
 
 /** F(n) as a request, with its size. */
 function fibonacci(n: number): [TaskRequest, number] {
   return [{ kind: "fibonacci", n }, Number(fibonacciDigits(BigInt(n)))];
+}
+
+/** Is in the middle of its work, for a minute or so, whenever it is cancelled; and takes little memory for it. */
+function endless(which = 0): [TaskRequest, number] {
+  const n = BigInt(200_000_000 + which);
+  return [{ kind: "ackermann", m: 3n, n }, Number(ackermannDigits(3n, n))];
 }
 
 function sequence(from: number, count: number): [TaskRequest, number] {
@@ -78,336 +82,340 @@ function digitsOf(job: Job): string {
   return Buffer.from(compute(job)).toString("latin1");
 }
 
+/** A test with more time than it needs. */
+function promise(title: string, body: () => Promise<void>): void {
+  test(title, body, TIMEOUT_MS);
+}
+
 /** Runs the suite. */
 export function testContract(name: string, open: OpenEngine): void {
-  const promise = (title: string, body: () => Promise<void>) => test(title, body, TIMEOUT_MS);
+  describe(`${name}: computing`, () => testComputing(open));
+  describe(`${name}: the same twice`, () => testSameTwice(open));
+  describe(`${name}: ending`, () => testEnding(open));
+  describe(`${name}: watching`, () => testWatching(open));
+  describe(`${name}: listing`, () => testListing(open));
+  describe(`${name}: limits`, () => testLimits(open));
+  describe(`${name}: starting again`, () => testRestart(open));
+}
 
-  describe(`${name}: computing`, () => {
-    promise("create() accepts each kind of number, and it is ready with the right digits", async () => {
-      const { tasks } = await open();
-      const jobs: (Job & { digits: number })[] = [
-        { kind: "fibonacci", n: 0, digits: 1 },
-        { kind: "fibonacci", n: 100, digits: 21 },
-        { kind: "fibonacci", n: LONG, digits: 41_798 },
-        { kind: "factorial", n: 20, digits: 19 },
-        { kind: "factorial", n: 10_000, digits: 35_660 },
-        { kind: "ackermann", m: 2n, n: 10n ** 30n, digits: 31 },
-        { kind: "ackermann", m: 4n, n: 2n, digits: 19_729 },
-      ];
-      for (const { digits, ...job } of jobs) {
-        const { task, created } = await tasks.create(job as Job, digits);
-        expect(created).toBe(true);
-        expect(task).toMatchObject({ request: job, sizeBytes: digits, reason: undefined });
-        expect(task.id).toMatch(/^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[\da-f]{4}-[\da-f]{12}$/);
-        const ready = await ended(tasks, task);
-        expect(ready).toMatchObject({ id: task.id, state: "ready", progress: 1, attempts: 1 });
-        expect(ready.startedAtMs!).toBeGreaterThanOrEqual(ready.createdAtMs);
-        expect(ready.finishedAtMs!).toBeGreaterThanOrEqual(ready.startedAtMs!);
-        expect(ready.expiresAtMs!).toBeGreaterThan(ready.finishedAtMs!);
-        expect(await tasks.find(task.id)).toEqual(ready);
-        expect(await textOf(tasks, task)).toBe(digitsOf(job as Job));
-      }
-    });
-
-    promise("openResult() reads any piece of a short and of a long result", async () => {
-      const { tasks } = await open();
-      for (const n of [1000, LONG]) {
-        const { task } = await tasks.create(...fibonacci(n));
-        await ended(tasks, task);
-        const digits = digitsOf({ kind: "fibonacci", n });
-        const result = (await tasks.openResult(task.id))!;
-        expect(result.sizeBytes).toBe(digits.length);
-        for (const [start, end] of [
-          [0, 1],
-          [0, digits.length],
-          [digits.length - 1, digits.length],
-          [100, 163],
-        ] as const) {
-          const piece = await result.read(start, end);
-          expect(Buffer.from(piece).toString("latin1")).toBe(digits.slice(start, end));
-        }
-        result.close();
-      }
-    });
-
-    promise("a sequence is ready without a result: it is written when it is fetched", async () => {
-      const { tasks } = await open();
-      const { task } = await tasks.create(...sequence(0, 1000));
-      expect(await ended(tasks, task)).toMatchObject({ state: "ready", progress: 1, sizeBytes: 105_542 });
-    });
-
-    promise(
-      "a task whose result is not what was predicted fails, with the reason, and has no result",
-      async () => {
-        const { tasks } = await open();
-        for (const [n, wrong] of [
-          [100, 20],
-          [LONG, 41_797],
-        ] as const) {
-          const { task } = await tasks.create({ kind: "fibonacci", n }, wrong);
-          const failed = await ended(tasks, task);
-          expect(failed).toMatchObject({ state: "failed", reason: expect.stringContaining("predicted") });
-          expect(await tasks.openResult(task.id)).toBeUndefined();
-          expect(await tasks.find(task.id)).toEqual(failed);
-        }
-      },
-    );
-
-    promise("200 tasks that arrive at once are all computed, each once", async () => {
-      const { tasks } = await open();
-      const indices = Array.from({ length: 200 }, (_, i) => (i % 10 === 0 ? 30_000 + i : i));
-      const accepted = await Promise.all(indices.map((n) => tasks.create(...fibonacci(n))));
-      expect(new Set(accepted.map(({ task }) => task.id)).size).toBe(200);
-      const all = await Promise.all(accepted.map(({ task }) => ended(tasks, task)));
-      expect(all.filter(({ state, attempts }) => state !== "ready" || attempts !== 1)).toEqual([]);
-      for (const [i, n] of indices.entries()) {
-        expect(await textOf(tasks, all[i]!)).toBe(digitsOf({ kind: "fibonacci", n }));
-      }
-    });
-  });
-
-  describe(`${name}: the same twice`, () => {
-    promise("is one task while it waits, runs and is ready, however many ask at once", async () => {
-      const { tasks } = await open();
-      const asked = await Promise.all(Array.from({ length: 20 }, () => tasks.create(...fibonacci(LONG))));
-      expect(asked.filter(({ created }) => created).length).toBe(1);
-      expect(new Set(asked.map(({ task }) => task.id)).size).toBe(1);
-      await ended(tasks, asked[0]!.task);
-      const again = await tasks.create(...fibonacci(LONG));
-      expect(again).toMatchObject({ created: false, task: { id: asked[0]!.task.id, state: "ready" } });
-    });
-
-    promise("is another task after a failure, a cancellation, or when the first was forgotten", async () => {
-      const { tasks } = await open();
-      const { task: failing } = await tasks.create({ kind: "fibonacci", n: 100 }, 20);
-      await ended(tasks, failing);
-      const { task: first, created } = await tasks.create(...fibonacci(100));
+function testComputing(open: OpenEngine): void {
+  promise("create() accepts each kind of number, and it is ready with the right digits", async () => {
+    const { tasks } = await open();
+    const jobs: (Job & { digits: number })[] = [
+      { kind: "fibonacci", n: 0, digits: 1 },
+      { kind: "fibonacci", n: 100, digits: 21 },
+      { kind: "fibonacci", n: LONG, digits: 41_798 },
+      { kind: "factorial", n: 20, digits: 19 },
+      { kind: "factorial", n: 10_000, digits: 35_660 },
+      { kind: "ackermann", m: 2n, n: 10n ** 30n, digits: 31 },
+      { kind: "ackermann", m: 4n, n: 2n, digits: 19_729 },
+    ];
+    for (const { digits, ...job } of jobs) {
+      const { task, created } = await tasks.create(job, digits);
       expect(created).toBe(true);
-      await ended(tasks, first);
-      await tasks.remove(first.id);
-      const { task: second } = await tasks.create(...fibonacci(100));
-      const { task: endless } = await tasks.create(...fibonacci(ENDLESS));
-      await tasks.remove(endless.id);
-      const { task: another } = await tasks.create(...fibonacci(ENDLESS));
-      await tasks.remove(another.id);
-      expect(new Set([failing, first, second, endless, another].map(({ id }) => id)).size).toBe(5);
-    });
-
-    promise("kinds and arguments tell tasks apart", async () => {
-      const { tasks } = await open();
-      const requests: [TaskRequest, number][] = [
-        [{ kind: "fibonacci", n: 3 }, 1],
-        [{ kind: "factorial", n: 3 }, 1],
-        [{ kind: "ackermann", m: 1n, n: 3n }, 1],
-        [{ kind: "ackermann", m: 3n, n: 1n }, 2],
-        sequence(1, 3),
-        sequence(3, 1),
-      ];
-      const made = await Promise.all(requests.map((request) => tasks.create(...request)));
-      expect(made.every(({ created }) => created)).toBe(true);
-    });
+      expect(task).toMatchObject({ request: job, sizeBytes: digits, reason: undefined });
+      expect(task.id).toMatch(/^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[\da-f]{4}-[\da-f]{12}$/);
+      const ready = await ended(tasks, task);
+      expect(ready).toMatchObject({ id: task.id, state: "ready", progress: 1, attempts: 1 });
+      expect(ready.startedAtMs!).toBeGreaterThanOrEqual(ready.createdAtMs);
+      expect(ready.finishedAtMs!).toBeGreaterThanOrEqual(ready.startedAtMs!);
+      expect(ready.expiresAtMs!).toBeGreaterThan(ready.finishedAtMs!);
+      expect(await tasks.find(task.id)).toEqual(ready);
+      expect(await textOf(tasks, task)).toBe(digitsOf(job as Job));
+    }
   });
 
-  describe(`${name}: ending`, () => {
-    promise("remove() cancels a task that runs, tells who watches, and its slot is free again", async () => {
-      const { tasks } = await open();
-      const { task } = await tasks.create(...fibonacci(ENDLESS));
-      const { task: next } = await tasks.create(...fibonacci(LONG));
-      await running(tasks, task);
-      const watched = statesOf(tasks, task.id);
-      expect(await tasks.remove(task.id)).toMatchObject({
-        outcome: "cancelled",
-        task: { id: task.id, state: "cancelled" },
-      });
-      expect((await watched).at(-1)).toMatchObject({ state: "cancelled" });
-      expect((await ended(tasks, next)).state).toBe("ready");
-      expect(await tasks.openResult(task.id)).toBeUndefined();
-      expect(await tasks.find(task.id)).toMatchObject({ state: "cancelled" });
-    });
-
-    promise("remove() cancels a task that waits, and it never runs", async () => {
-      const { tasks } = await open();
-      const { task: blocking } = await tasks.create(...fibonacci(ENDLESS));
-      await running(tasks, blocking);
-      const { task: waiting } = await tasks.create(...fibonacci(LONG));
-      expect((await tasks.remove(waiting.id))?.outcome).toBe("cancelled");
-      await tasks.remove(blocking.id);
-      const { task: last } = await tasks.create(...fibonacci(LONG + 1));
-      await ended(tasks, last);
-      expect(await tasks.find(waiting.id)).toMatchObject({ state: "cancelled", attempts: 0 });
-    });
-
-    promise("remove() forgets a finished task with its result, and knows no others", async () => {
-      const { tasks } = await open();
-      for (const n of [100, LONG]) {
-        const { task } = await tasks.create(...fibonacci(n));
-        await ended(tasks, task);
-        expect((await tasks.remove(task.id))?.outcome).toBe("forgotten");
-        expect(await tasks.find(task.id)).toBeUndefined();
-        expect(await tasks.openResult(task.id)).toBeUndefined();
-        expect(await tasks.remove(task.id)).toBeUndefined();
-      }
-      expect(await tasks.list({ limit: 10 })).toEqual([]);
-    });
-
-    promise("an id that was never given is not found by anything", async () => {
-      const { tasks } = await open();
-      await tasks.create(...fibonacci(1));
-      for (const id of ["", "abc", Bun.randomUUIDv7(), "../../etc/passwd", "a".repeat(10_000)]) {
-        expect(await tasks.find(id)).toBeUndefined();
-        expect(await tasks.remove(id)).toBeUndefined();
-        expect(await tasks.openResult(id)).toBeUndefined();
-        expect(await statesOf(tasks, id)).toEqual([]);
-      }
-    });
-  });
-
-  describe(`${name}: watching`, () => {
-    promise("watch() tells states in their order, with progress that grows, and ends", async () => {
-      const { tasks } = await open();
-      const { task } = await tasks.create(...fibonacci(40_000_000));
-      const states = await statesOf(tasks, task.id);
-      const order = ["queued", "running", "ready"];
-      expect(states.map(({ state }) => order.indexOf(state))).toEqual(
-        states.map(({ state }) => order.indexOf(state)).toSorted(),
-      );
-      expect(states.at(-1)).toMatchObject({ state: "ready", progress: 1 });
-      const progress = states.map((state) => state.progress);
-      expect(progress).toEqual(progress.toSorted((a, b) => a - b));
-      expect(progress.some((fraction) => fraction > 0 && fraction < 1)).toBe(true);
-    });
-
-    promise("watch() ends with its signal, before and in the middle, and without an error", async () => {
-      const { tasks } = await open();
-      const { task } = await tasks.create(...fibonacci(ENDLESS));
-      expect(await Array.fromAsync(tasks.watch(task.id, AbortSignal.abort()))).toEqual([]);
-      const controller = new AbortController();
-      for await (const { state } of tasks.watch(task.id, controller.signal)) {
-        if (state === "running") controller.abort();
-      }
-      expect(controller.signal.aborted).toBe(true);
-      await tasks.remove(task.id);
-    });
-
-    promise("watch() of a finished task tells that, and ends; many may watch one", async () => {
-      const { tasks } = await open();
-      const { task } = await tasks.create(...fibonacci(LONG));
-      const many = await Promise.all(Array.from({ length: 50 }, () => ended(tasks, task)));
-      expect(new Set(many.map(({ state }) => state))).toEqual(new Set(["ready"]));
-      expect((await statesOf(tasks, task.id)).length).toBe(1);
-    });
-  });
-
-  describe(`${name}: listing`, () => {
-    promise("list() has all in the order of creation, by state, and page by page", async () => {
-      const { tasks } = await open();
-      expect(await tasks.list({ limit: 10 })).toEqual([]);
-      const made: Task[] = [];
-      for (let n = 0; n < 25; n++) made.push((await tasks.create(...fibonacci(n))).task);
-      await Promise.all(made.map((task) => ended(tasks, task)));
-      const { task: endless } = await tasks.create(...fibonacci(ENDLESS));
-      await running(tasks, endless);
-      const ids = [...made, endless].map(({ id }) => id);
-
-      const pages: string[][] = [];
-      for (let after: string | undefined; pages.at(-1)?.length !== 0; after = pages.at(-1)!.at(-1)) {
-        pages.push((await tasks.list({ limit: 10, after })).map(({ id }) => id));
-      }
-      expect(pages.map((page) => page.length)).toEqual([10, 10, 6, 0]);
-      expect(pages.flat()).toEqual(ids);
-      expect((await tasks.list({ limit: 5, state: "ready" })).map(({ id }) => id)).toEqual(ids.slice(0, 5));
-      expect((await tasks.list({ limit: 5, state: "running" })).map(({ id }) => id)).toEqual([endless.id]);
-      const rest = await tasks.list({ limit: 100, state: "ready", after: ids[19] });
-      expect(rest.map(({ id }) => id)).toEqual(ids.slice(20, 25));
-      expect(await tasks.list({ limit: 5, state: "failed" })).toEqual([]);
-      await tasks.remove(endless.id);
-    });
-  });
-
-  describe(`${name}: limits`, () => {
-    promise("more tasks than may wait or run are refused, and finished ones do not count", async () => {
-      const { tasks } = await open({ limits: { tasksMax: 3 } });
-      for (let n = 0; n < 5; n++) await ended(tasks, (await tasks.create(...fibonacci(n))).task);
-      const made: Task[] = [];
-      for (let i = 0; i < 3; i++) made.push((await tasks.create(...fibonacci(ENDLESS + i))).task);
-      expect((await rejected(tasks.create(...fibonacci(ENDLESS + 9)))).code).toBe("too_many_tasks");
-      // The one that is there is no further one.
-      expect((await tasks.create(...fibonacci(ENDLESS))).created).toBe(false);
-      await tasks.remove(made[2]!.id);
-      expect((await tasks.create(...fibonacci(ENDLESS + 9))).created).toBe(true);
-      for (const { id } of await tasks.list({ limit: 100 })) await tasks.remove(id);
-    });
-
-    promise("a finished task expires with its result, and asking again computes again", async () => {
-      const { tasks } = await open({ limits: { resultTtlMs: 300 } });
-      const { task } = await tasks.create(...fibonacci(LONG));
+  promise("openResult() reads any piece of a short and of a long result", async () => {
+    const { tasks } = await open();
+    for (const n of [1000, LONG]) {
+      const { task } = await tasks.create(...fibonacci(n));
       await ended(tasks, task);
-      await until("it has expired", async () => (await tasks.find(task.id)) === undefined);
-      expect(await tasks.openResult(task.id)).toBeUndefined();
-      expect(await tasks.list({ limit: 10 })).toEqual([]);
-      const again = await tasks.create(...fibonacci(LONG));
-      expect(again.created).toBe(true);
-      expect(again.task.id).not.toBe(task.id);
-    });
-
-    promise("results that take too much room push out the oldest, not the newest", async () => {
-      const { tasks } = await open({ limits: { resultBytesMax: 130_000 } });
-      const made: Task[] = [];
-      // Each has some 41,800 digits: three have room.
-      for (let i = 0; i < 5; i++) {
-        const { task } = await tasks.create(...fibonacci(LONG + i));
-        made.push(await ended(tasks, task));
+      const digits = digitsOf({ kind: "fibonacci", n });
+      const result = (await tasks.openResult(task.id))!;
+      expect(result.sizeBytes).toBe(digits.length);
+      for (const [start, end] of [
+        [0, 1],
+        [0, digits.length],
+        [digits.length - 1, digits.length],
+        [100, 163],
+      ] as const) {
+        const piece = await result.read(start, end);
+        expect(Buffer.from(piece).toString("latin1")).toBe(digits.slice(start, end));
       }
-      await until("the oldest are gone", async () => (await tasks.list({ limit: 10 })).length === 3);
-      expect((await tasks.list({ limit: 10 })).map(({ id }) => id)).toEqual(
-        made.slice(2).map(({ id }) => id),
-      );
-      expect(await textOf(tasks, made[4]!)).toBe(digitsOf({ kind: "fibonacci", n: LONG + 4 }));
-      expect((await rejected(tasks.create(...fibonacci(10 * LONG)))).code).toBe("result_too_large");
-    });
+      result.close();
+    }
   });
 
-  describe(`${name}: starting again`, () => {
-    promise(
-      "what was ready is there, with its result; what waited or ran is computed to the end",
-      async () => {
-        const { tasks, reopen } = await open();
-        const done: Task[] = [];
-        for (const n of [100, LONG])
-          done.push(await ended(tasks, (await tasks.create(...fibonacci(n))).task));
-        const { task: slow } = await tasks.create(...fibonacci(60_000_000));
-        await running(tasks, slow);
-        const { task: waiting } = await tasks.create(...fibonacci(LONG + 1));
-        const again = await reopen();
-        for (const task of done) {
-          expect(await again.find(task.id)).toEqual(task);
-          expect(await textOf(again, task)).toBe(digitsOf(task.request as Job));
-        }
-        // Stopped in order: that was no failed attempt.
-        expect(await ended(again, slow)).toMatchObject({ state: "ready", attempts: 1 });
-        expect(await ended(again, waiting)).toMatchObject({ state: "ready", attempts: 1 });
-        expect(await textOf(again, waiting)).toBe(digitsOf({ kind: "fibonacci", n: LONG + 1 }));
-        expect((await again.create(...fibonacci(LONG))).created).toBe(false);
-      },
-    );
+  promise("a sequence is ready without a result: it is written when it is fetched", async () => {
+    const { tasks } = await open();
+    const { task } = await tasks.create(...sequence(0, 1000));
+    expect(await ended(tasks, task)).toMatchObject({ state: "ready", progress: 1, sizeBytes: 105_542 });
+  });
 
-    promise("what was cancelled or has failed stays so", async () => {
-      const { tasks, reopen } = await open();
-      const { task: failed } = await tasks.create({ kind: "fibonacci", n: 100 }, 20);
-      await ended(tasks, failed);
-      const { task: cancelled } = await tasks.create(...fibonacci(ENDLESS));
-      await running(tasks, cancelled);
-      await tasks.remove(cancelled.id);
-      const again = await reopen();
-      expect((await again.find(failed.id))?.state).toBe("failed");
-      expect((await again.find(cancelled.id))?.state).toBe("cancelled");
-    });
-
-    promise("close() refuses what comes after it", async () => {
+  promise(
+    "a task whose result is not what was predicted fails, with the reason, and has no result",
+    async () => {
       const { tasks } = await open();
-      await tasks.create(...fibonacci(1));
-      await tasks.close();
-      expect((await rejected(tasks.create(...fibonacci(2)))).code).toBe("overloaded");
+      for (const [n, wrong] of [
+        [100, 20],
+        [LONG, 41_797],
+      ] as const) {
+        const { task } = await tasks.create({ kind: "fibonacci", n }, wrong);
+        const failed = await ended(tasks, task);
+        expect(failed).toMatchObject({ state: "failed", reason: expect.stringContaining("predicted") });
+        expect(await tasks.openResult(task.id)).toBeUndefined();
+        expect(await tasks.find(task.id)).toEqual(failed);
+      }
+    },
+  );
+
+  promise("200 tasks that arrive at once are all computed, each once", async () => {
+    const { tasks } = await open();
+    const indices = Array.from({ length: 200 }, (_, i) => (i % 10 === 0 ? 30_000 + i : i));
+    const accepted = await Promise.all(indices.map((n) => tasks.create(...fibonacci(n))));
+    expect(new Set(accepted.map(({ task }) => task.id)).size).toBe(200);
+    const all = await Promise.all(accepted.map(({ task }) => ended(tasks, task)));
+    expect(all.filter(({ state, attempts }) => state !== "ready" || attempts !== 1)).toEqual([]);
+    for (const [i, n] of indices.entries()) {
+      expect(await textOf(tasks, all[i]!)).toBe(digitsOf({ kind: "fibonacci", n }));
+    }
+  });
+}
+
+function testSameTwice(open: OpenEngine): void {
+  promise("is one task while it waits, runs and is ready, however many ask at once", async () => {
+    const { tasks } = await open();
+    const asked = await Promise.all(Array.from({ length: 20 }, () => tasks.create(...fibonacci(LONG))));
+    expect(asked.filter(({ created }) => created).length).toBe(1);
+    expect(new Set(asked.map(({ task }) => task.id)).size).toBe(1);
+    await ended(tasks, asked[0]!.task);
+    const again = await tasks.create(...fibonacci(LONG));
+    expect(again).toMatchObject({ created: false, task: { id: asked[0]!.task.id, state: "ready" } });
+  });
+
+  promise("is another task after a failure, a cancellation, or when the first was forgotten", async () => {
+    const { tasks } = await open();
+    const { task: failing } = await tasks.create({ kind: "fibonacci", n: 100 }, 20);
+    await ended(tasks, failing);
+    const { task: first, created } = await tasks.create(...fibonacci(100));
+    expect(created).toBe(true);
+    await ended(tasks, first);
+    await tasks.remove(first.id);
+    const { task: second } = await tasks.create(...fibonacci(100));
+    const { task: long } = await tasks.create(...endless());
+    await tasks.remove(long.id);
+    const { task: another } = await tasks.create(...endless());
+    await tasks.remove(another.id);
+    expect(new Set([failing, first, second, long, another].map(({ id }) => id)).size).toBe(5);
+  });
+
+  promise("kinds and arguments tell tasks apart", async () => {
+    const { tasks } = await open();
+    const requests: [TaskRequest, number][] = [
+      [{ kind: "fibonacci", n: 3 }, 1],
+      [{ kind: "factorial", n: 3 }, 1],
+      [{ kind: "ackermann", m: 1n, n: 3n }, 1],
+      [{ kind: "ackermann", m: 3n, n: 1n }, 2],
+      sequence(1, 3),
+      sequence(3, 1),
+    ];
+    const made = await Promise.all(requests.map((request) => tasks.create(...request)));
+    expect(made.every(({ created }) => created)).toBe(true);
+  });
+}
+
+function testEnding(open: OpenEngine): void {
+  promise("remove() cancels a task that runs, tells who watches, and its slot is free again", async () => {
+    const { tasks } = await open();
+    const { task } = await tasks.create(...endless());
+    const { task: next } = await tasks.create(...fibonacci(LONG));
+    await running(tasks, task);
+    const watched = statesOf(tasks, task.id);
+    expect(await tasks.remove(task.id)).toMatchObject({
+      outcome: "cancelled",
+      task: { id: task.id, state: "cancelled" },
     });
+    expect((await watched).at(-1)).toMatchObject({ state: "cancelled" });
+    expect((await ended(tasks, next)).state).toBe("ready");
+    expect(await tasks.openResult(task.id)).toBeUndefined();
+    expect(await tasks.find(task.id)).toMatchObject({ state: "cancelled" });
+  });
+
+  promise("remove() cancels a task that waits, and it never runs", async () => {
+    const { tasks } = await open();
+    const { task: blocking } = await tasks.create(...endless());
+    await running(tasks, blocking);
+    const { task: waiting } = await tasks.create(...fibonacci(LONG));
+    expect((await tasks.remove(waiting.id))?.outcome).toBe("cancelled");
+    await tasks.remove(blocking.id);
+    const { task: last } = await tasks.create(...fibonacci(LONG + 1));
+    await ended(tasks, last);
+    expect(await tasks.find(waiting.id)).toMatchObject({ state: "cancelled", attempts: 0 });
+  });
+
+  promise("remove() forgets a finished task with its result, and knows no others", async () => {
+    const { tasks } = await open();
+    for (const n of [100, LONG]) {
+      const { task } = await tasks.create(...fibonacci(n));
+      await ended(tasks, task);
+      expect((await tasks.remove(task.id))?.outcome).toBe("forgotten");
+      expect(await tasks.find(task.id)).toBeUndefined();
+      expect(await tasks.openResult(task.id)).toBeUndefined();
+      expect(await tasks.remove(task.id)).toBeUndefined();
+    }
+    expect(await tasks.list({ limit: 10 })).toEqual([]);
+  });
+
+  promise("an id that was never given is not found by anything", async () => {
+    const { tasks } = await open();
+    await tasks.create(...fibonacci(1));
+    for (const id of ["", "abc", Bun.randomUUIDv7(), "../../etc/passwd", "a".repeat(10_000)]) {
+      expect(await tasks.find(id)).toBeUndefined();
+      expect(await tasks.remove(id)).toBeUndefined();
+      expect(await tasks.openResult(id)).toBeUndefined();
+      expect(await statesOf(tasks, id)).toEqual([]);
+    }
+  });
+}
+
+function testWatching(open: OpenEngine): void {
+  promise("watch() tells states in their order, with progress that grows, and ends", async () => {
+    const { tasks } = await open();
+    const { task } = await tasks.create(...fibonacci(100_000_000));
+    const states = await statesOf(tasks, task.id);
+    const order = ["queued", "running", "ready"];
+    const steps = states.map(({ state }) => order.indexOf(state));
+    expect(steps).toEqual(steps.toSorted((a, b) => a - b));
+    expect(states.at(-1)).toMatchObject({ state: "ready", progress: 1 });
+    const progress = states.map((state) => state.progress);
+    expect(progress).toEqual(progress.toSorted((a, b) => a - b));
+    expect(progress.some((fraction) => fraction > 0 && fraction < 1)).toBe(true);
+  });
+
+  promise("watch() ends with its signal, before and in the middle, and without an error", async () => {
+    const { tasks } = await open();
+    const { task } = await tasks.create(...endless());
+    expect(await Array.fromAsync(tasks.watch(task.id, AbortSignal.abort()))).toEqual([]);
+    const controller = new AbortController();
+    for await (const { state } of tasks.watch(task.id, controller.signal)) {
+      if (state === "running") controller.abort();
+    }
+    expect(controller.signal.aborted).toBe(true);
+    await tasks.remove(task.id);
+  });
+
+  promise("watch() of a finished task tells that, and ends; many may watch one", async () => {
+    const { tasks } = await open();
+    const { task } = await tasks.create(...fibonacci(LONG));
+    const many = await Promise.all(Array.from({ length: 50 }, () => ended(tasks, task)));
+    expect(new Set(many.map(({ state }) => state))).toEqual(new Set(["ready"]));
+    expect((await statesOf(tasks, task.id)).length).toBe(1);
+  });
+}
+
+function testListing(open: OpenEngine): void {
+  promise("list() has all in the order of creation, by state, and page by page", async () => {
+    const { tasks } = await open();
+    expect(await tasks.list({ limit: 10 })).toEqual([]);
+    const made: Task[] = [];
+    for (let n = 0; n < 25; n++) made.push((await tasks.create(...fibonacci(n))).task);
+    await Promise.all(made.map((task) => ended(tasks, task)));
+    const { task: long } = await tasks.create(...endless());
+    await running(tasks, long);
+    const ids = [...made, long].map(({ id }) => id);
+
+    const pages: string[][] = [];
+    for (let after: string | undefined; pages.at(-1)?.length !== 0; after = pages.at(-1)!.at(-1)) {
+      pages.push((await tasks.list({ limit: 10, after })).map(({ id }) => id));
+    }
+    expect(pages.map((page) => page.length)).toEqual([10, 10, 6, 0]);
+    expect(pages.flat()).toEqual(ids);
+    expect((await tasks.list({ limit: 5, state: "ready" })).map(({ id }) => id)).toEqual(ids.slice(0, 5));
+    expect((await tasks.list({ limit: 5, state: "running" })).map(({ id }) => id)).toEqual([long.id]);
+    const rest = await tasks.list({ limit: 100, state: "ready", after: ids[19] });
+    expect(rest.map(({ id }) => id)).toEqual(ids.slice(20, 25));
+    expect(await tasks.list({ limit: 5, state: "failed" })).toEqual([]);
+    await tasks.remove(long.id);
+  });
+}
+
+function testLimits(open: OpenEngine): void {
+  promise("more tasks than may wait or run are refused, and finished ones do not count", async () => {
+    const { tasks } = await open({ limits: { tasksMax: 3 } });
+    for (let n = 0; n < 5; n++) await ended(tasks, (await tasks.create(...fibonacci(n))).task);
+    const made: Task[] = [];
+    for (let i = 0; i < 3; i++) made.push((await tasks.create(...endless(i))).task);
+    expect((await rejected(tasks.create(...endless(9)))).code).toBe("too_many_tasks");
+    // The one that is there is no further one.
+    expect((await tasks.create(...endless())).created).toBe(false);
+    await tasks.remove(made[2]!.id);
+    expect((await tasks.create(...endless(9))).created).toBe(true);
+    for (const { id } of await tasks.list({ limit: 100 })) await tasks.remove(id);
+  });
+
+  promise("a finished task expires with its result, and asking again computes again", async () => {
+    const { tasks } = await open({ limits: { resultTtlMs: 2000 } });
+    const { task } = await tasks.create(...fibonacci(LONG));
+    await ended(tasks, task);
+    await until("it has expired", async () => (await tasks.find(task.id)) === undefined);
+    expect(await tasks.openResult(task.id)).toBeUndefined();
+    expect(await tasks.list({ limit: 10 })).toEqual([]);
+    const again = await tasks.create(...fibonacci(LONG));
+    expect(again.created).toBe(true);
+    expect(again.task.id).not.toBe(task.id);
+  });
+
+  promise("results that take too much room push out the oldest, not the newest", async () => {
+    const { tasks } = await open({ limits: { resultBytesMax: 130_000 } });
+    const made: Task[] = [];
+    // Each has some 41,800 digits: three have room.
+    for (let i = 0; i < 5; i++) {
+      const { task } = await tasks.create(...fibonacci(LONG + i));
+      made.push(await ended(tasks, task));
+    }
+    await until("the oldest are gone", async () => (await tasks.list({ limit: 10 })).length === 3);
+    expect((await tasks.list({ limit: 10 })).map(({ id }) => id)).toEqual(made.slice(2).map(({ id }) => id));
+    expect(await textOf(tasks, made[4]!)).toBe(digitsOf({ kind: "fibonacci", n: LONG + 4 }));
+    expect((await rejected(tasks.create(...fibonacci(10 * LONG)))).code).toBe("result_too_large");
+  });
+}
+
+function testRestart(open: OpenEngine): void {
+  promise("what was ready is there, with its result; what waited or ran is computed to the end", async () => {
+    const { tasks, reopen } = await open();
+    const done: Task[] = [];
+    for (const n of [100, LONG]) done.push(await ended(tasks, (await tasks.create(...fibonacci(n))).task));
+    const { task: slow } = await tasks.create(...fibonacci(60_000_000));
+    await running(tasks, slow);
+    const { task: waiting } = await tasks.create(...fibonacci(LONG + 1));
+    const again = await reopen();
+    for (const task of done) {
+      expect(await again.find(task.id)).toEqual(task);
+      expect(await textOf(again, task)).toBe(digitsOf(task.request as Job));
+    }
+    // Stopped in order: that was no failed attempt.
+    expect(await ended(again, slow)).toMatchObject({ state: "ready", attempts: 1 });
+    expect(await ended(again, waiting)).toMatchObject({ state: "ready", attempts: 1 });
+    expect(await textOf(again, waiting)).toBe(digitsOf({ kind: "fibonacci", n: LONG + 1 }));
+    expect((await again.create(...fibonacci(LONG))).created).toBe(false);
+  });
+
+  promise("what was cancelled or has failed stays so", async () => {
+    const { tasks, reopen } = await open();
+    const { task: failed } = await tasks.create({ kind: "fibonacci", n: 100 }, 20);
+    await ended(tasks, failed);
+    const { task: cancelled } = await tasks.create(...endless());
+    await running(tasks, cancelled);
+    await tasks.remove(cancelled.id);
+    const again = await reopen();
+    expect((await again.find(failed.id))?.state).toBe("failed");
+    expect((await again.find(cancelled.id))?.state).toBe("cancelled");
+  });
+
+  promise("close() refuses what comes after it", async () => {
+    const { tasks } = await open();
+    await tasks.create(...fibonacci(1));
+    await tasks.close();
+    expect((await rejected(tasks.create(...fibonacci(2)))).code).toBe("overloaded");
   });
 }
