@@ -279,8 +279,8 @@ withRedis("a task that is cancelled stops on another machine, and its slot is fr
   const response = await fetch(`${server.url}/v1/tasks/${endless.id}`, { method: "DELETE" });
   expect(response.ok).toBe(true);
   await mustBeRight(server, [next]);
-  // A second is what is aimed at; a machine that is busy with other tests gets more.
-  expect(performance.now() - startMs).toBeLessThan(5000);
+  // A tenth of a second where nothing else runs; uncancelled it would compute for a minute.
+  expect(performance.now() - startMs).toBeLessThan(20_000);
   // What an executor that is asked to end gives back, another has at once.
   const given = await mustSubmit(server, ENDLESS + 1);
   await until("it runs", async () => (await find(server, given.id)).state === "running");
