@@ -62,6 +62,7 @@ function eventsOf(
 ): ReadableStream<string> {
   const iterator = states[Symbol.asyncIterator]();
   let pending: Promise<IteratorResult<Task>> | undefined;
+  let seenId = lastId;
   let text = `retry: ${RECONNECT_MS}\n\n`;
   return new ReadableStream<string>({
     pull: async (controller) => {
@@ -82,7 +83,9 @@ function eventsOf(
           controller.close();
           return;
         }
-        if (eventId(result.value) !== lastId) text = eventText(result.value);
+        // A watcher may see one state twice.
+        if (eventId(result.value) !== seenId) text = eventText(result.value);
+        seenId = eventId(result.value);
       }
       controller.enqueue(text);
       text = "";

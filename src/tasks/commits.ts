@@ -16,6 +16,14 @@ const GROUP_MAX = 512;
 /** Writes that wait. */
 const WAITING_MAX = 100_000;
 
+/** What may become of a commit. */
+interface CommitEvents {
+  /** Called once, when a commit has failed, and with it all after it. */
+  readonly onFailure: (error: unknown) => void;
+  /** Nothing of a group was written, and the next may be. */
+  readonly onFullDisk: () => void;
+}
+
 interface Write {
   readonly apply: () => unknown;
   readonly resolve: (value: never) => void;
@@ -25,15 +33,14 @@ interface Write {
 /** Collects writes and commits them in groups. */
 export class Commits {
   readonly #database: Pick<TaskDatabase, "transaction">;
-  readonly #onFailure: (error: unknown) => void;
+  readonly #events: CommitEvents;
   #waiting: Write[] = [];
   #scheduled = false;
   #failure: unknown;
 
-  /** @param onFailure - Called once, when a commit has failed. */
-  constructor(database: Pick<TaskDatabase, "transaction">, onFailure: (error: unknown) => void) {
+  constructor(database: Pick<TaskDatabase, "transaction">, events: CommitEvents) {
     this.#database = database;
-    this.#onFailure = onFailure;
+    this.#events = events;
   }
 
   /**
@@ -80,7 +87,8 @@ export class Commits {
       settle = this.#database.transaction(() => group.map(applied));
     } catch (error) {
       for (const { reject } of group) reject(error);
-      if (!isFullDisk(error)) this.#fail(error);
+      if (isFullDisk(error)) this.#events.onFullDisk();
+      else this.#fail(error);
       return;
     }
     for (const call of settle) call();
@@ -89,7 +97,7 @@ export class Commits {
   #fail(error: unknown): void {
     this.#failure = error;
     for (const { reject } of this.#waiting.splice(0)) reject(error);
-    this.#onFailure(error);
+    this.#events.onFailure(error);
   }
 }
 

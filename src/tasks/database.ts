@@ -232,6 +232,13 @@ export class TaskDatabase {
     ).map(taskOf);
   }
 
+  unfinishedCount(): number {
+    const row = this.#db
+      .query("SELECT count(*) AS count FROM tasks WHERE state IN ('queued', 'running')")
+      .get();
+    return (row as { count: number }).count;
+  }
+
   /** The room that all finished tasks take. */
   keptBytes(): number {
     const row = this.#db.query("SELECT coalesce(sum(keptBytes), 0) AS bytes FROM tasks").get();

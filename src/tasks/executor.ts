@@ -21,12 +21,13 @@ const RETRY_MS = 1000;
 
 /** Where an executor writes down what it does. */
 export interface Ledger {
-  /** Says that a task runs; false when it is not to be run any more. */
-  readonly begin: (task: Task) => Promise<boolean>;
+  /** Says that a task runs; undefined when it is not to be run any more. */
+  readonly begin: (task: Task) => Promise<Task | undefined>;
   /** Keeps the result, and says that the task is ready. */
   readonly finish: (task: Task, digits: Digits | undefined) => Promise<void>;
   readonly fail: (task: Task, reason: string) => Promise<void>;
-  readonly progressed: (task: Task, fraction: number) => void;
+  /** Told of a task that runs and has come further. */
+  readonly progressed: (task: Task) => void;
   /** Told of each error that is a bug. */
   readonly onBug: (error: unknown) => void;
 }
@@ -137,12 +138,14 @@ export class Executor {
   async #run(task: Task, isLong: boolean, running: Running): Promise<void> {
     const { pool, ledger } = this.#options;
     const { signal } = running.abort;
-    const onProgress = (fraction: number) => {
-      running.progress = fraction;
-      ledger.progressed(task, fraction);
+    let begun: Task | undefined = task;
+    const onProgress = (progress: number) => {
+      running.progress = progress;
+      if (begun !== undefined) ledger.progressed({ ...begun, progress });
     };
     try {
-      if (isLong && !(await ledger.begin(task))) return;
+      if (isLong) begun = await ledger.begin(task);
+      if (begun === undefined) return;
       const digits = await computeTask(pool, task, { signal, onProgress });
       await ledger.finish(task, digits);
     } catch (error) {

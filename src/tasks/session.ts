@@ -22,6 +22,8 @@ const ROW_BYTES_MAX = 16 * 1024;
 const SWEEP_MS = { min: 50, max: 30_000 } as const;
 const SWEEP_COUNT = 500;
 
+type Outcome = Pick<Ending, "state" | "reason" | "digits">;
+
 /** What a session works with. */
 export interface SessionOptions {
   /** The database; the folder of long results is beside it. */
@@ -55,16 +57,20 @@ export class Session {
     this.#options = options;
     this.#database = new TaskDatabase(options.path);
     this.#files = new ResultFiles(`${options.path}.results`);
-    this.#commits = new Commits(this.#database, (error) => this.#end(error));
+    this.#commits = new Commits(this.#database, {
+      onFailure: (error) => this.#end(error),
+      // What the group had counted was not written.
+      onFullDisk: () => this.#count(),
+    });
     this.#executor = new Executor({ ...options, ledger: this.#ledger() });
     let pending: readonly Task[];
     try {
       pending = this.#recover();
+      this.#count();
     } catch (error) {
       this.#database.close();
       throw error;
     }
-    this.#unfinishedCount = pending.length;
     for (const task of pending) this.#executor.submit(task);
     const { min, max } = SWEEP_MS;
     const sweepMs = Math.min(Math.max(options.limits.resultTtlMs / 2, min), max);
@@ -78,13 +84,13 @@ export class Session {
     const answer = await this.#write(({ forget }) => {
       const found = this.#database.findReusable(requestKey(request));
       if (found !== undefined && !isExpired(found)) return { task: found, created: false };
-      if (found !== undefined) forget(found.id);
       if (this.#unfinishedCount >= tasksMax) {
         throw new FibError(
           "too_many_tasks",
           `Cannot take another task: ${tasksMax} are waiting or running already; try again later`,
         );
       }
+      if (found !== undefined) forget(found.id);
       const task = newTask(request, sizeBytes);
       this.#database.insert(task);
       this.#unfinishedCount++;
@@ -151,9 +157,8 @@ export class Session {
 
   #recover(): Task[] {
     const { notice, limits } = this.#options;
-    const lost = this.#files.reconcile(
-      new Map(this.#database.inFiles().map(({ id, sizeBytes }) => [id, sizeBytes])),
-    );
+    const inFiles = this.#database.read(() => this.#database.inFiles());
+    const lost = this.#files.reconcile(new Map(inFiles.map(({ id, sizeBytes }) => [id, sizeBytes])));
     const pending = this.#database.transaction(() => {
       for (const id of lost) this.#database.requeue(id);
       for (const task of this.#database.unfinished()) {
@@ -164,7 +169,6 @@ export class Session {
       }
       return this.#database.unfinished();
     });
-    this.#keptBytes = this.#database.keptBytes();
     if (lost.length > 0) notice(`The results of ${lost.length} tasks are gone: computing them again`);
     if (pending.length > 0) notice(`Going on with ${pending.length} tasks`);
     return pending;
@@ -178,7 +182,7 @@ export class Session {
           this.#database.begin(task.id, Date.now()) ? this.#database.find(task.id) : undefined,
         );
         if (begun) changes.publish(begun);
-        return begun !== undefined;
+        return begun;
       },
       finish: async (task, digits) => {
         const isLong = digits !== undefined && digits.length > ROW_BYTES_MAX;
@@ -191,26 +195,19 @@ export class Session {
         }
       },
       fail: async (task, reason) => void (await this.#finish(task, { state: "failed", reason })),
-      progressed: ({ id }) => {
-        const task = this.find(id);
-        if (task !== undefined) changes.publish(task);
-      },
+      progressed: (task) => changes.publish(task),
       onBug,
     };
   }
 
-  async #finish(task: Task, ending: Pick<Ending, "state"> & Partial<Ending>): Promise<boolean> {
+  async #finish(task: Task, ending: Outcome): Promise<boolean> {
     const ended = await this.#write(({ forget }) => this.#writeEnd(task, ending, forget));
     if (ended !== undefined) this.#options.changes.publish(ended);
     return ended !== undefined;
   }
 
   // Inside of a commit: ends a task and makes room for its result.
-  #writeEnd(
-    task: Task,
-    ending: Pick<Ending, "state"> & Partial<Ending>,
-    forget: (id: string) => void,
-  ): Task | undefined {
+  #writeEnd(task: Task, ending: Outcome, forget: (id: string) => void): Task | undefined {
     const keptBytes = this.#database.end(task, this.#ending(ending));
     if (keptBytes === undefined) return undefined;
     this.#unfinishedCount--;
@@ -223,7 +220,7 @@ export class Session {
     return this.#database.find(task.id);
   }
 
-  #ending(ending: Pick<Ending, "state"> & Partial<Ending>): Ending {
+  #ending(ending: Outcome): Ending {
     return { ...ending, atMs: Date.now(), ttlMs: this.#options.limits.resultTtlMs };
   }
 
@@ -231,14 +228,14 @@ export class Session {
     const isDue = () => this.#database.finished(1).some(isExpired);
     try {
       if (!this.#database.read(isDue)) return;
-    } catch (error) {
-      this.#end(error);
+    } catch {
+      // The disk: whoever asks for something is told.
       return;
     }
     const forgotten = this.#write(({ forget }) => {
       for (const task of this.#database.finished(SWEEP_COUNT)) if (isExpired(task)) forget(task.id);
     });
-    // Whoever ended the session has heard of it.
+    // The next round tries again.
     forgotten.catch(() => {});
   }
 
@@ -260,6 +257,11 @@ export class Session {
   #current(task: Task): Task {
     const progress = task.state === "running" ? this.#executor.progress(task.id) : undefined;
     return progress === undefined ? task : { ...task, progress };
+  }
+
+  #count(): void {
+    this.#unfinishedCount = this.#database.read(() => this.#database.unfinishedCount());
+    this.#keptBytes = this.#database.read(() => this.#database.keptBytes());
   }
 
   #end(error: unknown): void {
