@@ -181,15 +181,14 @@ export function fibonacciValues(countMax: number): string[] {
   return values;
 }
 
-/** Waits until `condition` holds; looks every few milliseconds. @throws {@link Error} after ten seconds, or `limitMs`. */
+/** Waits until `condition` holds; looks every few milliseconds. @throws {@link Error} after `seconds`. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  limitMs = 10_000,
+  seconds = 10,
 ): Promise<void> {
-  for (const deadlineMs = performance.now() + limitMs; !(await condition()); await Bun.sleep(2)) {
-    if (performance.now() > deadlineMs)
-      throw new Error(`This did not happen in ${limitMs / 1000} s: ${what}`);
+  for (const deadlineMs = performance.now() + seconds * 1000; !(await condition()); await Bun.sleep(2)) {
+    if (performance.now() > deadlineMs) throw new Error(`This did not happen in ${seconds} seconds: ${what}`);
   }
 }
 

@@ -19,16 +19,18 @@ import {
   temporaryFolder,
   until,
 } from "./binary.ts";
-import { startRedis, withRedis } from "./redis.ts";
+import { hasRedis, startRedis, withRedis } from "./redis.ts";
 
-setDefaultTimeout(60_000);
+/** Kills of an executor, with 25 tasks for each; `KILLS=50` for more. */
+const KILL_COUNT = Number(process.env["KILLS"] ?? 3);
+setDefaultTimeout(60_000 + KILL_COUNT * 1000);
 
 /** A task of an executor that was killed is begun again within 5 s, on a machine that has nothing else to do. */
-const RECOVERY_MS = 40_000;
+const RECOVERY_SECONDS = 40;
 
 const MANY = ["--max-index", "1000000"];
 const VALUES = fibonacciValues(1000);
-const withTls = requireTool(["openssl", "version"], "apt-get install openssl redis-server");
+const withTls = hasRedis ? requireTool(["openssl", "version"], "apt-get install openssl") : withRedis;
 /** Some 50 ms on a thread. */
 const LONG = 5_000_000;
 /** A minute: runs until somebody ends it. */
@@ -90,7 +92,7 @@ async function find({ url }: Server, id: string): Promise<TaskView> {
 async function mustBeRight(server: Server, tasks: readonly TaskView[]): Promise<TaskView[]> {
   const ended: TaskView[] = [];
   for (const { id, n } of tasks) {
-    await until(`F(${n}) is ready`, async () => (await find(server, id)).state === "ready", RECOVERY_MS);
+    await until(`F(${n}) is ready`, async () => (await find(server, id)).state === "ready", RECOVERY_SECONDS);
     const text = (route: string) => fetch(`${server.url}${route}`).then((response) => response.text());
     const result = await text(`/v1/tasks/${id}/result?format=text`);
     const expected = VALUES[Number(n)] ?? (await text(`/v1/fibonacci/${n}?format=text`));
@@ -123,7 +125,7 @@ withRedis("executors that are killed while they work lose no task, and none is d
   }
   await submitAll(300);
   for (let i = 0; i < 5; i++) accepted.push(await mustSubmit(server, LONG + i));
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < KILL_COUNT; round++) {
     await using worker = await startWorker(redis.url);
     await submitAll(400 + round * 100);
     await Bun.sleep(Math.random() * 200);
@@ -132,10 +134,10 @@ withRedis("executors that are killed while they work lose no task, and none is d
   await using last = await startWorker(redis.url);
   const isAgain = async ({ id }: TaskView) => (await find(server, id)).attempts > 1;
   const either = async () => (await Promise.all(stuck.map(isAgain))).includes(true);
-  await until("a task whose executor was killed is begun again", either, RECOVERY_MS);
+  await until("a task whose executor was killed is begun again", either, RECOVERY_SECONDS);
   for (const { id } of stuck) await fetch(`${server.url}/v1/tasks/${id}`, { method: "DELETE" });
   const ended = await mustBeRight(server, accepted);
-  expect(ended.length).toBe(155);
+  expect(ended.length).toBe(80 + 25 * KILL_COUNT);
   expect(last.log()).not.toContain("ERROR");
 });
 
@@ -168,15 +170,15 @@ withRedis("a Redis that is killed and started again has lost nothing", async () 
   const accepted: TaskView[] = [];
   let last = 0;
   for (let round = 0; round < 2; round++) {
-    let over = false;
+    const over = new AbortController();
     const clients = Array.from({ length: 4 }, async (_, client) => {
-      for (let i = 0; i < 60 && !over; i++) {
+      for (let i = 0; i < 60 && !over.signal.aborted; i++) {
         const task = await submit(server, 1 + round * 400 + client * 100 + i);
         if (task !== undefined) accepted.push(task);
       }
     });
     const mover = (async () => {
-      while (!over) {
+      while (!over.signal.aborted) {
         const response = await fetch(`${server.url}/v1/cursor/next`, { method: "POST" });
         if (response.status === 200) last = Number(((await response.json()) as { index: string }).index);
         else expect(response.status).toBe(503);
@@ -185,7 +187,7 @@ withRedis("a Redis that is killed and started again has lost nothing", async () 
     const before = accepted.length;
     await until("some are accepted", () => accepted.length > before + 20);
     await redis.crash();
-    over = true;
+    over.abort();
     await Promise.all([...clients, mover]);
     await redis.restart();
     await until("the front is ready", async () => (await fetch(`${server.url}/readyz`)).status === 200);
@@ -225,9 +227,9 @@ withRedis("while Redis is away a front says so at once, and all go on when it is
   await until("the front is ready", async () => (await fetch(`${server.url}/readyz`)).status === 200);
   expect(await mustRequest(server, "next")).toMatchObject({ index: 1 });
   await mustBeRight(server, [await mustSubmit(server, 7), await mustSubmit(server, LONG + 1)]);
-  for (const log of [server.log(), worker.log()]) {
-    expect(log).toContain("is away");
-    expect(log).toContain("is back");
+  for (const program of [server, worker]) {
+    await until("it is in the log", () => program.log().includes("is back"));
+    expect(program.log()).toContain("is away");
   }
 });
 
@@ -243,7 +245,10 @@ withRedis(
       let last = 0;
       for (let move = 0; move < 40; move++) {
         const answer = await request(client % 2 === 0 ? one : two, "next");
-        if (answer === undefined) return void unanswered++;
+        if (answer === undefined) {
+          unanswered++;
+          return;
+        }
         expect(answer.index).toBeGreaterThan(last);
         last = answer.index;
         seen.push(last);
@@ -274,8 +279,8 @@ withRedis("a task that is cancelled stops on another machine, and its slot is fr
   const response = await fetch(`${server.url}/v1/tasks/${endless.id}`, { method: "DELETE" });
   expect(response.ok).toBe(true);
   await mustBeRight(server, [next]);
-  // A second is what is aimed at; a machine that is busy with other tests gets more.
-  expect(performance.now() - startMs).toBeLessThan(5000);
+  // A tenth of a second where nothing else runs; uncancelled it would compute for a minute.
+  expect(performance.now() - startMs).toBeLessThan(20_000);
   // What an executor that is asked to end gives back, another has at once.
   const given = await mustSubmit(server, ENDLESS + 1);
   await until("it runs", async () => (await find(server, given.id)).state === "running");

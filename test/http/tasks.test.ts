@@ -45,7 +45,7 @@ async function open(options: Parameters<typeof openServices>[0] = {}) {
       task = (await (await get(`/v1/tasks/${id}`)).json()) as TaskJson;
       return task.state === state;
     };
-    await until(`${id} is ${state}`, isThere, 50_000);
+    await until(`${id} is ${state}`, isThere, 50);
     return task!;
   };
   const ready = async (body: unknown) => reach((await create(body)).id, "ready");
