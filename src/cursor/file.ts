@@ -61,7 +61,7 @@ export class CursorFile {
 
   /**
    * Says whether the file still holds, to the byte, what was last read or written here: nobody else has
-   * committed, restored a backup or damaged it. Takes 1 µs, where a checksum of both copies takes 3; needs no lock.
+   * committed, restored a backup or damaged it. Takes 1.2 µs and no lock.
    *
    * @throws {@link FibError} `cursor_io`.
    */

@@ -9,7 +9,7 @@
  */
 import type { Context } from "hono";
 import { LIMITS } from "../config.ts";
-import { INLINE_DIGITS_MAX } from "../tasks/compute.ts";
+import { INLINE_DIGITS_MAX } from "../numbers/job.ts";
 import type { TaskQueue } from "../tasks/queue.ts";
 import { isFinished, type Task, taskJson, type TaskRequest } from "../tasks/task.ts";
 import { refuseForeignPage } from "./browser.ts";

@@ -2,7 +2,7 @@
  * Values for a cursor, which asks for one index and then for one next to it.
  *
  * A value of 21,000 digits costs a transform (0.4 ms), the one beside it an addition or a
- * subtraction (2 µs). So the last value is kept with its successor, and a step in either
+ * subtraction (3 µs). So the last value is kept with its successor, and a step in either
  * direction is computed from the two.
  * @module
  */
@@ -14,7 +14,7 @@ import type { Pool } from "./pool.ts";
 
 /** Up to here every value is kept as text: they are what cursors mostly show, and take 1 µs to make anew. */
 const TABLE_COUNT = 128;
-/** Values from here on (400,000 digits, 3 ms) are computed on a thread, and the last one is kept. */
+/** Values from here on (400,000 digits, 4 ms) are computed on a thread, and the last one is kept. */
 const THREAD_INDEX_MIN = 2_000_000;
 
 /** Makes the values of a cursor. One for each server. */

@@ -8,11 +8,8 @@
  */
 import { FibError } from "../errors.ts";
 import type { Digits } from "./decimal.ts";
-import { compute, type Job } from "./job.ts";
+import { compute, INLINE_DIGITS_MAX, type Job } from "./job.ts";
 import type { Pool } from "./pool.ts";
-
-/** Shorter numbers are computed at once: 0.3 ms at most, less than the way to a thread and back. */
-const INLINE_DIGITS_MAX = 5000;
 
 /** A number that somebody reads. */
 export interface Result {

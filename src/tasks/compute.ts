@@ -3,14 +3,11 @@
  * @module
  */
 import type { Digits } from "../numbers/decimal.ts";
-import { compute } from "../numbers/job.ts";
+import { compute, INLINE_DIGITS_MAX } from "../numbers/job.ts";
 import { LAYOUTS } from "../numbers/layouts.ts";
 import type { Pool, RunOptions } from "../numbers/pool.ts";
 import { planSequence } from "../numbers/sequence.ts";
 import type { Task } from "./task.ts";
-
-/** Shorter numbers are computed at once: 0.3 ms at most, less than the way to a thread and back. */
-export const INLINE_DIGITS_MAX = 5000;
 
 /**
  * Computes a task.

@@ -12,7 +12,7 @@
  */
 import { createBunRedisClient, Queue, Worker, type Job as BullJob, type WorkerOptions } from "bullmq";
 import { WatchedClient } from "../redis/client.ts";
-import { INLINE_DIGITS_MAX } from "./compute.ts";
+import { INLINE_DIGITS_MAX } from "../numbers/job.ts";
 import type { Task } from "./task.ts";
 
 /** The queues, and how many tasks of each an executor takes at a time; `long` is for it to say. */

@@ -10,7 +10,8 @@
 import { FibError } from "../errors.ts";
 import type { Digits } from "../numbers/decimal.ts";
 import type { Pool } from "../numbers/pool.ts";
-import { computeTask, INLINE_DIGITS_MAX } from "./compute.ts";
+import { INLINE_DIGITS_MAX } from "../numbers/job.ts";
+import { computeTask } from "./compute.ts";
 import type { Task } from "./task.ts";
 
 /** Longer would be felt by the requests in between. */

@@ -1,7 +1,7 @@
 /**
  * The executor: takes tasks from the queue, computes them on threads, and writes results.
  *
- * Nothing is computed on this thread that takes longer than 0.3 ms: it renews the locks by which
+ * Nothing is computed on this thread that takes longer than 0.4 ms: it renews the locks by which
  * the others know that this executor lives. A Redis that is away while a result is ready is
  * waited for; should another executor have begun the same task meanwhile, whoever is first
  * ends it, and both have computed the same digits.
