@@ -22,7 +22,7 @@
  */
 import { FibError } from "../errors.ts";
 import { defineScript, type RedisConnection } from "../redis/connection.ts";
-import { Groups } from "../redis/groups.ts";
+import { Groups } from "../groups.ts";
 import {
   type CursorRequest,
   type CursorService,

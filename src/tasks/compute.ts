@@ -9,24 +9,40 @@ import type { Pool, RunOptions } from "../numbers/pool.ts";
 import { planSequence } from "../numbers/sequence.ts";
 import type { Task } from "./task.ts";
 
+/** Whether a task is computed at once by whoever has it: a sequence, of which only the length is checked, or a short number. */
+export function isShort({ request, sizeBytes }: Pick<Task, "request" | "sizeBytes">): boolean {
+  return request.kind === "sequence" || sizeBytes <= INLINE_DIGITS_MAX;
+}
+
 /**
- * Computes a task.
+ * Computes a short task, in 0.4 ms at most.
  *
- * @returns What is to be stored: the digits of a number; undefined for a sequence, of which only the length is checked.
- * @throws {@link FibError} as `Pool.run` does; {@link Error} when the result is not as long as was predicted.
+ * @returns What is to be stored: the digits of a number; undefined for a sequence.
+ * @throws {@link FibError} as `compute` does; {@link Error} when the result is not as long as was predicted.
  */
+export function computeShort({
+  request,
+  sizeBytes,
+}: Pick<Task, "request" | "sizeBytes">): Digits | undefined {
+  if (request.kind !== "sequence") return checked(compute(request), sizeBytes);
+  checkSize(planSequence({ ...request, layout: LAYOUTS.text }).sizeBytes, sizeBytes);
+  return undefined;
+}
+
+/** Computes any task. Returns and throws as {@link computeShort} and `Pool.run` do. */
 export async function computeTask(
   pool: Pick<Pool, "run">,
-  { request, sizeBytes }: Pick<Task, "request" | "sizeBytes">,
+  task: Pick<Task, "request" | "sizeBytes">,
   options: RunOptions = {},
 ): Promise<Digits | undefined> {
   options.signal?.throwIfAborted();
-  if (request.kind === "sequence") {
-    checkSize(planSequence({ ...request, layout: LAYOUTS.text }).sizeBytes, sizeBytes);
-    return undefined;
-  }
-  const digits = sizeBytes <= INLINE_DIGITS_MAX ? compute(request) : await pool.run(request, options);
-  checkSize(digits.length, sizeBytes);
+  const { request, sizeBytes } = task;
+  if (isShort(task) || request.kind === "sequence") return computeShort(task);
+  return checked(await pool.run(request, options), sizeBytes);
+}
+
+function checked(digits: Digits, predictedBytes: number): Digits {
+  checkSize(digits.length, predictedBytes);
   return digits;
 }
 

@@ -6,16 +6,19 @@
  *   shared memory is needed. The kernel drops the lock with the process, however that ends.
  * - Opening moves the whole log into the database (a checkpoint): what an interrupted process wrote, or failed to
  *   sync, is written and synced again before anything builds on it.
- * - Short results are rows, committed together with the state that makes them visible; files.ts has the long ones.
+ * - Short results are rows, committed together with the state that makes them visible; result-folder.ts has the long ones.
  *
- * Everything here blocks, for as long as the disk takes: embedded.ts puts many writes into one commit.
+ * Everything here blocks, for as long as the disk takes, and so has a thread of its own: see store.ts, which also puts
+ * many writes into one commit.
  * @see https://sqlite.org/wal.html, https://sqlite.org/pragma.html#pragma_locking_mode
  * @module
  */
 import { Database, SQLiteError } from "bun:sqlite";
+import path from "node:path";
 import { FibError } from "../errors.ts";
-import { requestKey, requestOfKey, type Task } from "./task.ts";
+import { syncFolder } from "../sync-folder.ts";
 import type { TaskFilter } from "./queue.ts";
+import type { TaskRow } from "./row.ts";
 
 /** "FIBT": tells our files from other people's. */
 const APPLICATION_ID = 0x46494254;
@@ -39,34 +42,36 @@ const MIGRATIONS = [
    CREATE INDEX states ON tasks (state, id);
    CREATE INDEX expiry ON tasks (expiresAtMs) WHERE expiresAtMs IS NOT NULL;
    CREATE TABLE results (id TEXT PRIMARY KEY, digits BLOB NOT NULL) STRICT;`,
+  `ALTER TABLE tasks ADD COLUMN requestCount INTEGER NOT NULL DEFAULT 1;
+   ALTER TABLE tasks ADD COLUMN holder TEXT NOT NULL DEFAULT '';
+   CREATE INDEX held ON tasks (holder, expiresAtMs) WHERE expiresAtMs IS NOT NULL;`,
 ] as const;
 
 /** What a finished task takes at least, for its row and the room in the indices. */
-const KEPT_BYTES_MIN = 4096;
+export const KEPT_BYTES_MIN = 4096;
 
 /** How a task ends. */
 export interface Ending {
   readonly state: "ready" | "failed" | "cancelled";
   readonly reason?: string;
   /** A short result; a long one is in a file by now. */
-  readonly digits?: Uint8Array | undefined;
+  readonly digits?: string | undefined;
   readonly atMs: number;
   readonly ttlMs: number;
 }
 
-type Row = Omit<Task, "request" | "progress" | "startedAtMs" | "finishedAtMs" | "expiresAtMs" | "reason"> & {
-  readonly request: string;
-  readonly startedAtMs: number | null;
-  readonly finishedAtMs: number | null;
-  readonly expiresAtMs: number | null;
-  readonly reason: string | null;
+/** What a finished task takes of the room for results, and of whose part. */
+export interface Kept {
+  readonly holder: string;
   readonly keptBytes: number;
-};
+}
 
-/** A task that was forgotten, and the room that it had taken. */
-export interface Forgotten {
+/** A task that was removed. */
+export interface Removed extends Kept {
   readonly id: string;
-  readonly keptBytes: number;
+  readonly attempts: number;
+  /** Its result is in a file. */
+  readonly hasFile: boolean;
 }
 
 /** An open database of tasks. */
@@ -79,9 +84,9 @@ export class TaskDatabase {
    *
    * @throws {@link FibError} `tasks_locked`, `tasks_io`.
    */
-  constructor(path: string) {
-    this.#path = path;
-    this.#db = this.#io("open", () => new Database(path, { create: true, readwrite: true, strict: true }));
+  constructor(file: string) {
+    this.#path = file;
+    this.#db = this.#io("open", () => new Database(file, { create: true, readwrite: true, strict: true }));
     try {
       this.#io("open", () => this.#prepare());
     } catch (error) {
@@ -110,6 +115,18 @@ export class TaskDatabase {
     this.#db.run("PRAGMA synchronous = FULL");
     this.transaction(() => this.#migrate());
     this.#db.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    this.#syncName();
+  }
+
+  // SQLite syncs the folder when it creates a file, and not when it finds one whose creator has died before that.
+  #syncName(): void {
+    try {
+      syncFolder(path.dirname(this.#path));
+    } catch (error) {
+      throw new FibError("tasks_io", `Cannot sync the folder of ${this.#path}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
   }
 
   #migrate(): void {
@@ -124,71 +141,67 @@ export class TaskDatabase {
     return this.#io("write", () => this.#db.transaction(work).immediate());
   }
 
-  insert(task: Task): void {
+  /** @param digits - Of a short result, which is there from the beginning. */
+  insert(row: TaskRow, digits?: string): void {
     this.#db
       .query(
-        `INSERT INTO tasks (id, request, sizeBytes, state, attempts, createdAtMs, keptBytes)
-         VALUES (?, ?, ?, ?, ?, ?, 0)`,
+        `INSERT INTO tasks (id, request, sizeBytes, state, attempts, createdAtMs, startedAtMs, finishedAtMs,
+           expiresAtMs, reason, keptBytes, requestCount, holder)
+         VALUES ($id, $request, $sizeBytes, $state, $attempts, $createdAtMs, $startedAtMs, $finishedAtMs,
+           $expiresAtMs, $reason, $keptBytes, $requestCount, $holder)`,
       )
-      .run(task.id, requestKey(task.request), task.sizeBytes, task.state, task.attempts, task.createdAtMs);
+      .run({ ...row });
+    if (digits !== undefined) this.#insertDigits(row.id, digits);
   }
 
-  find(id: string): Task | undefined {
-    return this.#one(this.#db.query("SELECT * FROM tasks WHERE id = ?").get(id));
+  /** Counts one more who has asked for a task. */
+  countRequest(id: string): TaskRow | undefined {
+    return this.#one("UPDATE tasks SET requestCount = requestCount + 1 WHERE id = ? RETURNING *", id);
+  }
+
+  find(id: string): TaskRow | undefined {
+    return this.#one("SELECT * FROM tasks WHERE id = ?", id);
   }
 
   /** The task that answers a further request for the same. */
-  findReusable(key: string): Task | undefined {
+  findReusable(key: string): TaskRow | undefined {
     return this.#one(
-      this.#db
-        .query("SELECT * FROM tasks WHERE request = ? AND state IN ('queued', 'running', 'ready')")
-        .get(key),
+      "SELECT * FROM tasks WHERE request = ? AND state IN ('queued', 'running', 'ready')",
+      key,
     );
   }
 
-  list({ state, limit, after = "" }: TaskFilter, nowMs: number): Task[] {
+  list({ state, limit, after = "" }: TaskFilter, nowMs: number): TaskRow[] {
     const isLive = "id > ? AND (expiresAtMs IS NULL OR expiresAtMs > ?)";
-    const rows =
-      state === undefined
-        ? this.#all(`SELECT * FROM tasks WHERE ${isLive} ORDER BY id LIMIT ?`, after, nowMs, limit)
-        : this.#all(
-            `SELECT * FROM tasks WHERE state = ? AND ${isLive} ORDER BY id LIMIT ?`,
-            state,
-            after,
-            nowMs,
-            limit,
-          );
-    return rows.map(taskOf);
+    return state === undefined
+      ? this.#all(`SELECT * FROM tasks WHERE ${isLive} ORDER BY id LIMIT ?`, after, nowMs, limit)
+      : this.#all(
+          `SELECT * FROM tasks WHERE state = ? AND ${isLive} ORDER BY id LIMIT ?`,
+          state,
+          after,
+          nowMs,
+          limit,
+        );
   }
 
-  /** Says that a task is running; false when it has ended meanwhile. */
-  begin(id: string, nowMs: number): boolean {
+  /** Says that a task is running; undefined when it has ended meanwhile. */
+  begin(id: string, nowMs: number): TaskRow | undefined {
     const sql = `UPDATE tasks SET state = 'running', startedAtMs = ?, attempts = attempts + 1
-                 WHERE id = ? AND state IN ('queued', 'running')`;
-    return this.#db.query(sql).run(nowMs, id).changes > 0;
+                 WHERE id = ? AND state IN ('queued', 'running') RETURNING *`;
+    return this.#one(sql, nowMs, id);
   }
 
-  /**
-   * Ends a task, and makes its result visible.
-   *
-   * @returns The room that it takes from now on; undefined when it had ended otherwise before.
-   */
-  end(task: Task, { state, reason, digits, atMs, ttlMs }: Ending): number | undefined {
-    const sizeBytes = state === "ready" && task.request.kind !== "sequence" ? task.sizeBytes : 0;
-    const keptBytes = Math.max(sizeBytes, KEPT_BYTES_MIN);
-    const sql = `UPDATE tasks SET state = ?, reason = ?, finishedAtMs = ?, expiresAtMs = ?, keptBytes = ?,
-                   startedAtMs = coalesce(startedAtMs, ?), attempts = max(attempts, ?)
-                 WHERE id = ? AND state IN ('queued', 'running')`;
-    // A short task is never running on disk: it is queued, and then it is ready.
+  /** Ends a task, and makes its result visible; undefined when it had ended otherwise before. */
+  end(id: string, { state, reason, digits, atMs, ttlMs }: Ending): TaskRow | undefined {
+    // A short task is never running on disk: it is queued, and then it is ready. A sequence keeps no digits.
     const ran = state === "cancelled" ? 0 : 1;
-    const startedAtMs = ran === 1 ? atMs : null;
-    const { changes } = this.#db
-      .query(sql)
-      .run(state, reason ?? null, atMs, atMs + ttlMs, keptBytes, startedAtMs, ran, task.id);
-    if (changes === 0) return undefined;
-    if (digits !== undefined)
-      this.#db.query("INSERT INTO results (id, digits) VALUES (?, ?)").run(task.id, digits);
-    return keptBytes;
+    const sql = `UPDATE tasks SET state = ?1, reason = ?2, finishedAtMs = ?3, expiresAtMs = ?4,
+                   keptBytes = iif(?1 = 'ready' AND request NOT LIKE 'sequence %', max(sizeBytes, ?5), ?5),
+                   startedAtMs = coalesce(startedAtMs, iif(?6, ?3, NULL)), attempts = max(attempts, ?6)
+                 WHERE id = ?7 AND state IN ('queued', 'running') RETURNING *`;
+    const row = this.#one(sql, state, reason ?? null, atMs, atMs + ttlMs, KEPT_BYTES_MIN, ran, id);
+    if (row !== undefined && digits !== undefined) this.#insertDigits(id, digits);
+    return row;
   }
 
   /** Queues again what was running when its process died, and what has lost its result. */
@@ -205,50 +218,55 @@ export class TaskDatabase {
     this.#db.query(sql).run(id);
   }
 
-  forget(id: string): Forgotten | undefined {
-    const row = this.#db.query("DELETE FROM tasks WHERE id = ? RETURNING id, keptBytes").get(id);
-    this.#db.query("DELETE FROM results WHERE id = ?").run(id);
-    return (row ?? undefined) as Forgotten | undefined;
+  remove(id: string): Removed | undefined {
+    const row = this.#db
+      .query(
+        `DELETE FROM tasks WHERE id = ? RETURNING id, attempts, holder, keptBytes,
+           state = 'ready' AND request NOT LIKE 'sequence %' AS isStored`,
+      )
+      .get(id) as (Omit<Removed, "hasFile"> & { readonly isStored: number }) | null;
+    if (row === null) return undefined;
+    const { isStored, ...removed } = row;
+    const isRow = this.#db.query("DELETE FROM results WHERE id = ?").run(id).changes > 0;
+    return { ...removed, hasFile: isStored === 1 && !isRow };
   }
 
-  /** Finished tasks, the oldest first. */
-  finished(limit: number): Task[] {
-    return this.#all(
-      "SELECT * FROM tasks WHERE expiresAtMs IS NOT NULL ORDER BY expiresAtMs LIMIT ?",
-      limit,
-    ).map(taskOf);
+  /** Finished tasks, the oldest first; those of one holder, or all. */
+  finished(limit: number, holder?: string): TaskRow[] {
+    const sql = (whose: string) =>
+      `SELECT * FROM tasks WHERE ${whose}expiresAtMs IS NOT NULL ORDER BY expiresAtMs LIMIT ?`;
+    return holder === undefined
+      ? this.#all(sql(""), limit)
+      : this.#all(sql("holder = ? AND "), holder, limit);
   }
 
   /** All that are to be computed, in the order of their creation. */
-  unfinished(): Task[] {
-    return this.#all("SELECT * FROM tasks WHERE state IN ('queued', 'running') ORDER BY id").map(taskOf);
+  unfinished(): TaskRow[] {
+    return this.#all("SELECT * FROM tasks WHERE state IN ('queued', 'running') ORDER BY id");
   }
 
   /** Ready numbers whose digits must be in a file. */
-  inFiles(): Task[] {
+  inFiles(): TaskRow[] {
     return this.#all(
       `SELECT * FROM tasks WHERE state = 'ready' AND request NOT LIKE 'sequence %'
          AND id NOT IN (SELECT id FROM results)`,
-    ).map(taskOf);
+    );
   }
 
-  unfinishedCount(): number {
-    const row = this.#db
-      .query("SELECT count(*) AS count FROM tasks WHERE state IN ('queued', 'running')")
-      .get();
-    return (row as { count: number }).count;
-  }
-
-  /** The room that all finished tasks take. */
-  keptBytes(): number {
-    const row = this.#db.query("SELECT coalesce(sum(keptBytes), 0) AS bytes FROM tasks").get();
-    return (row as { bytes: number }).bytes;
+  /** The room that the finished tasks of each holder take. */
+  keptBytes(): Kept[] {
+    return this.#db
+      .query(
+        "SELECT holder, sum(keptBytes) AS keptBytes FROM tasks GROUP BY holder HAVING sum(keptBytes) > 0",
+      )
+      .all() as Kept[];
   }
 
   /** A short result. */
-  digits(id: string): Uint8Array | undefined {
+  digits(id: string): string | undefined {
     const row = this.#db.query("SELECT digits FROM results WHERE id = ?").get(id);
-    return (row as { digits: Uint8Array } | null)?.digits;
+    const digits = (row as { digits: Uint8Array } | null)?.digits;
+    return digits && Buffer.from(digits).toString("latin1");
   }
 
   /** Reads something; an error of the disk becomes one that a caller can tell. @throws {@link FibError} `tasks_io`. */
@@ -264,16 +282,20 @@ export class TaskDatabase {
     }
   }
 
+  #insertDigits(id: string, digits: string): void {
+    this.#db.query("INSERT INTO results (id, digits) VALUES (?, ?)").run(id, Buffer.from(digits, "latin1"));
+  }
+
   #version(): number {
     return (this.#db.query("PRAGMA user_version").get() as { user_version: number }).user_version;
   }
 
-  #one(row: unknown): Task | undefined {
-    return row === null ? undefined : taskOf(row as Row);
+  #one(sql: string, ...values: (string | number | null)[]): TaskRow | undefined {
+    return (this.#db.query(sql).get(...values) ?? undefined) as TaskRow | undefined;
   }
 
-  #all(sql: string, ...values: (string | number)[]): Row[] {
-    return this.#db.query(sql).all(...values) as Row[];
+  #all(sql: string, ...values: (string | number)[]): TaskRow[] {
+    return this.#db.query(sql).all(...values) as TaskRow[];
   }
 
   #refused(reason: string): FibError {
@@ -300,20 +322,4 @@ export class TaskDatabase {
       });
     }
   }
-}
-
-function taskOf(row: Row): Task {
-  return {
-    id: row.id,
-    request: requestOfKey(row.request),
-    sizeBytes: row.sizeBytes,
-    state: row.state,
-    progress: row.state === "ready" ? 1 : 0,
-    attempts: row.attempts,
-    createdAtMs: row.createdAtMs,
-    startedAtMs: row.startedAtMs ?? undefined,
-    finishedAtMs: row.finishedAtMs ?? undefined,
-    expiresAtMs: row.expiresAtMs ?? undefined,
-    reason: row.reason ?? undefined,
-  };
 }

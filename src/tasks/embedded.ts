@@ -13,7 +13,7 @@
 import fs from "node:fs";
 import { FibError } from "../errors.ts";
 import { Changes } from "./changes.ts";
-import type { StoredResult, TaskFilter, TaskQueue } from "./queue.ts";
+import type { CancelOptions, StoredResult, TaskFilter, TaskQueue } from "./queue.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import type { Task, TaskRequest } from "./task.ts";
 
@@ -27,7 +27,7 @@ export type EmbeddedOptions = Omit<SessionOptions, "changes" | "onFailure">;
 export class EmbeddedTasks implements TaskQueue {
   readonly #options: EmbeddedOptions;
   readonly #changes = new Changes();
-  #session: Session | undefined;
+  #session: Promise<Session> | undefined;
   #retry: Timer | undefined;
   /** What was last said about why it cannot be used. */
   #told: string | undefined;
@@ -38,7 +38,7 @@ export class EmbeddedTasks implements TaskQueue {
     this.#resume();
   }
 
-  async create(request: TaskRequest, sizeBytes: number): ReturnType<TaskQueue["create"]> {
+  async create(request: TaskRequest, sizeBytes: number, holder = ""): ReturnType<TaskQueue["create"]> {
     const { resultBytesMax } = this.#options.limits;
     if (request.kind !== "sequence" && sizeBytes > resultBytesMax) {
       throw new FibError(
@@ -46,23 +46,27 @@ export class EmbeddedTasks implements TaskQueue {
         `Cannot keep this: it has ${sizeBytes} digits, and the room for all results is ${resultBytesMax} bytes`,
       );
     }
-    return await this.#open().create(request, sizeBytes);
+    return await (await this.#open()).create(request, sizeBytes, holder);
   }
 
   async find(id: string): Promise<Task | undefined> {
-    return this.#openExisting()?.find(id);
+    return (await this.#openExisting())?.find(id);
   }
 
   async list(filter: TaskFilter): Promise<readonly Task[]> {
-    return this.#openExisting()?.list(filter) ?? [];
+    return (await (await this.#openExisting())?.list(filter)) ?? [];
   }
 
-  async remove(id: string): ReturnType<TaskQueue["remove"]> {
-    return await this.#openExisting()?.remove(id);
+  async cancel(id: string, options: CancelOptions = {}): Promise<Task | undefined> {
+    return (await this.#openExisting())?.cancel(id, options);
+  }
+
+  async forget(id: string): Promise<void> {
+    await (await this.#openExisting())?.forget(id);
   }
 
   async openResult(id: string): Promise<StoredResult | undefined> {
-    return this.#openExisting()?.openResult(id);
+    return (await this.#openExisting())?.openResult(id);
   }
 
   watch(id: string, signal: AbortSignal): AsyncIterable<Task> {
@@ -75,38 +79,36 @@ export class EmbeddedTasks implements TaskQueue {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);
-    const session = this.#session;
+    const session = await this.#session?.catch(() => undefined);
     this.#session = undefined;
     await session?.close();
   }
 
-  #openExisting(): Session | undefined {
+  #openExisting(): Promise<Session> | undefined {
     return this.#session ?? (fs.existsSync(this.#options.path) ? this.#open() : undefined);
   }
 
-  #open(): Session {
+  /** The session; opened when there is none, by one at a time. */
+  #open(): Promise<Session> {
     if (this.#session !== undefined) return this.#session;
-    if (this.#closed) throw new FibError("overloaded", "Cannot take tasks: the server is stopping");
-    try {
-      this.#session = new Session({
-        ...this.#options,
-        changes: this.#changes,
-        onFailure: (error) => this.#onFailure(error),
-      });
-    } catch (error) {
-      this.#tryLater(error);
-      throw error;
-    }
-    this.#told = undefined;
-    return this.#session;
+    if (this.#closed)
+      return Promise.reject(new FibError("overloaded", "Cannot take tasks: the server is stopping"));
+    const opening = Session.open({
+      ...this.#options,
+      changes: this.#changes,
+      onFailure: (error) => this.#onFailure(error),
+    });
+    this.#session = opening;
+    opening.then(
+      () => (this.#told = undefined),
+      (error: unknown) => this.#onFailure(error),
+    );
+    return opening;
   }
 
   #resume(): void {
-    try {
-      this.#openExisting();
-    } catch (error) {
-      if (!(error instanceof FibError)) this.#options.onBug(error);
-    }
+    // What is wrong has been said, and is said to whoever asks.
+    this.#openExisting()?.catch(() => {});
   }
 
   #onFailure(error: unknown): void {

@@ -148,7 +148,7 @@ export class Executor {
       if (isLong) begun = await ledger.begin(task);
       if (begun === undefined) return;
       const digits = await computeTask(pool, task, { signal, onProgress });
-      await ledger.finish(task, digits);
+      await ledger.finish(begun, digits);
     } catch (error) {
       // Whoever cancelled it has written that down.
       if (signal.aborted) return;

@@ -1,28 +1,49 @@
 /**
- * The tasks of one database while it is open: what is written, in which order, and who is told.
+ * The tasks of one database while it is open, as the event loop has them: what is asked of its threads, in which order,
+ * and who is told.
  *
- * Order is everything here. A task is submitted to the executor after its row is on disk; a long result is on disk
- * before its task is ready; a file is removed after its row is gone. A crash between any two leaves a task that runs
- * again, or a file that nobody owns, which the next opening removes.
+ * Nothing here waits for a disk: the database has a thread, and the folder of long results another, so that a sync of
+ * 20 MB does not hold up what is accepted. What arrives in one turn of the loop, and while the thread is busy, goes to
+ * it as one group, and costs one sync.
+ *
+ * Order is everything. A task is submitted to the executor after its row is on disk; a long result is on disk before
+ * its task is ready; a file is removed after its row is gone. A crash between any two leaves a task that runs again,
+ * or a file that nobody owns, which the next opening removes.
  * @module
  */
+import path from "node:path";
 import { FibError } from "../errors.ts";
+import { Groups } from "../groups.ts";
+import { textOf } from "../numbers/decimal.ts";
 import type { Pool } from "../numbers/pool.ts";
+import { errorOf, failureOf, Thread } from "../thread.ts";
 import type { Changes } from "./changes.ts";
-import { Commits } from "./commits.ts";
-import { type Ending, TaskDatabase } from "./database.ts";
 import { Executor, type Ledger } from "./executor.ts";
-import { ResultFiles } from "./files.ts";
-import type { StoredResult, TaskFilter, TaskLimits, TaskQueue } from "./queue.ts";
-import { isFinished, requestKey, type Task, type TaskRequest } from "./task.ts";
+import type { CancelOptions, StoredResult, TaskFilter, TaskLimits, TaskQueue } from "./queue.ts";
+import { openResultFile, type ResultFolder, resultName } from "./result-folder.ts";
+import { type TaskRow, taskOf } from "./row.ts";
+import type { Steps } from "./steps.ts";
+import type { GroupAnswer, StepCall, StepName, TaskStore } from "./store.ts";
+import { requestKey, type Task, type TaskRequest } from "./task.ts";
 
 /** Results up to this size are rows: one sync together with their state, where a file takes three. */
 const ROW_BYTES_MAX = 16 * 1024;
-/** Expired tasks are looked for this often at most, and forgotten so many at a time. */
+/** Expired tasks are looked for this often. */
 const SWEEP_MS = { min: 50, max: 30_000 } as const;
-const SWEEP_COUNT = 500;
+/** Steps in one commit: some 10 ms of the thread's work. */
+const GROUP_COUNT_MAX = 512;
+/** Steps that wait. */
+const WAITING_COUNT_MAX = 100_000;
 
-type Outcome = Pick<Ending, "state" | "reason" | "digits">;
+// Compiled, each thread is an entry point of the binary, laid out like src/; this file is then at the root.
+const isCompiled = import.meta.url.includes("/$bunfs/");
+const STORE_URL = new URL(isCompiled ? "./tasks/store-worker.ts" : "./store-worker.ts", import.meta.url);
+const RESULTS_URL = new URL(
+  isCompiled ? "./tasks/results-worker.ts" : "./results-worker.ts",
+  import.meta.url,
+);
+
+type Outcome = GroupAnswer["outcomes"][number];
 
 /** What a session works with. */
 export interface SessionOptions {
@@ -44,97 +65,81 @@ export interface SessionOptions {
 /** An open database with its results and its executor. */
 export class Session {
   readonly #options: SessionOptions;
-  readonly #database: TaskDatabase;
-  readonly #files: ResultFiles;
-  readonly #commits: Commits;
+  readonly #store = new Thread<TaskStore>(STORE_URL);
+  readonly #results = new Thread<ResultFolder>(RESULTS_URL);
+  readonly #steps = new Groups<StepCall, Outcome>(GROUP_COUNT_MAX, (calls) => this.#apply(calls));
   readonly #executor: Executor;
-  readonly #sweep: Timer;
-  #unfinishedCount = 0;
-  #keptBytes = 0;
+  #sweep: Timer | undefined;
+  #failure: Error | undefined;
+
+  private constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#executor = new Executor({ ...options, ledger: this.#ledger() });
+  }
 
   /** @throws {@link FibError} `tasks_locked`, `tasks_io`. */
-  constructor(options: SessionOptions) {
-    this.#options = options;
-    this.#database = new TaskDatabase(options.path);
-    this.#files = new ResultFiles(`${options.path}.results`);
-    this.#commits = new Commits(this.#database, {
-      onFailure: (error) => this.#end(error),
-      // What the group had counted was not written.
-      onFullDisk: () => this.#count(),
-    });
-    this.#executor = new Executor({ ...options, ledger: this.#ledger() });
-    let pending: readonly Task[];
+  static async open(options: SessionOptions): Promise<Session> {
+    const session = new Session(options);
     try {
-      pending = this.#recover();
-      this.#count();
+      await session.#recover();
+      return session;
     } catch (error) {
-      this.#database.close();
+      session.#end(error as Error);
       throw error;
     }
-    for (const task of pending) this.#executor.submit(task);
-    const { min, max } = SWEEP_MS;
-    const sweepMs = Math.min(Math.max(options.limits.resultTtlMs / 2, min), max);
-    this.#sweep = setInterval(() => this.#forgetExpired(), sweepMs);
-    this.#sweep.unref();
   }
 
   /** See {@link TaskQueue.create}. */
-  async create(request: TaskRequest, sizeBytes: number): Promise<{ task: Task; created: boolean }> {
-    const { tasksMax } = this.#options.limits;
-    const answer = await this.#write(({ forget }) => {
-      const found = this.#database.findReusable(requestKey(request));
-      if (found !== undefined && !isExpired(found)) return { task: found, created: false };
-      if (this.#unfinishedCount >= tasksMax) {
-        throw new FibError(
-          "too_many_tasks",
-          `Cannot take another task: ${tasksMax} are waiting or running already; try again later`,
-        );
-      }
-      if (found !== undefined) forget(found.id);
-      const task = newTask(request, sizeBytes);
-      this.#database.insert(task);
-      this.#unfinishedCount++;
-      return { task, created: true };
+  async create(
+    request: TaskRequest,
+    sizeBytes: number,
+    holder: string,
+  ): Promise<{ task: Task; created: boolean }> {
+    const task = newTask(request, sizeBytes);
+    const { id, createdAtMs } = task;
+    const row = await this.#ask("create", {
+      id,
+      request: requestKey(request),
+      sizeBytes,
+      createdAtMs,
+      holder,
     });
-    if (answer.created) this.#executor.submit(answer.task);
-    return { ...answer, task: this.#current(answer.task) };
+    if (row !== undefined) return { task: this.#current(row), created: row.id === id };
+    this.#executor.submit(task);
+    return { task, created: true };
   }
 
-  find(id: string): Task | undefined {
-    const task = this.#database.read(() => this.#database.find(id));
-    return task === undefined || isExpired(task) ? undefined : this.#current(task);
+  async find(id: string): Promise<Task | undefined> {
+    const row = await this.#ask("find", id);
+    return row && this.#current(row);
   }
 
-  list(filter: TaskFilter): Task[] {
-    const tasks = this.#database.read(() => this.#database.list(filter, Date.now()));
-    return tasks.map((task) => this.#current(task));
+  async list(filter: TaskFilter): Promise<Task[]> {
+    const rows = await this.#ask("list", filter);
+    return rows.map((row) => this.#current(row));
   }
 
-  /** See {@link TaskQueue.remove}. */
-  async remove(id: string): ReturnType<TaskQueue["remove"]> {
-    const answer = await this.#write(({ forget }) => {
-      const task = this.#database.find(id);
-      if (task === undefined || isExpired(task)) return undefined;
-      if (isFinished(task.state)) {
-        forget(id);
-        return { task, outcome: "forgotten" } as const;
-      }
-      const cancelled = this.#writeEnd(task, { state: "cancelled" }, forget);
-      return { task: cancelled!, outcome: "cancelled" } as const;
-    });
-    if (answer?.outcome === "cancelled") {
-      this.#executor.cancel(id);
-      this.#options.changes.publish(answer.task);
-    }
-    return answer;
+  /** See {@link TaskQueue.cancel}. */
+  async cancel(id: string, options: CancelOptions): Promise<Task | undefined> {
+    const { row, isCancelled } = await this.#ask("cancel", id, options);
+    if (isCancelled) this.#executor.cancel(id);
+    if (isCancelled && row !== undefined) this.#options.changes.publish(taskOf(row));
+    return row && this.#current(row);
+  }
+
+  /** See {@link TaskQueue.forget}. */
+  async forget(id: string): Promise<void> {
+    await this.#ask("forget", id);
+    this.#executor.cancel(id);
   }
 
   /** See {@link TaskQueue.openResult}. */
-  openResult(id: string): StoredResult | undefined {
-    const task = this.find(id);
+  async openResult(id: string): Promise<StoredResult | undefined> {
+    const task = await this.find(id);
     if (task?.state !== "ready" || task.request.kind === "sequence") return undefined;
-    const digits = this.#database.read(() => this.#database.digits(id));
-    if (digits === undefined) return this.#files.open(id);
+    const text = await this.#ask("digits", id);
+    if (text === undefined) return await openResultFile(path.join(this.#folder, resultName(task)));
+    const digits = Buffer.from(text, "latin1");
     return {
       sizeBytes: digits.length,
       read: async (start, end) => digits.subarray(start, end),
@@ -146,130 +151,124 @@ export class Session {
   async close(): Promise<void> {
     clearInterval(this.#sweep);
     const cut = await this.#executor.close();
-    const givenBack = this.#commits.write(() => {
-      for (const id of cut) this.#database.giveBack(id);
-    });
-    this.#commits.end();
     // A commit that fails changes nothing for the worse: what is running on disk is queued again by the next start.
-    await givenBack.catch(() => {});
-    this.#database.close();
+    await this.#ask("giveBack", cut).catch(() => {});
+    await this.#steps.idle();
+    await this.#endThreads();
   }
 
-  #recover(): Task[] {
-    const { notice, limits } = this.#options;
-    const inFiles = this.#database.read(() => this.#database.inFiles());
-    const lost = this.#files.reconcile(new Map(inFiles.map(({ id, sizeBytes }) => [id, sizeBytes])));
-    const pending = this.#database.transaction(() => {
-      for (const id of lost) this.#database.requeue(id);
-      for (const task of this.#database.unfinished()) {
-        if (task.state === "running" && task.attempts >= limits.attemptsMax) {
-          const reason = `It was begun ${task.attempts} times, and the process ended each time`;
-          this.#database.end(task, this.#ending({ state: "failed", reason }));
-        } else if (task.state === "running") this.#database.requeue(task.id);
-      }
-      return this.#database.unfinished();
-    });
+  get #folder(): string {
+    return `${this.#options.path}.results`;
+  }
+
+  async #recover(): Promise<void> {
+    const { path: file, limits, notice } = this.#options;
+    const inFiles = await this.#store.call("open", [file, limits]);
+    const owners = inFiles.map(({ id, attempts, sizeBytes }) => ({ id, attempts, sizeBytes }));
+    const lost = await this.#results.call("open", [this.#folder, owners]);
+    const pending = await this.#store.call("recover", [lost]);
     if (lost.length > 0) notice(`The results of ${lost.length} tasks are gone: computing them again`);
     if (pending.length > 0) notice(`Going on with ${pending.length} tasks`);
-    return pending;
+    for (const row of pending) this.#executor.submit(taskOf(row));
+    const { min, max } = SWEEP_MS;
+    const sweepMs = Math.min(Math.max(limits.resultTtlMs / 2, min), max);
+    // What a sweep cannot do now the next one does.
+    this.#sweep = setInterval(() => void this.#ask("sweep").catch(() => {}), sweepMs);
+    this.#sweep.unref();
   }
 
   #ledger(): Ledger {
     const { changes, onBug } = this.#options;
+    const end = async (...args: Parameters<Steps["end"]>) => {
+      const ended = await this.#ask("end", ...args);
+      if (ended !== undefined) changes.publish(taskOf(ended));
+      return ended !== undefined;
+    };
     return {
-      begin: async (task) => {
-        const begun = await this.#commits.write(() =>
-          this.#database.begin(task.id, Date.now()) ? this.#database.find(task.id) : undefined,
-        );
+      begin: async ({ id }) => {
+        const row = await this.#ask("begin", id);
+        const begun = row && taskOf(row);
         if (begun) changes.publish(begun);
         return begun;
       },
       finish: async (task, digits) => {
-        const isLong = digits !== undefined && digits.length > ROW_BYTES_MAX;
-        if (isLong) await this.#files.put(task.id, digits);
+        if (digits === undefined || digits.length <= ROW_BYTES_MAX)
+          return void (await end(task.id, { state: "ready", digits: digits && textOf(digits) }));
+        await this.#results.call("put", [resultName(task), digits], [digits.buffer]);
         let isReady = false;
         try {
-          isReady = await this.#finish(task, { state: "ready", digits: isLong ? undefined : digits });
+          isReady = await end(task.id, { state: "ready" });
         } finally {
-          if (isLong && !isReady) await this.#files.remove(task.id);
+          if (!isReady) this.#removeFile(task);
         }
       },
-      fail: async (task, reason) => void (await this.#finish(task, { state: "failed", reason })),
+      fail: async (task, reason) => void (await end(task.id, { state: "failed", reason })),
       progressed: (task) => changes.publish(task),
       onBug,
     };
   }
 
-  async #finish(task: Task, ending: Outcome): Promise<boolean> {
-    const ended = await this.#write(({ forget }) => this.#writeEnd(task, ending, forget));
-    if (ended !== undefined) this.#options.changes.publish(ended);
-    return ended !== undefined;
+  /** Calls a step with the next group. */
+  async #ask<Name extends StepName>(
+    name: Name,
+    ...args: Parameters<Steps[Name]>
+  ): Promise<ReturnType<Steps[Name]>> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#steps.waitingCount >= WAITING_COUNT_MAX)
+      throw new FibError("overloaded", `Cannot queue: ${WAITING_COUNT_MAX} steps wait already; try again`);
+    const outcome = await new Promise<Outcome>((resolve) =>
+      this.#steps.add([name, ...args] as unknown as StepCall, resolve),
+    );
+    if (outcome.failure !== undefined) throw errorOf(outcome.failure);
+    return outcome.value as ReturnType<Steps[Name]>;
   }
 
-  // Inside of a commit: ends a task and makes room for its result.
-  #writeEnd(task: Task, ending: Outcome, forget: (id: string) => void): Task | undefined {
-    const keptBytes = this.#database.end(task, this.#ending(ending));
-    if (keptBytes === undefined) return undefined;
-    this.#unfinishedCount--;
-    this.#keptBytes += keptBytes;
-    while (this.#keptBytes > this.#options.limits.resultBytesMax) {
-      const oldest = this.#database.finished(2).find(({ id }) => id !== task.id);
-      if (oldest === undefined) break;
-      forget(oldest.id);
-    }
-    return this.#database.find(task.id);
-  }
-
-  #ending(ending: Outcome): Ending {
-    return { ...ending, atMs: Date.now(), ttlMs: this.#options.limits.resultTtlMs };
-  }
-
-  #forgetExpired(): void {
-    const isDue = () => this.#database.finished(1).some(isExpired);
+  /** Sends a group; what it has removed loses its file and its watchers. */
+  async #apply(calls: StepCall[]): Promise<readonly Outcome[]> {
     try {
-      if (!this.#database.read(isDue)) return;
-    } catch {
-      // The disk: whoever asks for something is told.
-      return;
+      const answer = await this.#store.call("apply", [JSON.stringify(calls)]);
+      const { outcomes, removed, hasFailed } = JSON.parse(answer) as GroupAnswer;
+      for (const { id, attempts, hasFile } of removed) {
+        this.#options.changes.forget(id);
+        if (hasFile) this.#removeFile({ id, attempts });
+      }
+      if (hasFailed) this.#fail(errorOf(outcomes[0]!.failure!));
+      return outcomes;
+    } catch (error) {
+      this.#fail(error as Error);
+      return calls.map(() => ({ failure: failureOf(error) }));
     }
-    const forgotten = this.#write(({ forget }) => {
-      for (const task of this.#database.finished(SWEEP_COUNT)) if (isExpired(task)) forget(task.id);
-    });
-    // The next round tries again.
-    forgotten.catch(() => {});
   }
 
-  /** Writes with the next commit; what was forgotten in it loses its file and its watchers once it is on disk. */
-  async #write<T>(apply: (within: { forget: (id: string) => void }) => T): Promise<T> {
-    const forgotten: string[] = [];
-    const forget = (id: string) => {
-      this.#keptBytes -= this.#database.forget(id)?.keptBytes ?? 0;
-      forgotten.push(id);
-    };
-    const value = await this.#commits.write(() => apply({ forget }));
-    for (const id of forgotten) {
-      this.#options.changes.forget(id);
-      void this.#files.remove(id);
-    }
-    return value;
+  #removeFile(task: Pick<Task, "id" | "attempts">): void {
+    // One that is left is removed by the next opening.
+    void this.#results.call("remove", [resultName(task)]).catch(() => {});
   }
 
-  #current(task: Task): Task {
+  #current(row: TaskRow): Task {
+    const task = taskOf(row);
     const progress = task.state === "running" ? this.#executor.progress(task.id) : undefined;
     return progress === undefined ? task : { ...task, progress };
   }
 
-  #count(): void {
-    this.#unfinishedCount = this.#database.read(() => this.#database.unfinishedCount());
-    this.#keptBytes = this.#database.read(() => this.#database.keptBytes());
+  #fail(error: Error): void {
+    if (this.#failure !== undefined) return;
+    this.#end(error);
+    this.#options.onFailure(error);
   }
 
-  #end(error: unknown): void {
+  #end(error: Error): void {
+    this.#failure = error;
     clearInterval(this.#sweep);
-    this.#options.onFailure(error);
-    // Its threads end later; nothing of it writes any more.
+    // Its threads that compute end later; nothing of it writes any more.
     void this.#executor.close();
-    this.#database.close();
+    void this.#endThreads();
+  }
+
+  async #endThreads(): Promise<void> {
+    await this.#store.call("close", []).catch(() => {});
+    this.#store.end();
+    this.#results.end();
   }
 }
 
@@ -281,14 +280,11 @@ function newTask(request: TaskRequest, sizeBytes: number): Task {
     state: "queued",
     progress: 0,
     attempts: 0,
+    requestCount: 1,
     createdAtMs: Date.now(),
     startedAtMs: undefined,
     finishedAtMs: undefined,
     expiresAtMs: undefined,
     reason: undefined,
   };
-}
-
-function isExpired({ expiresAtMs = Infinity }: Task): boolean {
-  return expiresAtMs <= Date.now();
 }

@@ -11,7 +11,7 @@ import { WaitingError } from "bullmq";
 import { FibError } from "../errors.ts";
 import type { Pool } from "../numbers/pool.ts";
 import { type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
-import { Groups } from "../redis/groups.ts";
+import { Groups } from "../groups.ts";
 import { computeTask } from "./compute.ts";
 import { type Delivery, openWorker } from "./delivery.ts";
 import type { TaskLimits } from "./queue.ts";

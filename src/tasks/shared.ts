@@ -13,7 +13,7 @@
  */
 import { FibError } from "../errors.ts";
 import { type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
-import { Groups } from "../redis/groups.ts";
+import { Groups } from "../groups.ts";
 import { Changes } from "./changes.ts";
 import { openQueue, QUEUES, queueOf } from "./delivery.ts";
 import type { StoredResult, TaskFilter, TaskLimits, TaskQueue } from "./queue.ts";

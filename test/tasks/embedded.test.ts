@@ -81,7 +81,7 @@ describe("files", () => {
     const { tasks } = openOn(path.join(folder, "c.tasks"));
     expect(await tasks.find("abc")).toBeUndefined();
     expect(await tasks.list({ limit: 10 })).toEqual([]);
-    expect(await tasks.remove("abc")).toBeUndefined();
+    expect(await tasks.forget("abc")).toBeUndefined();
     expect(await Array.fromAsync(tasks.watch("abc", AbortSignal.timeout(TIMEOUT_MS)))).toEqual([]);
     await tasks.check();
     expect(fs.readdirSync(folder)).toEqual([]);
@@ -97,9 +97,9 @@ describe("files", () => {
       expect(fs.existsSync(path.join(folder, "c.tasks.results"))).toBe(false);
       const { task: long } = await tasks.create(...LONG);
       await ready(tasks, long);
-      expect(fs.readdirSync(path.join(folder, "c.tasks.results"))).toEqual([long.id]);
-      await tasks.remove(short.id);
-      await tasks.remove(long.id);
+      expect(fs.readdirSync(path.join(folder, "c.tasks.results"))).toEqual([`${long.id}.1`]);
+      await tasks.forget(short.id);
+      await tasks.forget(long.id);
       await until(
         "the file is gone",
         () => fs.readdirSync(path.join(folder, "c.tasks.results")).length === 0,
@@ -117,7 +117,7 @@ describe("files", () => {
       await ready(tasks, task);
       const result = (await tasks.openResult(task.id))!;
       const before = await result.read(0, 100);
-      await tasks.remove(task.id);
+      await tasks.forget(task.id);
       expect(await result.read(0, 100)).toEqual(before);
       result.close();
     },
@@ -135,11 +135,12 @@ describe("what a crash may leave", () => {
       await ready(first.tasks, task);
       await first.close();
       const stray = Bun.randomUUIDv7();
-      fs.writeFileSync(path.join(`${file}.results`, `${stray}.tmp`), "123");
-      fs.writeFileSync(path.join(`${file}.results`, stray), "123");
+      for (const name of [`${stray}.1`, `${stray}.1.tmp`, stray]) {
+        fs.writeFileSync(path.join(`${file}.results`, name), "123");
+      }
       const { tasks } = openOn(file);
-      expect(fs.readdirSync(`${file}.results`)).toEqual([task.id]);
       expect(await tasks.openResult(stray)).toBeUndefined();
+      expect(fs.readdirSync(`${file}.results`)).toEqual([`${task.id}.1`]);
       expect((await textOf(tasks, task)).length).toBe(41_798);
     },
     TIMEOUT_MS,
@@ -158,10 +159,10 @@ describe("what a crash may leave", () => {
         await ready(first.tasks, task);
         const text = await textOf(first.tasks, task);
         await first.close();
-        spoil(path.join(`${file}.results`, task.id));
+        spoil(path.join(`${file}.results`, `${task.id}.1`));
         const { tasks, notices } = openOn(file);
-        expect(notices[0]).toContain("The results of 1 tasks are gone");
         await ready(tasks, task);
+        expect(notices[0]).toContain("The results of 1 tasks are gone");
         expect(await textOf(tasks, task)).toBe(text);
       },
       TIMEOUT_MS,
@@ -241,6 +242,7 @@ describe("a database that cannot be used", () => {
       const error = await rejected(tasks.create(...SHORT));
       expect(error.code).toBe("tasks_io");
       expect(error.message).toContain(said);
+      // Once, however often it was tried.
       expect(notices).toEqual([error.message]);
       expect(bugs).toEqual([]);
       expect(content()).toEqual(before);

@@ -1,6 +1,7 @@
 /**
- * Requests that go to Redis together: those of one turn of the event loop, and those that come while a reply is
- * under way. One group at a time; at 64 callers a round trip and a sync cost each of them a 64th.
+ * Requests that go to a store together, to Redis or to a thread with a disk: those of one turn of the event loop, and
+ * those that come while a reply is under way. One group at a time; at 64 callers a round trip and a sync cost each of
+ * them a 64th.
  * @module
  */
 
