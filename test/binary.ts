@@ -207,6 +207,36 @@ export function strace(traceFile: string, calls: string, inject?: string): strin
   return ["strace", ...options];
 }
 
+/**
+ * Injects a fault into a process that runs, into each such call of each of its threads from now on.
+ *
+ * @param inject - Such as `delay_enter=20000000` (µs) or `signal=SIGKILL`.
+ * @param onlyPath - Calls for this file or folder alone.
+ * @returns Ends with the scope, and leaves the process as it is.
+ */
+export async function injectInto(
+  pid: number,
+  traceFile: string,
+  calls: string,
+  inject: string,
+  onlyPath?: string,
+): Promise<AsyncDisposable> {
+  const options = ["-f", "-o", traceFile, "-e", `trace=${calls}`, "-e", `inject=${calls}:${inject}`];
+  if (onlyPath !== undefined) options.push("-P", onlyPath);
+  const child = Bun.spawn(["strace", ...options, "-p", String(pid)], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const { value } = await child.stderr.getReader().read();
+  const said = Buffer.from(value ?? []).toString();
+  if (!said.includes("attached")) throw new Error(`strace cannot attach: ${said}`);
+  return {
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGINT");
+      await child.exited;
+    },
+  };
+}
+
 /** All that strace saw of a process that has ended. */
 export async function readTrace(traceFile: string, pid: number): Promise<string[]> {
   // strace may see the end of the process a little later than its parent does.

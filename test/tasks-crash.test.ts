@@ -10,6 +10,7 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import {
+  injectInto,
   readTrace,
   requireTool,
   run,
@@ -19,6 +20,7 @@ import {
   temporaryFolder,
   until,
 } from "./binary.ts";
+import { ext4Disk, withPowerLoss } from "./power-loss.ts";
 import reference from "./vectors/reference.json";
 
 setDefaultTimeout(240_000);
@@ -243,6 +245,117 @@ withStrace("each 202 is sent after the sync that covers its task", async () => {
     expect(thread).not.toBe(String(server.pid));
   }
 });
+
+withStrace(
+  "a long result is synced before it has its name, and its name before the task is ready",
+  async () => {
+    using folder = temporaryFolder();
+    const file = path.join(folder.path, "cursor");
+    const trace = path.join(folder.path, "trace");
+    // With the paths of descriptors (-y).
+    const calls = "trace=mkdir,openat,rename,fsync,fdatasync";
+    const under = ["strace", "-D", "-f", "-y", "--seccomp-bpf", "-o", trace, "-e", calls];
+    await using server = await startServer(["-f", file], { under });
+    const { id } = (await accept(server, LONG.min))!;
+    await mustFinish(server, id);
+    server.kill("SIGTERM");
+    expect(await server.ended()).toBe(0);
+
+    const lines = await readTrace(trace, server.pid);
+    const results = `${file}.tasks.results`;
+    const name = `${results}/${id}.1`;
+    const steps = [
+      `mkdir("${results}"`,
+      `openat(AT_FDCWD<${folder.path}>, "${name}.tmp"`,
+      `sync(<${name}.tmp>`,
+      `rename("${name}.tmp", "${name}"`,
+      `sync(<${results}>`,
+      `sync(<${folder.path}>`,
+      `sync(<${file}.tasks-wal>`,
+    ];
+    // Numbers of descriptors left out, and the folder that a relative path would begin at.
+    const plain = lines.map((line) =>
+      line.replaceAll(/(?<=sync\()\d+/g, "").replace(/AT_FDCWD<[^>]*>/, `AT_FDCWD<${folder.path}>`),
+    );
+    let at = -1;
+    for (const step of steps) {
+      at = plain.findIndex((line, i) => i > at && line.includes(step));
+      expect(at, step).toBeGreaterThan(-1);
+    }
+  },
+);
+
+withStrace("a database that is there is opened with a sync of its folder, by its own thread", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  {
+    await using first = await startServer(["-f", file]);
+    await mustFinish(first, (await accept(first, 92))!.id);
+    first.kill("SIGKILL");
+    await first.ended();
+  }
+  const trace = path.join(folder.path, "trace");
+  const under = [
+    "strace",
+    "-D",
+    "-f",
+    "-y",
+    "--seccomp-bpf",
+    "-o",
+    trace,
+    "-e",
+    "trace=openat,fsync,fdatasync",
+  ];
+  await using server = await startServer(["-f", file], { under });
+  await listAll(server);
+  server.kill("SIGTERM");
+  expect(await server.ended()).toBe(0);
+  const lines = await readTrace(trace, server.pid);
+  const [thread] = lines.find((line) => line.includes(`"${file}.tasks"`))!.split(" ", 1);
+  expect(thread).not.toBe(String(server.pid));
+  const mine = lines.filter((line) => line.startsWith(`${thread} `));
+  expect(mine.some((line) => line.includes("sync(") && line.includes(`<${folder.path}>`))).toBe(true);
+});
+
+withPowerLoss(
+  "a power loss takes nothing that was answered, also behind one who died before the folder's sync",
+  async () => {
+    using disk = ext4Disk();
+    using elsewhere = temporaryFolder();
+    const file = path.join(disk.path, "cursor");
+    await run(["n", "-f", file]);
+    {
+      // The first one dies when it syncs the folder for the database that it has just made.
+      await using first = await startServer(["-f", file]);
+      const trace = path.join(elsewhere.path, "trace");
+      await using _ = await injectInto(first.pid, trace, "fsync,fdatasync", "signal=SIGKILL", disk.path);
+      expect(await accept(first, 92)).toBeUndefined();
+      await first.ended();
+      expect(fs.existsSync(`${file}.tasks`)).toBe(true);
+    }
+    const tasks: Task[] = [];
+    {
+      await using second = await startServer(["-f", file]);
+      for (const n of [92, LONG.min, LONG.min + 1]) {
+        tasks.push(await mustFinish(second, (await accept(second, n))!.id));
+      }
+      tasks.push((await accept(second, LONGEST.n))!);
+      disk.losePower();
+      second.kill("SIGKILL");
+      await second.ended();
+    }
+    disk.restorePower();
+    await using third = await startServer(["-f", file]);
+    for (const { id, state } of tasks) {
+      const found = await find(third, id);
+      if (state !== "ready") continue;
+      // Once: a result that was lost would have been computed again.
+      expect(found).toMatchObject({ state: "ready", attempts: 1 });
+      await mustFinish(third, id);
+    }
+    expect(third.log()).not.toContain("are gone");
+  },
+);
 
 for (const [fault, said] of [
   ["fsync:error=EIO", "Cannot write"],

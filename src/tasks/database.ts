@@ -4,6 +4,8 @@
  * - WAL with synchronous=FULL: a commit appends to one file and syncs it once, and is on disk when it returns.
  * - locking_mode=EXCLUSIVE: the file stays locked while it is open, so a second server is told so at once, and no
  *   shared memory is needed. The kernel drops the lock with the process, however that ends.
+ * - SQLite syncs the folder with the first sync after opening the log, also when both files were there: whoever made
+ *   them may have died before that.
  * - Opening moves the whole log into the database (a checkpoint): what an interrupted process wrote, or failed to
  *   sync, is written and synced again before anything builds on it.
  * - Short results are rows, committed together with the state that makes them visible; result-folder.ts has the long ones.
@@ -14,9 +16,7 @@
  * @module
  */
 import { Database, SQLiteError } from "bun:sqlite";
-import path from "node:path";
 import { FibError } from "../errors.ts";
-import { syncFolder } from "../sync-folder.ts";
 import type { TaskFilter } from "./queue.ts";
 import type { TaskRow } from "./row.ts";
 
@@ -115,18 +115,6 @@ export class TaskDatabase {
     this.#db.run("PRAGMA synchronous = FULL");
     this.transaction(() => this.#migrate());
     this.#db.run("PRAGMA wal_checkpoint(TRUNCATE)");
-    this.#syncName();
-  }
-
-  // SQLite syncs the folder when it creates a file, and not when it finds one whose creator has died before that.
-  #syncName(): void {
-    try {
-      syncFolder(path.dirname(this.#path));
-    } catch (error) {
-      throw new FibError("tasks_io", `Cannot sync the folder of ${this.#path}: ${(error as Error).message}`, {
-        cause: error,
-      });
-    }
   }
 
   #migrate(): void {

@@ -13,7 +13,6 @@
 import fs from "node:fs";
 import path from "node:path";
 import { FibError } from "../errors.ts";
-import { syncFolder } from "../sync-folder.ts";
 import type { StoredResult } from "./queue.ts";
 import type { Task } from "./task.ts";
 
@@ -132,6 +131,15 @@ function writeSynced(file: string, bytes: Uint8Array): void {
   const fd = fs.openSync(file, "w");
   try {
     for (let written = 0; written < bytes.length;) written += fs.writeSync(fd, bytes, written);
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function syncFolder(folder: string): void {
+  const fd = fs.openSync(folder, "r");
+  try {
     fs.fsyncSync(fd);
   } finally {
     fs.closeSync(fd);

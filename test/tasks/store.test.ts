@@ -1,5 +1,6 @@
 /** The database's thread, without the thread: one commit for a group, and nothing is said to be written that was not. */
 import { describe, expect, onTestFinished, test } from "bun:test";
+import fs from "node:fs";
 import path from "node:path";
 import type { TaskLimits } from "../../src/tasks/queue.ts";
 import type { TaskRow } from "../../src/tasks/row.ts";
@@ -95,6 +96,19 @@ describe("apply()", () => {
     store.close();
     expect(open({}, file).pending.map(({ id, state }) => [id, state])).toEqual([[first[1].id, "queued"]]);
   });
+});
+
+test("open() moves what an interrupted process has logged into the database, and syncs it there", () => {
+  const { apply, file } = open();
+  const task = long(30_000);
+  apply(task);
+  // What a kill -9 leaves: a log that nobody has moved.
+  const copy = path.join(temporaryFolder(), "c.tasks");
+  for (const end of ["", "-wal"]) fs.copyFileSync(file + end, copy + end);
+  expect(fs.statSync(`${copy}-wal`).size).toBeGreaterThan(0);
+  const again = open({}, copy);
+  expect(again.pending.map(({ id }) => id)).toEqual([task[1].id]);
+  expect(fs.statSync(`${copy}-wal`).size).toBe(0);
 });
 
 describe("what finished tasks take", () => {
