@@ -5,6 +5,8 @@
  * - what `create` has resolved is durable, and computed to the end: it survives kill -9 of whoever runs it;
  * - a result is visible once, whole; one that is half written never is;
  * - the same computation asked twice is one task, unless the first has failed, was cancelled or has expired;
+ * - what is cancelled or forgotten while somebody asks for the same is decided in one step: who asked before has joined
+ *   the task and is counted, who asks after gets another one;
  * - a result that can be generated faster than read (a sequence) is not stored: `ready` says that it can be sent.
  *
  * A method that cannot reach the store throws {@link FibError} `tasks_io`, or `tasks_locked` while another process has it.
@@ -32,6 +34,12 @@ export interface TaskFilter {
   readonly after?: string | undefined;
 }
 
+/** When a task is to be cancelled. */
+export interface CancelOptions {
+  /** Not when it was asked for more than once: the others want it still. */
+  readonly unlessShared?: boolean | undefined;
+}
+
 /** A result that is being read. It stays readable until it is closed where the engine can do that. */
 export interface StoredResult {
   readonly sizeBytes: number;
@@ -48,7 +56,7 @@ export interface StoredResult {
 
 export interface TaskQueue {
   /**
-   * Accepts a task, or finds the one that is there for the same computation.
+   * Accepts a task, or finds the one that is there for the same computation, and counts that if it waits or runs.
    *
    * @param sizeBytes - As {@link Task} has it; checked against the limits by the caller.
    * @returns The task once it is durable.
@@ -65,13 +73,17 @@ export interface TaskQueue {
   list(filter: TaskFilter): Promise<readonly Task[]>;
 
   /**
-   * Cancels a task that waits or runs, and ends its thread; forgets a finished one with its result.
+   * Cancels a task that waits or runs, and ends its thread; a finished one stays as it is, so it is safe to repeat.
    *
-   * @returns What has become of it, or undefined when there is none.
+   * @returns The task as it is afterwards, or undefined when there is none.
    */
-  remove(
-    id: string,
-  ): Promise<{ readonly task: Task; readonly outcome: "cancelled" | "forgotten" } | undefined>;
+  cancel(id: string, options?: CancelOptions): Promise<Task | undefined>;
+
+  /**
+   * Removes a task with its result, whatever its state; the thread of one that runs is ended. Resolves in the same way
+   * when there is none.
+   */
+  forget(id: string): Promise<void>;
 
   /** The text of a ready number; undefined when there is none. Never called for a sequence. */
   openResult(id: string): Promise<StoredResult | undefined>;

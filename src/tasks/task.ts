@@ -29,6 +29,8 @@ export interface Task {
   readonly progress: number;
   /** How often it was begun; more than once when an executor died. */
   readonly attempts: number;
+  /** How often it was asked for while it waited or ran. A watcher is not told when this alone changes. */
+  readonly requestCount: number;
   readonly createdAtMs: number;
   /** Of the last attempt. */
   readonly startedAtMs: number | undefined;
@@ -54,6 +56,7 @@ export interface TaskJson {
   /** Of a sequence as text. */
   readonly bytes?: number;
   readonly attempts: number;
+  readonly requests: number;
   readonly createdAt: string;
   readonly startedAt?: string;
   readonly finishedAt?: string;
@@ -92,7 +95,7 @@ export function requestOfKey(key: string): TaskRequest {
 
 /** The task as HTTP shows it. */
 export function taskJson(task: Task): TaskJson {
-  const { id, request, sizeBytes, state, progress, attempts, reason } = task;
+  const { id, request, sizeBytes, state, progress, attempts, requestCount, reason } = task;
   return {
     id,
     kind: request.kind,
@@ -101,6 +104,7 @@ export function taskJson(task: Task): TaskJson {
     progress,
     ...(request.kind === "sequence" ? { bytes: sizeBytes } : { digits: sizeBytes }),
     attempts,
+    requests: requestCount,
     createdAt: time(task.createdAtMs),
     ...(task.startedAtMs !== undefined && { startedAt: time(task.startedAtMs) }),
     ...(task.finishedAtMs !== undefined && { finishedAt: time(task.finishedAtMs) }),
