@@ -39,6 +39,7 @@ const MIGRATIONS = [
    CREATE INDEX states ON tasks (state, id);
    CREATE INDEX expiry ON tasks (expiresAtMs) WHERE expiresAtMs IS NOT NULL;
    CREATE TABLE results (id TEXT PRIMARY KEY, digits BLOB NOT NULL) STRICT;`,
+  "ALTER TABLE tasks ADD COLUMN requestCount INTEGER NOT NULL DEFAULT 1",
 ] as const;
 
 /** What a finished task takes at least, for its row and the room in the indices. */
@@ -131,6 +132,11 @@ export class TaskDatabase {
          VALUES (?, ?, ?, ?, ?, ?, 0)`,
       )
       .run(task.id, requestKey(task.request), task.sizeBytes, task.state, task.attempts, task.createdAtMs);
+  }
+
+  /** Counts a further request for a task. */
+  join(id: string): void {
+    this.#db.query("UPDATE tasks SET requestCount = requestCount + 1 WHERE id = ?").run(id);
   }
 
   find(id: string): Task | undefined {
@@ -310,6 +316,7 @@ function taskOf(row: Row): Task {
     state: row.state,
     progress: row.state === "ready" ? 1 : 0,
     attempts: row.attempts,
+    requestCount: row.requestCount,
     createdAtMs: row.createdAtMs,
     startedAtMs: row.startedAtMs ?? undefined,
     finishedAtMs: row.finishedAtMs ?? undefined,

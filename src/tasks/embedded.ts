@@ -13,7 +13,7 @@
 import fs from "node:fs";
 import { FibError } from "../errors.ts";
 import { Changes } from "./changes.ts";
-import type { StoredResult, TaskFilter, TaskQueue } from "./queue.ts";
+import type { CancelOptions, StoredResult, TaskFilter, TaskQueue } from "./queue.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import type { Task, TaskRequest } from "./task.ts";
 
@@ -57,8 +57,12 @@ export class EmbeddedTasks implements TaskQueue {
     return this.#openExisting()?.list(filter) ?? [];
   }
 
-  async remove(id: string): ReturnType<TaskQueue["remove"]> {
-    return await this.#openExisting()?.remove(id);
+  async cancel(id: string, options?: CancelOptions): Promise<Task | undefined> {
+    return await this.#openExisting()?.cancel(id, options);
+  }
+
+  async forget(id: string): Promise<void> {
+    await this.#openExisting()?.forget(id);
   }
 
   async openResult(id: string): Promise<StoredResult | undefined> {

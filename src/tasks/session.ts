@@ -13,7 +13,7 @@ import { Commits } from "./commits.ts";
 import { type Ending, TaskDatabase } from "./database.ts";
 import { Executor, type Ledger } from "./executor.ts";
 import { ResultFiles } from "./files.ts";
-import type { StoredResult, TaskFilter, TaskLimits, TaskQueue } from "./queue.ts";
+import type { CancelOptions, StoredResult, TaskFilter, TaskLimits } from "./queue.ts";
 import { isFinished, requestKey, type Task, type TaskRequest } from "./task.ts";
 
 /** Results up to this size are rows: one sync together with their state, where a file takes three. */
@@ -78,12 +78,12 @@ export class Session {
     this.#sweep.unref();
   }
 
-  /** See {@link TaskQueue.create}. */
+  /** See `TaskQueue.create`. */
   async create(request: TaskRequest, sizeBytes: number): Promise<{ task: Task; created: boolean }> {
     const { tasksMax } = this.#options.limits;
     const answer = await this.#write(({ forget }) => {
       const found = this.#database.findReusable(requestKey(request));
-      if (found !== undefined && !isExpired(found)) return { task: found, created: false };
+      if (found !== undefined && !isExpired(found)) return { task: this.#join(found), created: false };
       if (this.#unfinishedCount >= tasksMax) {
         throw new FibError(
           "too_many_tasks",
@@ -110,26 +110,32 @@ export class Session {
     return tasks.map((task) => this.#current(task));
   }
 
-  /** See {@link TaskQueue.remove}. */
-  async remove(id: string): ReturnType<TaskQueue["remove"]> {
-    const answer = await this.#write(({ forget }) => {
-      const task = this.#database.find(id);
-      if (task === undefined || isExpired(task)) return undefined;
-      if (isFinished(task.state)) {
-        forget(id);
-        return { task, outcome: "forgotten" } as const;
-      }
-      const cancelled = this.#writeEnd(task, { state: "cancelled" }, forget);
-      return { task: cancelled!, outcome: "cancelled" } as const;
+  /** See `TaskQueue.cancel`. */
+  async cancel(id: string, { unlessShared = false }: CancelOptions = {}): Promise<Task | undefined> {
+    const task = await this.#write(({ forget }) => {
+      const found = this.#database.find(id);
+      if (found === undefined || isExpired(found)) return undefined;
+      if (isFinished(found.state) || (unlessShared && found.requestCount > 1)) return found;
+      return this.#writeEnd(found, { state: "cancelled" }, forget);
     });
-    if (answer?.outcome === "cancelled") {
+    if (task?.state === "cancelled") {
       this.#executor.cancel(id);
-      this.#options.changes.publish(answer.task);
+      this.#options.changes.publish(task);
     }
-    return answer;
+    return task && this.#current(task);
   }
 
-  /** See {@link TaskQueue.openResult}. */
+  /** See `TaskQueue.forget`. */
+  async forget(id: string): Promise<void> {
+    await this.#write(({ forget }) => {
+      const task = this.#database.find(id);
+      if (task === undefined) return;
+      if (!isFinished(task.state)) this.#unfinishedCount--;
+      forget(id);
+    });
+  }
+
+  /** See `TaskQueue.openResult`. */
   openResult(id: string): StoredResult | undefined {
     const task = this.find(id);
     if (task?.state !== "ready" || task.request.kind === "sequence") return undefined;
@@ -206,6 +212,13 @@ export class Session {
     return ended !== undefined;
   }
 
+  // Inside of a commit.
+  #join(task: Task): Task {
+    if (isFinished(task.state)) return task;
+    this.#database.join(task.id);
+    return { ...task, requestCount: task.requestCount + 1 };
+  }
+
   // Inside of a commit: ends a task and makes room for its result.
   #writeEnd(task: Task, ending: Outcome, forget: (id: string) => void): Task | undefined {
     const keptBytes = this.#database.end(task, this.#ending(ending));
@@ -239,7 +252,7 @@ export class Session {
     forgotten.catch(() => {});
   }
 
-  /** Writes with the next commit; what was forgotten in it loses its file and its watchers once it is on disk. */
+  /** Writes with the next commit; what was forgotten in it loses its thread, watchers and file once that is on disk. */
   async #write<T>(apply: (within: { forget: (id: string) => void }) => T): Promise<T> {
     const forgotten: string[] = [];
     const forget = (id: string) => {
@@ -248,6 +261,7 @@ export class Session {
     };
     const value = await this.#commits.write(() => apply({ forget }));
     for (const id of forgotten) {
+      this.#executor.cancel(id);
       this.#options.changes.forget(id);
       void this.#files.remove(id);
     }
@@ -281,6 +295,7 @@ function newTask(request: TaskRequest, sizeBytes: number): Task {
     state: "queued",
     progress: 0,
     attempts: 0,
+    requestCount: 1,
     createdAtMs: Date.now(),
     startedAtMs: undefined,
     finishedAtMs: undefined,

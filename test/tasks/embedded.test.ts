@@ -81,7 +81,8 @@ describe("files", () => {
     const { tasks } = openOn(path.join(folder, "c.tasks"));
     expect(await tasks.find("abc")).toBeUndefined();
     expect(await tasks.list({ limit: 10 })).toEqual([]);
-    expect(await tasks.remove("abc")).toBeUndefined();
+    expect(await tasks.cancel("abc")).toBeUndefined();
+    await tasks.forget("abc");
     expect(await Array.fromAsync(tasks.watch("abc", AbortSignal.timeout(TIMEOUT_MS)))).toEqual([]);
     await tasks.check();
     expect(fs.readdirSync(folder)).toEqual([]);
@@ -98,8 +99,8 @@ describe("files", () => {
       const { task: long } = await tasks.create(...LONG);
       await ready(tasks, long);
       expect(fs.readdirSync(path.join(folder, "c.tasks.results"))).toEqual([long.id]);
-      await tasks.remove(short.id);
-      await tasks.remove(long.id);
+      await tasks.forget(short.id);
+      await tasks.forget(long.id);
       await until(
         "the file is gone",
         () => fs.readdirSync(path.join(folder, "c.tasks.results")).length === 0,
@@ -117,7 +118,7 @@ describe("files", () => {
       await ready(tasks, task);
       const result = (await tasks.openResult(task.id))!;
       const before = await result.read(0, 100);
-      await tasks.remove(task.id);
+      await tasks.forget(task.id);
       expect(await result.read(0, 100)).toEqual(before);
       result.close();
     },
@@ -190,6 +191,43 @@ describe("what a crash may leave", () => {
     },
     TIMEOUT_MS,
   );
+});
+
+/** The first layout, as it was released. */
+const FIRST_LAYOUT = `
+  CREATE TABLE tasks (
+     id TEXT PRIMARY KEY,
+     request TEXT NOT NULL,
+     sizeBytes INTEGER NOT NULL,
+     state TEXT NOT NULL,
+     attempts INTEGER NOT NULL,
+     createdAtMs INTEGER NOT NULL,
+     startedAtMs INTEGER,
+     finishedAtMs INTEGER,
+     expiresAtMs INTEGER,
+     reason TEXT,
+     keptBytes INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE UNIQUE INDEX reusable ON tasks (request) WHERE state IN ('queued', 'running', 'ready');
+   CREATE INDEX states ON tasks (state, id);
+   CREATE INDEX expiry ON tasks (expiresAtMs) WHERE expiresAtMs IS NOT NULL;
+   CREATE TABLE results (id TEXT PRIMARY KEY, digits BLOB NOT NULL) STRICT;
+   PRAGMA application_id = 1179206228;
+   PRAGMA user_version = 1;
+   INSERT INTO tasks (id, request, sizeBytes, state, attempts, createdAtMs, keptBytes)
+     VALUES ('a', 'ackermann 3 200000000', 60206001, 'running', 1, 1, 0)`;
+
+test("a database of the first layout is used further, and each of its tasks was asked for once", async () => {
+  const file = path.join(temporaryFolder(), "c.tasks");
+  change(file, FIRST_LAYOUT);
+  const { tasks } = openOn(file);
+  expect(await tasks.find("a")).toMatchObject({ requestCount: 1 });
+  expect(await tasks.create(...ENDLESS)).toMatchObject({
+    created: false,
+    task: { id: "a", requestCount: 2 },
+  });
+  expect(await tasks.cancel("a", { unlessShared: true })).not.toMatchObject({ state: "cancelled" });
+  expect(await tasks.cancel("a")).toMatchObject({ state: "cancelled" });
 });
 
 describe("a database that cannot be used", () => {
