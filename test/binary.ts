@@ -55,13 +55,18 @@ export async function run(
   return { stdout, stderr, exitCode };
 }
 
-/** Runs a line of shell, in which `$FIBSERVER` is the program: for pipes and redirections. */
-export async function runInShell(line: string, cwd: string): Promise<Result> {
-  const child = Bun.spawn(["bash", "-c", line], {
+/** Starts a line of shell, in which `$FIBSERVER` is the program: for pipes, redirections and terminals. */
+export function spawnInShell(line: string, cwd: string) {
+  return Bun.spawn(["bash", "-c", line], {
     env: { PATH: process.env["PATH"], HOME: "/nonexistent", FIBSERVER: BINARY },
     cwd,
     stdio: ["ignore", "pipe", "pipe"],
   });
+}
+
+/** Runs a line of shell to its end, as {@link spawnInShell} starts it. */
+export async function runInShell(line: string, cwd: string): Promise<Result> {
+  const child = spawnInShell(line, cwd);
   const [stdout, stderr, exitCode] = await Promise.all([
     child.stdout.text(),
     child.stderr.text(),

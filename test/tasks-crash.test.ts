@@ -94,6 +94,14 @@ async function mustFinish(server: Server, id: string): Promise<Task> {
   return task;
 }
 
+function threadOf(line: string): string {
+  return line.split(" ", 1)[0]!;
+}
+
+function isSync(line: string): boolean {
+  return /\bf(data)?sync\b.* = 0$/.test(line);
+}
+
 /** As strace writes it. */
 function hexOf(text: string): string {
   return Buffer.from(text)
@@ -231,11 +239,9 @@ withStrace("each 202 is sent after the sync that covers its task", async () => {
 
   // The database has a thread of its own; of one thread the lines are in the order of its calls.
   const lines = await readTrace(trace, server.pid);
-  const threadOf = (line: string) => line.split(" ", 1)[0]!;
   for (const id of ids) {
     const hex = hexOf(id);
     const written = lines.findIndex((line) => line.includes("pwrite64(") && line.includes(hex));
-    const isSync = (line: string) => /\bf(data)?sync\b.* = 0$/.test(line);
     const thread = threadOf(lines[written] ?? "");
     const synced = lines.findIndex((line, i) => i > written && isSync(line) && threadOf(line) === thread);
     const sent = lines.findIndex((line) => threadOf(line) === String(server.pid) && line.includes(hex));

@@ -1,5 +1,5 @@
 /**
- * `fibserver task run|list|show|result|cancel`: computations on a server.
+ * `fibserver task run|list|show|result|cancel|forget`: computations on a server.
  * @module
  */
 import { defineCommand } from "citty";
@@ -21,7 +21,10 @@ const id = { type: "positional", required: true, description: "The task's id" } 
 const { json } = RESULT_FLAGS;
 
 const run = defineCommand({
-  meta: { name: "run", description: "Start a task, wait for it, and print its result; ^C cancels it" },
+  meta: {
+    name: "run",
+    description: "Start a task, wait for it, print its result; ^C cancels it unless others want it",
+  },
   args: {
     computation: {
       type: "positional",
@@ -37,7 +40,10 @@ const run = defineCommand({
     checkOutput(args.out);
     const client = clientOf(args);
     await asking(async () => {
-      const task = await runToEnd(() => client.tasks.create(computation), args._.join(" "));
+      const task = await runToEnd(() => client.tasks.create(computation), {
+        name: args._.join(" "),
+        goOn: (taskId) => `fibserver task result ${taskId}${args.server ? ` --server ${args.server}` : ""}`,
+      });
       await writePieces(args.out, resultPieces(task, args.json ?? false));
     });
   },
@@ -83,29 +89,44 @@ const result = defineCommand({
 });
 
 const cancel = defineCommand({
-  meta: { name: "cancel", description: "Cancel a task; one that has ended is forgotten" },
+  meta: { name: "cancel", description: "Cancel a task for all who want it; prints what has become of it" },
   args: { id, ...CLIENT_FLAGS },
   async run({ args }) {
-    const outcome = await asking(async () => (await clientOf(args).tasks.get(args.id)).cancel());
-    print(`${outcome}\n`);
+    const { state } = await asking(async () => (await clientOf(args).tasks.get(args.id)).cancel());
+    print(`${state}\n`);
+  },
+});
+
+const forget = defineCommand({
+  meta: { name: "forget", description: "Remove a task with its result, whatever its state" },
+  args: { id, ...CLIENT_FLAGS },
+  async run({ args }) {
+    await asking(() => clientOf(args).tasks.forget(args.id));
+    print("forgotten\n");
   },
 });
 
 /** The commands for tasks. */
 export const task: Command = {
   meta: { name: "task", description: "Have a server compute something, and fetch it when it is ready" },
-  subCommands: { run, list, show, result, cancel },
+  subCommands: { run, list, show, result, cancel, forget },
 };
 
 function clientOf({ server }: { server?: string | undefined }) {
   return openClient(resolveServerUrl(server, process.env));
 }
 
+/** How a task that is waited for is called, and how to get its result later, as a command line. */
+interface Wait {
+  readonly name: string;
+  readonly goOn: (taskId: string) => string;
+}
+
 /**
- * Starts a task and shows its progress until it is ready. A signal cancels it, and then ends this process as
- * it would have done at once.
+ * Starts a task and shows its progress until it is ready. A signal cancels it, unless somebody else has asked for it
+ * too, and then ends this process as it would have done at once.
  */
-async function runToEnd(create: () => Promise<Task>, name: string): Promise<Task> {
+async function runToEnd(create: () => Promise<Task>, { name, goOn }: Wait): Promise<Task> {
   const progress = await openProgress(name);
   const abort = new AbortController();
   const { signal } = abort;
@@ -122,7 +143,7 @@ async function runToEnd(create: () => Promise<Task>, name: string): Promise<Task
     } catch (error) {
       if (!signal.aborted) throw error;
       progress.end();
-      await cancelAndSay(created);
+      await cancelAndSay(created, goOn(created.id));
     }
   } finally {
     for (const each of signals) process.off(each, onSignal);
@@ -132,10 +153,13 @@ async function runToEnd(create: () => Promise<Task>, name: string): Promise<Task
   return new Promise<never>(() => {});
 }
 
-async function cancelAndSay(created: Task): Promise<void> {
+async function cancelAndSay(created: Task, goOn: string): Promise<void> {
+  const name = `Task ${created.id}`;
   try {
-    await created.cancel(CANCELLING);
-    warn(`Task ${created.id} is cancelled`);
+    const { state, requests } = await created.cancel({ ...CANCELLING, unlessShared: true });
+    if (state === "cancelled" || state === "failed") warn(`${name} is ${state}`);
+    else if (state === "ready") warn(`${name} is ready: ${goOn}`);
+    else warn(`${name} goes on, because it was asked for ${requests} times: ${goOn}`);
   } catch (error) {
     warn(`Cannot cancel task ${created.id}, which goes on: ${(error as Error).message}`);
   }

@@ -24,7 +24,15 @@ import { type FibClientOptions, Transport } from "./transport.ts";
 export type { CursorClient, MoveOptions, Position, PositionOptions } from "./cursor.ts";
 export { FibClientError } from "./error.ts";
 export type { CallOptions } from "./retry.ts";
-export type { Computation, ListOptions, ResultOptions, Task, TasksClient, TaskStatus } from "./tasks.ts";
+export type {
+  CancelOptions,
+  Computation,
+  ListOptions,
+  ResultOptions,
+  Task,
+  TasksClient,
+  TaskStatus,
+} from "./tasks.ts";
 export type { NumberForm, NumberForms, SequenceForm, SequenceForms } from "./terms.ts";
 export type { FibClientOptions } from "./transport.ts";
 

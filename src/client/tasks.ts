@@ -1,11 +1,11 @@
 /**
- * Tasks of the server: created, followed, fetched, cancelled.
+ * Tasks of the server: created, followed, fetched, cancelled, forgotten.
  * @module
  */
 import { FibClientError } from "./error.ts";
 import { followEvents } from "./events.ts";
 import { openBytes } from "./resume.ts";
-import { type CallOptions, retrying } from "./retry.ts";
+import type { CallOptions } from "./retry.ts";
 import { type Output, pathTo } from "./routes.ts";
 import {
   type NumberForm,
@@ -40,6 +40,8 @@ export interface TaskStatus {
   readonly bytes?: number;
   /** How often it was begun. */
   readonly attempts: number;
+  /** How often it was asked for while it waited or ran; {@link Task.events} brings no news of that alone. */
+  readonly requests: number;
   readonly createdAt: string;
   readonly startedAt?: string;
   readonly finishedAt?: string;
@@ -54,6 +56,12 @@ export interface ListOptions extends CallOptions {
   readonly state?: TaskStatus["state"] | undefined;
   /** Begin behind this id. */
   readonly after?: string | undefined;
+}
+
+/** When a task is to be cancelled. */
+export interface CancelOptions extends CallOptions {
+  /** Not when it was asked for more than once: somebody else waits for it, perhaps. */
+  readonly unlessShared?: boolean | undefined;
 }
 
 /** How a result is wanted. */
@@ -89,6 +97,11 @@ export class TasksClient {
   async get(id: string, options: CallOptions = {}): Promise<Task> {
     const { body } = await this.#transport.ask({ path: pathTo("/v1/tasks/:id", { id }) }, options);
     return new Task(this.#transport, readStatus(body));
+  }
+
+  /** Removes a task by its id, as {@link Task.forget} does. */
+  async forget(id: string, options: CallOptions = {}): Promise<void> {
+    await this.#transport.ask({ method: "DELETE", path: pathTo("/v1/tasks/:id", { id }) }, options);
   }
 
   /** Tasks in the order in which they were created; asks for more when they are wanted. */
@@ -173,24 +186,21 @@ export class Task {
     return sequenceAs(() => this.#open(options), options.as ?? ("bigint" as F));
   }
 
-  /** Cancels it if it waits or runs; one that has ended is forgotten, with its result. */
-  async cancel(options: CallOptions = {}): Promise<"cancelled" | "forgotten"> {
-    const call = { method: "DELETE", path: pathTo("/v1/tasks/:id", { id: this.id }) } as const;
-    const limits = this.#transport.limits(options);
-    let attempts = 0;
-    return retrying(limits, async () => {
-      attempts++;
-      try {
-        const { status, body } = await this.#transport.askOnce(call, limits);
-        if (status === 204) return "forgotten";
-        this.#status = readStatus(body);
-        return "cancelled";
-      } catch (error) {
-        // The attempt before was heard, and only its answer was lost.
-        if (attempts > 1 && error instanceof FibClientError && error.status === 404) return "forgotten";
-        throw error;
-      }
-    });
+  /**
+   * Cancels it if it waits or runs, for everybody who has asked for it; one that has ended stays as it is.
+   *
+   * @returns What has become of it.
+   */
+  async cancel({ unlessShared = false, ...options }: CancelOptions = {}): Promise<TaskStatus> {
+    const unless = unlessShared ? "shared" : undefined;
+    const path = pathTo("/v1/tasks/:id/cancel", { id: this.id }, { unless });
+    const { body } = await this.#transport.ask({ method: "POST", path }, options);
+    return (this.#status = readStatus(body));
+  }
+
+  /** Removes it with its result, for everybody; one that waits or runs is ended. There need not be one any more. */
+  async forget(options: CallOptions = {}): Promise<void> {
+    await new TasksClient(this.#transport).forget(this.id, options);
   }
 
   async #open({ wait = true, ...options }: ResultOptions<unknown>) {

@@ -97,11 +97,10 @@ export class Transport {
    */
   async ask(call: Call, options: CallOptions): Promise<Answer> {
     const limits = this.limits(options);
-    return retrying(limits, () => this.askOnce(call, limits));
+    return retrying(limits, () => this.#askOnce(call, limits));
   }
 
-  /** As {@link ask}, without another attempt. */
-  async askOnce(call: Call, limits: CallOptions): Promise<Answer> {
+  async #askOnce(call: Call, limits: CallOptions): Promise<Answer> {
     const exchange = await this.open(call, limits);
     const { status, headers } = exchange;
     const text = await exchange.text();

@@ -30,6 +30,9 @@ const FIELDS = {
 
 const LIST_COUNT_MAX = 1000;
 
+/** How engines spell an id. */
+const TASK_ID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
+
 /** The routes for tasks. */
 export function taskRoutes(services: TaskServices) {
   const { tasks } = services;
@@ -62,12 +65,19 @@ export function taskRoutes(services: TaskServices) {
     })
     .get("/:id/events", (c) => sendEvents(c, c.req.param("id"), services))
     .delete("/:id", async (c) => {
-      refuseForeign(c, "remove a task");
+      refuseForeign(c, "forget a task");
       const id = c.req.param("id");
-      const removed = await tasks.remove(id);
-      if (removed === undefined) throw taskUnknown(id);
-      if (removed.outcome === "forgotten") return c.body(null, 204);
-      return c.json(taskJson(removed.task), 200, { "cache-control": "no-store" });
+      // The second time as the first: an answer may have been lost. What no task could have had is a mistake.
+      if (!TASK_ID.test(id)) throw taskUnknown(id);
+      await tasks.forget(id);
+      return c.body(null, 204);
+    })
+    .post("/:id/cancel", async (c) => {
+      refuseForeign(c, "cancel a task");
+      const id = c.req.param("id");
+      const task = await tasks.cancel(id, { unlessShared: readUnless(c) });
+      if (task === undefined) throw taskUnknown(id);
+      return c.json(taskJson(task), 200, { "cache-control": "no-store" });
     });
 }
 
@@ -133,6 +143,13 @@ function readState(c: Context): TaskState | undefined {
     "bad_argument",
     `Cannot use '${state.slice(0, 40)}' for state: it is one of ${TASK_STATES.join(", ")}`,
   );
+}
+
+/** Says whether a task that somebody else wants as well is to be spared. */
+function readUnless(c: Context): boolean {
+  const unless = queryOnce(c, "unless");
+  if (unless === undefined || unless === "shared") return unless === "shared";
+  throw new FibError("bad_argument", `Cannot use '${unless.slice(0, 40)}' for unless: it takes shared`);
 }
 
 function refuseForeign(c: Context, what: string): void {

@@ -221,11 +221,10 @@ export class TaskDatabase {
 
   /** Finished tasks, the oldest first; those of one holder, or all. */
   finished(limit: number, holder?: string): TaskRow[] {
-    const sql = (whose: string) =>
-      `SELECT * FROM tasks WHERE ${whose}expiresAtMs IS NOT NULL ORDER BY expiresAtMs LIMIT ?`;
+    const order = "expiresAtMs IS NOT NULL ORDER BY expiresAtMs LIMIT ?";
     return holder === undefined
-      ? this.#all(sql(""), limit)
-      : this.#all(sql("holder = ? AND "), holder, limit);
+      ? this.#all(`SELECT * FROM tasks WHERE ${order}`, limit)
+      : this.#all(`SELECT * FROM tasks WHERE holder = ? AND ${order}`, holder, limit);
   }
 
   /** All that are to be computed, in the order of their creation. */

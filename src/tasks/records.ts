@@ -4,18 +4,19 @@
  */
 import type { Digits } from "../numbers/decimal.ts";
 import type { RedisConnection, Script } from "../redis/connection.ts";
-import type { TaskFilter, TaskLimits } from "./queue.ts";
+import type { CancelOptions, TaskFilter, TaskLimits } from "./queue.ts";
 import {
   BEGIN,
+  CANCEL,
   CHUNK_BYTES,
   CHUNK_TTL_EXTRA_MS,
   CREATE,
   FIND,
   FINISH,
+  FORGET,
   LIST,
   PROGRESS,
   PURGE,
-  REMOVE,
   REQUEUE,
 } from "./scripts.ts";
 import { requestKey, requestOfKey, type Task, type TaskRequest, type TaskState } from "./task.ts";
@@ -30,7 +31,7 @@ export interface Finished {
   readonly digits?: Digits | undefined;
 }
 
-/** A task as the scripts return it: id, key, size, state, progress, attempts, four times, reason. */
+/** A task as the scripts return it: id, key, size, state, progress, attempts, four times, reason, requests. */
 type Row = readonly (string | null)[];
 
 /** The tasks in one Redis. */
@@ -56,8 +57,7 @@ export class TaskRecords {
   }
 
   async find(id: string): Promise<Task | undefined> {
-    const row = (await this.#run(FIND, id)) as Row | null;
-    return row === null ? undefined : taskOf(row);
+    return found(await this.#run(FIND, id));
   }
 
   async list({ state, after = "", limit }: TaskFilter): Promise<Task[]> {
@@ -68,8 +68,7 @@ export class TaskRecords {
   /** Marks a task as running; undefined when there is nothing to compute any more. */
   async begin(id: string): Promise<Task | undefined> {
     const { attemptsMax, resultTtlMs } = this.#limits;
-    const row = (await this.#run(BEGIN, id, String(attemptsMax), String(resultTtlMs))) as Row | null;
-    return row === null ? undefined : taskOf(row);
+    return found(await this.#run(BEGIN, id, String(attemptsMax), String(resultTtlMs)));
   }
 
   async progress(id: string, fraction: number): Promise<void> {
@@ -100,13 +99,15 @@ export class TaskRecords {
     await this.#run(FINISH, ...args);
   }
 
-  async remove(
-    id: string,
-  ): Promise<{ readonly task: Task; readonly outcome: "cancelled" | "forgotten" } | undefined> {
-    const reply = (await this.#run(REMOVE, id, String(this.#limits.resultTtlMs))) as
-      | ["cancelled" | "forgotten", Row]
-      | null;
-    return reply === null ? undefined : { outcome: reply[0], task: taskOf(reply[1]) };
+  /** See `TaskQueue.cancel`. */
+  async cancel(id: string, { unlessShared = false }: CancelOptions): Promise<Task | undefined> {
+    const spared = unlessShared ? "shared" : "";
+    return found(await this.#run(CANCEL, id, String(this.#limits.resultTtlMs), spared));
+  }
+
+  /** Removes a task with its result. @returns What it was. */
+  async forget(id: string): Promise<Task | undefined> {
+    return found(await this.#run(FORGET, id));
   }
 
   /** Chunk number `at / CHUNK_BYTES` of a stored result; undefined when it is gone. */
@@ -138,6 +139,10 @@ function textAt(digits: Digits, at: number): string {
   );
 }
 
+function found(reply: unknown): Task | undefined {
+  return reply === null ? undefined : taskOf(reply as Row);
+}
+
 function taskOf(row: Row): Task {
   const number = (at: number) => (row[at] === null || row[at] === undefined ? undefined : Number(row[at]));
   return {
@@ -147,6 +152,8 @@ function taskOf(row: Row): Task {
     state: row[3] as TaskState,
     progress: number(4)!,
     attempts: number(5)!,
+    // A front of an earlier version counts nothing.
+    requestCount: number(11) ?? 1,
     createdAtMs: number(6)!,
     startedAtMs: number(7),
     finishedAtMs: number(8),

@@ -110,21 +110,42 @@ export function resultName({ id, attempts }: Pick<Task, "id" | "attempts">): str
 
 /** Opens a result for reading, piece by piece, on Bun's threads. @throws {@link FibError} `tasks_io`. */
 export async function openResultFile(file: string): Promise<StoredResult> {
-  try {
-    const handle = await fs.promises.open(file, "r");
-    const { size: sizeBytes } = await handle.stat();
-    const read = async (start: number, end: number) => {
-      const chunk = new Uint8Array(end - start);
-      const { bytesRead } = await handle.read(chunk, 0, chunk.length, start).catch((error: unknown) => {
-        throw ioError("read", file, error);
-      });
-      if (bytesRead === chunk.length) return chunk;
-      throw new FibError("tasks_io", `Cannot read ${file}: it ends at ${start + bytesRead}`);
-    };
-    return { sizeBytes, read, close: () => void handle.close().catch(() => {}) };
-  } catch (error) {
-    throw ioError("read", file, error);
-  }
+  const fd = await onThread<number>(file, (done) => fs.open(file, "r", done));
+  const { size: sizeBytes } = fs.fstatSync(fd);
+  let isReading = false;
+  let isOpen = true;
+  // Not while another thread reads: the number of a closed descriptor is soon somebody else's.
+  const closeUnread = () => {
+    if (!isOpen && !isReading) fs.closeSync(fd);
+  };
+  const read = async (start: number, end: number) => {
+    const chunk = new Uint8Array(end - start);
+    isReading = true;
+    try {
+      const length = await onThread<number>(file, (done) => fs.read(fd, chunk, 0, chunk.length, start, done));
+      if (length === chunk.length) return chunk;
+      throw new FibError("tasks_io", `Cannot read ${file}: it ends at ${start + length}`);
+    } finally {
+      isReading = false;
+      closeUnread();
+    }
+  };
+  const close = () => {
+    if (!isOpen) return;
+    isOpen = false;
+    closeUnread();
+  };
+  return { sizeBytes, read, close };
+}
+
+/** A call that Bun makes on one of its threads. */
+function onThread<Value>(
+  file: string,
+  call: (done: (error: Error | null, value: Value) => void) => void,
+): Promise<Value> {
+  return new Promise((resolve, reject) =>
+    call((error, value) => (error ? reject(ioError("read", file, error)) : resolve(value))),
+  );
 }
 
 function writeSynced(file: string, bytes: Uint8Array): void {

@@ -33,11 +33,14 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function text(number) return string.format('%.0f', number) end
 local function read(id)
   local task = redis.call('HMGET', P .. 'task:' .. id, 'key', 'size', 'state', 'progress', 'attempts',
-    'created', 'started', 'finished', 'expires', 'reason')
+    'created', 'started', 'finished', 'expires', 'reason', 'requests')
   if not task[1] or (task[9] and tonumber(task[9]) <= now) then return false end
   table.insert(task, 1, id)
   return task
 end
+local function isOpen(task) return task[4] == 'queued' or task[4] == 'running' end
+-- A front of an earlier version counts nothing.
+local function requests(task) return tonumber(task[12] or 1) end
 local function move(id, from, to)
   redis.call('ZREM', P .. 'tasks:' .. from, id)
   redis.call('ZADD', P .. 'tasks:' .. to, 0, id)
@@ -94,11 +97,14 @@ for at = 2, #ARGV, 3 do
     if open < tonumber(ARGV[1]) then
       open, made = open + 1, 1
       redis.call('HSET', P .. 'task:' .. id, 'key', key, 'size', size, 'state', 'queued', 'progress', '0',
-        'attempts', '0', 'created', text(now))
+        'attempts', '0', 'created', text(now), 'requests', '1')
       redis.call('HSET', P .. 'task-keys', key, id)
       redis.call('ZADD', P .. 'tasks:queued', 0, id)
       task = read(id)
     end
+  elseif isOpen(task) then
+    redis.call('HSET', P .. 'task:' .. known, 'requests', text(requests(task) + 1))
+    task = read(known)
   end
   reply[#reply + 1] = { made, task }
 end
@@ -127,7 +133,7 @@ return reply`);
 /** ARGV: id, most attempts, time to live. Returns the task that is to be computed now, or nothing. */
 export const BEGIN = script(`
 local task = read(ARGV[1])
-if not task or (task[4] ~= 'queued' and task[4] ~= 'running') then return false end
+if not task or not isOpen(task) then return false end
 local attempts = tonumber(task[6])
 if attempts >= tonumber(ARGV[2]) then
   finish(ARGV[1], task[4], 'failed', 'its executor died ' .. text(attempts) .. ' times', tonumber(ARGV[3]))
@@ -165,7 +171,7 @@ purge()
 for at = 3, #ARGV, 5 do
   local id, to, reason, stored, chunk = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]), ARGV[at + 4]
   local task = read(id)
-  if task and (task[4] == 'queued' or task[4] == 'running') then
+  if task and isOpen(task) then
     -- What is computed at once is begun and finished in one step.
     if task[4] == 'queued' then redis.call('HSET', P .. 'task:' .. id, 'attempts', text(task[6] + 1), 'started', text(now)) end
     if chunk ~= '' then redis.call('SET', P .. 'result:' .. id .. ':0', chunk, 'PX', text(ttl + ${CHUNK_TTL_EXTRA_MS})) end
@@ -185,15 +191,17 @@ for at = 3, #ARGV, 5 do
 end
 return 1`);
 
-/** ARGV: id, time to live. Returns what has become of it and the task. */
-export const REMOVE = script(`
+/** ARGV: id, time to live, "shared" to spare what was asked for more than once. Returns the task as it is then. */
+export const CANCEL = script(`
 local task = read(ARGV[1])
-if not task then return false end
-if task[4] == 'queued' or task[4] == 'running' then
-  finish(ARGV[1], task[4], 'cancelled', '', tonumber(ARGV[2]))
-  return { 'cancelled', read(ARGV[1]) }
-end
+if not task or not isOpen(task) or (ARGV[3] == 'shared' and requests(task) > 1) then return task end
+finish(ARGV[1], task[4], 'cancelled', '', tonumber(ARGV[2]))
+return read(ARGV[1])`);
+
+/** ARGV: id. Returns the task as it was. Of one that runs nothing is left to write to: its executor is told, and ends. */
+export const FORGET = script(`
+local task = read(ARGV[1])
 forget(ARGV[1])
-return { 'forgotten', task }`);
+return task`);
 
 export const PURGE = script(`purge() return redis.call('ZCOUNT', P .. 'expiring', '-inf', text(now))`);

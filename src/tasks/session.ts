@@ -14,12 +14,12 @@
 import path from "node:path";
 import { FibError } from "../errors.ts";
 import { Groups } from "../groups.ts";
-import { textOf } from "../numbers/decimal.ts";
+import { type Digits, textOf } from "../numbers/decimal.ts";
 import type { Pool } from "../numbers/pool.ts";
 import { errorOf, failureOf, Thread } from "../thread.ts";
 import type { Changes } from "./changes.ts";
 import { Executor, type Ledger } from "./executor.ts";
-import type { CancelOptions, StoredResult, TaskFilter, TaskLimits, TaskQueue } from "./queue.ts";
+import type { CancelOptions, StoredResult, TaskFilter, TaskLimits } from "./queue.ts";
 import { openResultFile, type ResultFolder, resultName } from "./result-folder.ts";
 import { type TaskRow, taskOf } from "./row.ts";
 import type { Steps } from "./steps.ts";
@@ -121,9 +121,11 @@ export class Session {
 
   /** See {@link TaskQueue.cancel}. */
   async cancel(id: string, options: CancelOptions): Promise<Task | undefined> {
-    const { row, isCancelled } = await this.#ask("cancel", id, options);
-    if (isCancelled) this.#executor.cancel(id);
-    if (isCancelled && row !== undefined) this.#options.changes.publish(taskOf(row));
+    const row = await this.#ask("cancel", id, options);
+    if (row?.state === "cancelled") {
+      this.#executor.cancel(id);
+      this.#options.changes.publish(taskOf(row));
+    }
     return row && this.#current(row);
   }
 
@@ -179,11 +181,6 @@ export class Session {
 
   #ledger(): Ledger {
     const { changes, onBug } = this.#options;
-    const end = async (...args: Parameters<Steps["end"]>) => {
-      const ended = await this.#ask("end", ...args);
-      if (ended !== undefined) changes.publish(taskOf(ended));
-      return ended !== undefined;
-    };
     return {
       begin: async ({ id }) => {
         const row = await this.#ask("begin", id);
@@ -191,21 +188,32 @@ export class Session {
         if (begun) changes.publish(begun);
         return begun;
       },
-      finish: async (task, digits) => {
-        if (digits === undefined || digits.length <= ROW_BYTES_MAX)
-          return void (await end(task.id, { state: "ready", digits: digits && textOf(digits) }));
-        await this.#results.call("put", [resultName(task), digits], [digits.buffer]);
-        let isReady = false;
-        try {
-          isReady = await end(task.id, { state: "ready" });
-        } finally {
-          if (!isReady) this.#removeFile(task);
-        }
-      },
-      fail: async (task, reason) => void (await end(task.id, { state: "failed", reason })),
+      finish: (task, digits) => this.#finish(task, digits),
+      fail: async ({ id }, reason) => void (await this.#writeEnd(id, { state: "failed", reason })),
       progressed: (task) => changes.publish(task),
       onBug,
     };
+  }
+
+  async #finish(task: Task, digits: Digits | undefined): Promise<void> {
+    if (digits === undefined || digits.length <= ROW_BYTES_MAX) {
+      await this.#writeEnd(task.id, { state: "ready", digits: digits && textOf(digits) });
+      return;
+    }
+    await this.#results.call("put", [resultName(task), digits], [digits.buffer]);
+    let isReady = false;
+    try {
+      isReady = await this.#writeEnd(task.id, { state: "ready" });
+    } finally {
+      if (!isReady) this.#removeFile(task);
+    }
+  }
+
+  /** Ends a task; false when it had ended before. */
+  async #writeEnd(...args: Parameters<Steps["end"]>): Promise<boolean> {
+    const row = await this.#ask("end", ...args);
+    if (row !== undefined) this.#options.changes.publish(taskOf(row));
+    return row !== undefined;
   }
 
   /** Calls a step with the next group. */

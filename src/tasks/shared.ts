@@ -16,9 +16,9 @@ import { type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
 import { Groups } from "../groups.ts";
 import { Changes } from "./changes.ts";
 import { openQueue, QUEUES, queueOf } from "./delivery.ts";
-import type { StoredResult, TaskFilter, TaskLimits, TaskQueue } from "./queue.ts";
+import type { CancelOptions, StoredResult, TaskFilter, TaskLimits, TaskQueue } from "./queue.ts";
 import { CHANGES_CHANNEL, TaskRecords } from "./records.ts";
-import { requestKey, type Task, type TaskRequest } from "./task.ts";
+import { isFinished, requestKey, type Task, type TaskRequest } from "./task.ts";
 
 /** Where the two halves live; they may be one Redis. */
 export interface SharedPlaces {
@@ -135,12 +135,15 @@ export class SharedTasks implements TaskQueue {
     return this.#records.list(filter);
   }
 
-  async remove(
-    id: string,
-  ): Promise<{ readonly task: Task; readonly outcome: "cancelled" | "forgotten" } | undefined> {
-    const removed = await this.#records.remove(id);
-    if (removed?.outcome === "cancelled") void this.#queues[queueOf(removed.task)].remove(id);
-    return removed;
+  async cancel(id: string, options: CancelOptions = {}): Promise<Task | undefined> {
+    const task = await this.#records.cancel(id, options);
+    if (task?.state === "cancelled") void this.#queues[queueOf(task)].remove(id);
+    return task;
+  }
+
+  async forget(id: string): Promise<void> {
+    const task = await this.#records.forget(id);
+    if (task !== undefined && !isFinished(task.state)) void this.#queues[queueOf(task)].remove(id);
   }
 
   async openResult(id: string): Promise<StoredResult | undefined> {

@@ -103,12 +103,11 @@ export class Steps {
     return row;
   }
 
-  /** See `TaskQueue.cancel`; says also whether it was this step that has cancelled it. */
-  cancel(id: string, { unlessShared = false }: CancelOptions) {
+  /** See `TaskQueue.cancel`. */
+  cancel(id: string, { unlessShared = false }: CancelOptions): TaskRow | undefined {
     const row = this.find(id);
-    if (row === undefined || isFinished(row.state) || (unlessShared && row.requestCount > 1))
-      return { row, isCancelled: false };
-    return { row: this.end(id, { state: "cancelled" }), isCancelled: true };
+    if (row === undefined || isFinished(row.state) || (unlessShared && row.requestCount > 1)) return row;
+    return this.end(id, { state: "cancelled" });
   }
 
   /** Removes a task, whatever its state. */

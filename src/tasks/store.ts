@@ -29,7 +29,7 @@ export interface GroupAnswer {
   /** For each step what it returned, or why it was refused. */
   readonly outcomes: readonly (
     | { readonly value?: unknown; readonly failure?: never }
-    | { readonly failure: Failure }
+    | { readonly value?: never; readonly failure: Failure }
   )[];
   /** What the group has removed, on disk by now. */
   readonly removed: readonly Removed[];

@@ -29,7 +29,7 @@ export interface Task {
   readonly progress: number;
   /** How often it was begun; more than once when an executor died. */
   readonly attempts: number;
-  /** How often it was asked for while it waited or ran: more than once, and several may want it. No news for a watcher. */
+  /** How often it was asked for while it waited or ran. A watcher is not told when this alone changes. */
   readonly requestCount: number;
   readonly createdAtMs: number;
   /** Of the last attempt. */

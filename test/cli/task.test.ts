@@ -2,7 +2,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
-import { requireTool, type Result, run, runInShell, spawn, temporaryFolder, until } from "../binary.ts";
+import { requireTool, type Result, run, spawn, spawnInShell, temporaryFolder, until } from "../binary.ts";
 import { deadUrl, openServer, type Target } from "../client/server.ts";
 import reference from "../vectors/reference.json" with { type: "json" };
 
@@ -11,7 +11,7 @@ setDefaultTimeout(120_000);
 const withScript = requireTool(["script", "--version"], "apt-get install bsdutils");
 
 /** Takes minutes, and no memory to speak of before it is cancelled. */
-const LONG = ["fibonacci", "2000000000"];
+const LONG = ["fibonacci", "2000000000"] as const;
 const LONG_ALLOWED = ["--max-digits", "1000000000"];
 
 test("fibserver n --server moves the server's cursor, and prints what it would print of a file's", async () => {
@@ -103,7 +103,7 @@ test("fibserver task run -o writes the whole result into a file", async () => {
   expect(fs.readdirSync(folder.path)).toEqual(["result"]);
 });
 
-test("fibserver task list, show, result and cancel tell of one task", async () => {
+test("fibserver task list, show, result, cancel and forget tell of one task", async () => {
   await using server = await openServer(LONG_ALLOWED);
   const at = ["--server", server.url];
   await run(["task", "run", "fibonacci", "100", ...at]);
@@ -117,7 +117,12 @@ test("fibserver task list, show, result and cancel tell of one task", async () =
   expect((await run(["task", "list", "--state", "failed", ...at])).stdout).toBe("");
   expect((await run(["task", "list", "--state", "good", ...at])).exitCode).toBe(2);
   expect(await run(["task", "result", id, ...at])).toEqual(done("354224848179261915075\n"));
-  expect(await run(["task", "cancel", id, ...at])).toEqual(done("forgotten\n"));
+  // The number is nobody's to cancel any more, and forgetting it twice is forgetting it.
+  expect(await run(["task", "cancel", id, ...at])).toEqual(done("ready\n"));
+  expect(await run(["task", "result", id, ...at])).toEqual(done("354224848179261915075\n"));
+  for (let again = 0; again < 2; again++) {
+    expect(await run(["task", "forget", id, ...at])).toEqual(done("forgotten\n"));
+  }
   for (const command of ["show", "result", "cancel"]) {
     const { stdout, stderr, exitCode } = await run(["task", command, id, ...at]);
     expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 1 });
@@ -128,12 +133,11 @@ test("fibserver task list, show, result and cancel tell of one task", async () =
 test("fibserver task result of one that is not ready exits 75, and task cancel ends it", async () => {
   await using server = await openServer(LONG_ALLOWED);
   const at = ["--server", server.url];
-  const body = JSON.stringify({ kind: "fibonacci", n: LONG[1] });
-  const { id } = (await (await fetch(`${server.url}/v1/tasks`, { method: "POST", body })).json()) as {
-    id: string;
-  };
+  const { id } = await post(server, LONG[1]);
   expect(await run(["task", "result", id, ...at])).toMatchObject({ stdout: "", exitCode: 75 });
-  expect(await run(["task", "cancel", id, ...at])).toEqual(done("cancelled\n"));
+  for (let again = 0; again < 2; again++) {
+    expect(await run(["task", "cancel", id, ...at])).toEqual(done("cancelled\n"));
+  }
   expect(await run(["task", "result", id, ...at])).toMatchObject({ stdout: "", exitCode: 1 });
 });
 
@@ -155,6 +159,56 @@ for (const [signal, exitCode] of [
     expect(child.signalCode).toBe(signal);
     expect(await states()).toContain(" cancelled ");
     expect(fs.readdirSync(folder.path)).toEqual([]);
+  });
+}
+
+/** A server whose only thread is taken, so that what comes then waits until that is cancelled. */
+async function openBusyServer() {
+  const server = await openServer(["--max-computations", "1", ...LONG_ALLOWED]);
+  const { id } = await post(server, LONG[1]);
+  await until("the thread is taken", async () => (await find(server, id)).state === "running");
+  const free = () => fetch(`${server.url}/v1/tasks/${id}/cancel`, { method: "POST" });
+  return { ...server, free };
+}
+
+const MILLION = reference.fibonacci.find(({ n }) => n === 1_000_000)!;
+
+test("^C in one of two task run of the same number leaves the other its number", async () => {
+  await using server = await openBusyServer();
+  const args = ["task", "run", "fibonacci", "1000000", "--server", server.url];
+  await using one = spawn(args);
+  await using two = spawn(args);
+  const wanted = async () => (await listed(server)).find(({ n }) => n === "1000000");
+  await until("both have asked", async () => (await wanted())?.requests === 2);
+  const { id } = (await wanted())!;
+  one.kill("SIGINT");
+  expect(await one.stderr.text()).toBe(
+    `fibserver: Task ${id} goes on, because it was asked for 2 times: fibserver task result ${id} --server ${server.url}\n`,
+  );
+  expect(await one.exited).toBe(130);
+  expect((await find(server, id)).state).toBe("queued");
+  await server.free();
+  const text = await two.stdout.text();
+  expect(new Bun.CryptoHasher("sha256").update(text.trimEnd()).digest("hex")).toBe(MILLION.sha256);
+  expect(await two.exited).toBe(0);
+  // The line works.
+  const { stdout } = await run(["task", "result", id, "--server", server.url]);
+  expect(stdout === text).toBe(true);
+});
+
+for (const [signal, exitCode] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const) {
+  test(`${signal} in a task run that joined somebody's task leaves that one alone`, async () => {
+    await using server = await openServer(LONG_ALLOWED);
+    const { id } = await post(server, LONG[1]);
+    await using child = spawn(["task", "run", ...LONG], { env: { FIBSERVER_SERVER: server.url } });
+    await until("it has joined", async () => (await find(server, id)).requests === 2);
+    child.kill(signal);
+    expect(await child.stderr.text()).toEndWith(`was asked for 2 times: fibserver task result ${id}\n`);
+    expect(await child.exited).toBe(exitCode);
+    expect(["queued", "running"]).toContain((await find(server, id)).state);
   });
 }
 
@@ -192,38 +246,59 @@ test("fibserver task refuses what it cannot understand, before it asks anybody",
 
 withScript("fibserver task run draws a bar on a terminal, and takes it away", async () => {
   using folder = temporaryFolder();
-  await using server = openSlowServer();
+  let screen = "";
+  const isDrawn = () => /fibonacci 10 \[=+-+\] 50%/.test(screen);
+  await using server = openSlowServer(isDrawn);
   const line = `script -qec "$FIBSERVER task run fibonacci 10 -o result --server ${server.url}" /dev/null`;
-  const { stdout, exitCode } = await runInShell(line, folder.path);
-  expect({ stdout, exitCode }).toMatchObject({ exitCode: 0 });
-  expect(stdout).toMatch(/fibonacci 10 \[=+-+\] 50%/);
+  await using child = spawnInShell(line, folder.path);
+  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) screen += chunk;
+  expect({ screen, exitCode: await child.exited }).toMatchObject({ exitCode: 0 });
+  expect(isDrawn()).toBe(true);
   expect(fs.readFileSync(path.join(folder.path, "result"), "utf8")).toBe("55\n");
 });
 
-/** A server that takes its time for F(10): as long as a bar is waited for, and a bit. */
-function openSlowServer(): Target {
+interface TaskView {
+  readonly id: string;
+  readonly n: string;
+  readonly state: string;
+  readonly requests: number;
+}
+
+async function post({ url }: Target, n: string): Promise<TaskView> {
+  const body = JSON.stringify({ kind: "fibonacci", n });
+  return (await (await fetch(`${url}/v1/tasks`, { method: "POST", body })).json()) as TaskView;
+}
+
+async function find({ url }: Target, id: string): Promise<TaskView> {
+  return (await (await fetch(`${url}/v1/tasks/${id}`)).json()) as TaskView;
+}
+
+async function listed({ url }: Target): Promise<TaskView[]> {
+  return ((await (await fetch(`${url}/v1/tasks`)).json()) as { tasks: TaskView[] }).tasks;
+}
+
+/** A server that is halfway with F(10) until the bar is drawn. */
+function openSlowServer(isDrawn: () => boolean): Target {
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
     routes: {
       "/v1/tasks": () => new Response(statusOf("queued", 0), { status: 202 }),
       "/v1/tasks/a/events": () =>
-        new Response(slowEvents(), { headers: { "content-type": "text/event-stream" } }),
+        new Response(slowEvents(isDrawn), { headers: { "content-type": "text/event-stream" } }),
       "/v1/tasks/a/result": () => new Response("55"),
     },
   });
   return { url: server.url.origin, [Symbol.asyncDispose]: () => server.stop(true) };
 }
 
-async function* slowEvents() {
-  for (const [state, progress] of [
-    ["running", 0.25],
-    ["running", 0.5],
-    ["ready", 1],
-  ] as const) {
-    yield `data: ${statusOf(state, progress)}\n\n`;
-    await Bun.sleep(600);
+async function* slowEvents(isDrawn: () => boolean) {
+  while (!isDrawn()) {
+    yield `data: ${statusOf("running", 0.5)}\n\n`;
+    // The bar comes with the first event after half a second.
+    await Bun.sleep(20);
   }
+  yield `data: ${statusOf("ready", 1)}\n\n`;
 }
 
 function statusOf(state: string, progress: number): string {

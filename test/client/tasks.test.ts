@@ -103,7 +103,7 @@ test("Task.result() waits through kill -9 and a new start of the server", async 
   await first.ended();
   await using second = await startServer(args);
   url = second.url;
-  expect(await long.cancel()).toBe("cancelled");
+  expect(await long.cancel()).toMatchObject({ state: "cancelled" });
   expect(sha256(await result)).toBe(MILLION.sha256);
 });
 
@@ -115,24 +115,78 @@ test("Task.cancel() ends a task, and whoever waits for its result is told", asyn
   const waiting = refusal(task.result());
   await until("it runs", async () => (await task.refresh()).state === "running");
   const other = await tasks.get(task.id);
-  await other.cancel();
+  expect(await other.cancel()).toMatchObject({ id: task.id, state: "cancelled" });
+  expect(other.status.state).toBe("cancelled");
   expect(await waiting).toMatchObject({ code: "task_cancelled" });
   expect(await other.refresh()).toMatchObject({ state: "cancelled" });
   expect(await refusal(other.result({ wait: false }))).toMatchObject({ status: 409 });
-  await other.cancel();
-  expect(await refusal(other.refresh())).toMatchObject({ code: "task_unknown", status: 404 });
-  expect(await refusal(other.cancel())).toMatchObject({ code: "task_unknown" });
+  // Once more, and nothing changes.
+  expect(await other.cancel()).toEqual(other.status);
 });
 
-test("Task.cancel() is done when the answer to it was lost", async () => {
-  await using server = openScripted(
-    () => Response.json({ id: "a", state: "running" }),
-    () => new Response("", { status: 503 }),
-    () => Response.json({ code: "task_unknown", detail: "none" }, { status: 404 }),
-  );
-  const task = await new FibClient(server.url).tasks.get("a");
-  await task.cancel();
-  expect(server.requests.map(({ method }) => method)).toEqual(["GET", "DELETE", "DELETE"]);
+test("Task.cancel() that comes after the end takes no result from anybody", async () => {
+  await using server = await openServer();
+  const { tasks } = new FibClient(server.url);
+  const task = await tasks.create({ kind: "fibonacci", n: 300 });
+  await task.ready();
+  expect(await task.cancel()).toMatchObject({ id: task.id, state: "ready" });
+  expect(String(await (await tasks.get(task.id)).result())).toBe(String(await task.result()));
+});
+
+test("Task.cancel() unless shared spares what somebody else has asked for", async () => {
+  await using server = await openServer(LONG_ALLOWED);
+  const { tasks } = new FibClient(server.url);
+  const task = await tasks.create(LONG);
+  expect(task.status.requests).toBe(1);
+  const other = await tasks.create(LONG);
+  expect(other.id).toBe(task.id);
+  const status = await task.cancel({ unlessShared: true });
+  expect(["queued", "running"]).toContain(status.state);
+  expect(status.requests).toBe(2);
+  expect((await other.cancel()).state).toBe("cancelled");
+  const alone = await tasks.create(LONG);
+  expect((await alone.cancel({ unlessShared: true })).state).toBe("cancelled");
+});
+
+test("Task.forget() removes a task in any state, and may be repeated", async () => {
+  await using server = await openServer(LONG_ALLOWED);
+  const { tasks } = new FibClient(server.url);
+  const ready = await tasks.create({ kind: "fibonacci", n: 300 });
+  await ready.ready();
+  const runs = await tasks.create(LONG);
+  const waiting = refusal(runs.result());
+  await until("it runs", async () => (await runs.refresh()).state === "running");
+  for (const task of [ready, runs]) {
+    await task.forget();
+    expect(await refusal(task.refresh())).toMatchObject({ code: "task_unknown", status: 404 });
+    expect(await refusal(task.cancel())).toMatchObject({ code: "task_unknown", status: 404 });
+    await task.forget();
+    await tasks.forget(task.id);
+  }
+  expect(await waiting).toMatchObject({ code: "task_unknown" });
+  expect(await Array.fromAsync(tasks.list())).toEqual([]);
+  expect(await refusal(tasks.forget("abc"))).toMatchObject({ code: "task_unknown", status: 404 });
+});
+
+test("Task.cancel() and Task.forget() are sent again when the answer was lost", async () => {
+  await using server = await openServer(LONG_ALLOWED);
+  // The server has done it, and the client does not know.
+  let toLose = 0;
+  const fate = {
+    get swallow() {
+      return toLose-- > 0;
+    },
+  };
+  await using proxy = await startProxy(server.url, () => fate);
+  const task = await new FibClient(proxy.url).tasks.create(LONG);
+  const { tasks } = new FibClient(server.url);
+  toLose = 1;
+  expect(await task.cancel()).toMatchObject({ id: task.id, state: "cancelled" });
+  expect((await tasks.get(task.id)).status).toEqual(task.status);
+  toLose = 1;
+  await task.forget();
+  expect(await refusal(tasks.get(task.id))).toMatchObject({ code: "task_unknown" });
+  expect(proxy.cutCount()).toBe(2);
 });
 
 test("Task.result() says why a task has failed", async () => {

@@ -11,6 +11,7 @@ function taskIn(state: TaskState, progress = 0): Task {
     state,
     progress,
     attempts: 1,
+    requestCount: 1,
     createdAtMs: 0,
     startedAtMs: undefined,
     finishedAtMs: undefined,

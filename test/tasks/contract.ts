@@ -188,9 +188,11 @@ function testSameTwice(open: OpenEngine): void {
     const asked = await Promise.all(Array.from({ length: 20 }, () => tasks.create(...fibonacci(LONG))));
     expect(asked.filter(({ created }) => created).length).toBe(1);
     expect(new Set(asked.map(({ task }) => task.id)).size).toBe(1);
-    await ended(tasks, asked[0]!.task);
+    const ready = await ended(tasks, asked[0]!.task);
     const again = await tasks.create(...fibonacci(LONG));
-    expect(again).toMatchObject({ created: false, task: { id: asked[0]!.task.id, state: "ready" } });
+    // What is ready is nobody's to cancel: asking for it is not counted, and writes nothing.
+    expect(again).toEqual({ created: false, task: ready });
+    expect(await tasks.find(ready.id)).toEqual(ready);
   });
 
   promise("is another task after a failure, a cancellation, or when the first was forgotten", async () => {
@@ -200,12 +202,12 @@ function testSameTwice(open: OpenEngine): void {
     const { task: first, created } = await tasks.create(...fibonacci(100));
     expect(created).toBe(true);
     await ended(tasks, first);
-    await tasks.remove(first.id);
+    await tasks.forget(first.id);
     const { task: second } = await tasks.create(...fibonacci(100));
     const { task: long } = await tasks.create(...endless());
-    await tasks.remove(long.id);
+    await tasks.cancel(long.id);
     const { task: another } = await tasks.create(...endless());
-    await tasks.remove(another.id);
+    await tasks.forget(another.id);
     expect(new Set([failing, first, second, long, another].map(({ id }) => id)).size).toBe(5);
   });
 
@@ -225,53 +227,133 @@ function testSameTwice(open: OpenEngine): void {
 }
 
 function testEnding(open: OpenEngine): void {
-  promise("remove() cancels a task that runs, tells who watches, and its slot is free again", async () => {
+  promise("cancel() ends a task that runs, tells who watches, and its slot is free again", async () => {
     const { tasks } = await open();
     const { task } = await tasks.create(...endless());
     const { task: next } = await tasks.create(...fibonacci(LONG));
     await running(tasks, task);
     const watched = statesOf(tasks, task.id);
-    expect(await tasks.remove(task.id)).toMatchObject({
-      outcome: "cancelled",
-      task: { id: task.id, state: "cancelled" },
-    });
+    const cancelled = await tasks.cancel(task.id);
+    expect(cancelled).toMatchObject({ id: task.id, state: "cancelled" });
     expect((await watched).at(-1)).toMatchObject({ state: "cancelled" });
     expect((await ended(tasks, next)).state).toBe("ready");
     expect(await tasks.openResult(task.id)).toBeUndefined();
-    expect(await tasks.find(task.id)).toMatchObject({ state: "cancelled" });
+    expect(await tasks.find(task.id)).toEqual(cancelled);
+    // The second time nothing happens, and the answer is the same.
+    expect(await tasks.cancel(task.id)).toEqual(cancelled);
+    expect(await tasks.cancel(task.id, { unlessShared: true })).toEqual(cancelled);
   });
 
-  promise("remove() cancels a task that waits, and it never runs", async () => {
+  promise("cancel() ends a task that waits, and it never runs", async () => {
     const { tasks } = await open();
     const { task: blocking } = await tasks.create(...endless());
     await running(tasks, blocking);
     const { task: waiting } = await tasks.create(...fibonacci(LONG));
-    expect((await tasks.remove(waiting.id))?.outcome).toBe("cancelled");
-    await tasks.remove(blocking.id);
+    expect((await tasks.cancel(waiting.id))?.state).toBe("cancelled");
+    await tasks.cancel(blocking.id);
     const { task: last } = await tasks.create(...fibonacci(LONG + 1));
     await ended(tasks, last);
     expect(await tasks.find(waiting.id)).toMatchObject({ state: "cancelled", attempts: 0 });
   });
 
-  promise("remove() forgets a finished task with its result, and knows no others", async () => {
+  promise("cancel() leaves a finished task as it is, with its result", async () => {
+    const { tasks } = await open();
+    for (const n of [100, LONG]) {
+      const ready = await ended(tasks, (await tasks.create(...fibonacci(n))).task);
+      expect(await tasks.cancel(ready.id)).toEqual(ready);
+      expect(await tasks.find(ready.id)).toEqual(ready);
+      expect(await textOf(tasks, ready)).toBe(digitsOf({ kind: "fibonacci", n }));
+    }
+    const failed = await ended(tasks, (await tasks.create({ kind: "fibonacci", n: 101 }, 20)).task);
+    expect(await tasks.cancel(failed.id)).toEqual(failed);
+  });
+
+  promise("cancel() unless shared spares what was asked for twice, waiting or running", async () => {
+    const { tasks } = await open();
+    const { task: alone } = await tasks.create(...endless(1));
+    expect(alone.requestCount).toBe(1);
+    await running(tasks, alone);
+    const { task: wanted } = await tasks.create(...endless(2));
+    const joined = await tasks.create(...endless(2));
+    expect(joined).toMatchObject({ created: false, task: { id: wanted.id, requestCount: 2 } });
+    for (const state of ["queued", "running"] as const) {
+      const shared = { id: wanted.id, state, requestCount: 2 };
+      expect(await tasks.cancel(wanted.id, { unlessShared: true })).toMatchObject(shared);
+      expect(await tasks.find(wanted.id)).toMatchObject(shared);
+      // The one before it is nobody else's, and gives its slot away.
+      const { state: then } = (await tasks.cancel(alone.id, { unlessShared: true }))!;
+      expect(then).toBe("cancelled");
+      await running(tasks, wanted);
+    }
+    expect(await tasks.cancel(wanted.id)).toMatchObject({ state: "cancelled", requestCount: 2 });
+    expect(await tasks.create(...endless(2))).toMatchObject({ created: true, task: { requestCount: 1 } });
+    for (const { id } of await tasks.list({ limit: 10 })) await tasks.forget(id);
+  });
+
+  promise(
+    "cancel() unless shared and create() of the same at once: the task goes on, or is another",
+    async () => {
+      const { tasks } = await open();
+      for (let round = 0; round < 40; round++) {
+        const { task } = await tasks.create(...endless());
+        const cancel = () => tasks.cancel(task.id, { unlessShared: true });
+        const create = () => tasks.create(...endless());
+        const [cancelled, asked] =
+          round % 2 === 0
+            ? await Promise.all([cancel(), create()])
+            : ((await Promise.all([create(), cancel()])).toReversed() as [
+                Task | undefined,
+                Awaited<ReturnType<typeof create>>,
+              ]);
+        expect(cancelled!.state === "cancelled").toBe(asked.created);
+        expect(asked.task.id === task.id).toBe(!asked.created);
+        expect(isFinished((await tasks.find(asked.task.id))!.state)).toBe(false);
+        await tasks.forget(asked.task.id);
+      }
+    },
+  );
+
+  promise("forget() removes a finished task with its result, once and again", async () => {
     const { tasks } = await open();
     for (const n of [100, LONG]) {
       const { task } = await tasks.create(...fibonacci(n));
       await ended(tasks, task);
-      expect((await tasks.remove(task.id))?.outcome).toBe("forgotten");
-      expect(await tasks.find(task.id)).toBeUndefined();
-      expect(await tasks.openResult(task.id)).toBeUndefined();
-      expect(await tasks.remove(task.id)).toBeUndefined();
+      for (let again = 0; again < 2; again++) {
+        await tasks.forget(task.id);
+        expect(await tasks.find(task.id)).toBeUndefined();
+        expect(await tasks.openResult(task.id)).toBeUndefined();
+      }
     }
     expect(await tasks.list({ limit: 10 })).toEqual([]);
   });
+
+  promise(
+    "forget() ends what runs and what waits, for who watches too, and its slot is free again",
+    async () => {
+      const { tasks } = await open({ limits: { tasksMax: 2 } });
+      const { task: runs } = await tasks.create(...endless(1));
+      await running(tasks, runs);
+      const { task: waits } = await tasks.create(...endless(2), "other");
+      const watched = [runs, waits].map(({ id }) => statesOf(tasks, id));
+      await Promise.all([tasks.forget(waits.id), tasks.forget(runs.id)]);
+      // Their streams end, and nothing of them is left.
+      for (const states of await Promise.all(watched))
+        expect(states.every(({ state }) => state !== "ready")).toBe(true);
+      expect(await tasks.list({ limit: 10 })).toEqual([]);
+      // There is room for two, and a thread for one.
+      const more = await Promise.all([LONG, LONG + 1].map((n) => tasks.create(...fibonacci(n), String(n))));
+      for (const { task } of more) expect((await ended(tasks, task)).state).toBe("ready");
+      expect((await tasks.list({ limit: 10 })).length).toBe(2);
+    },
+  );
 
   promise("an id that was never given is not found by anything", async () => {
     const { tasks } = await open();
     await tasks.create(...fibonacci(1));
     for (const id of ["", "abc", Bun.randomUUIDv7(), "../../etc/passwd", "a".repeat(10_000)]) {
       expect(await tasks.find(id)).toBeUndefined();
-      expect(await tasks.remove(id)).toBeUndefined();
+      expect(await tasks.cancel(id)).toBeUndefined();
+      await tasks.forget(id);
       expect(await tasks.openResult(id)).toBeUndefined();
       expect(await statesOf(tasks, id)).toEqual([]);
     }
@@ -301,7 +383,7 @@ function testWatching(open: OpenEngine): void {
       if (state === "running") controller.abort();
     }
     expect(controller.signal.aborted).toBe(true);
-    await tasks.remove(task.id);
+    await tasks.forget(task.id);
   });
 
   promise("watch() of a finished task tells that, and ends; many may watch one", async () => {
@@ -335,7 +417,7 @@ function testListing(open: OpenEngine): void {
     const rest = await tasks.list({ limit: 100, state: "ready", after: ids[19] });
     expect(rest.map(({ id }) => id)).toEqual(ids.slice(20, 25));
     expect(await tasks.list({ limit: 5, state: "failed" })).toEqual([]);
-    await tasks.remove(long.id);
+    await tasks.forget(long.id);
   });
 }
 
@@ -344,13 +426,14 @@ function testLimits(open: OpenEngine): void {
     const { tasks } = await open({ limits: { tasksMax: 3 } });
     for (let n = 0; n < 5; n++) await ended(tasks, (await tasks.create(...fibonacci(n))).task);
     const made: Task[] = [];
-    for (let i = 0; i < 3; i++) made.push((await tasks.create(...endless(i))).task);
-    expect((await rejected(tasks.create(...endless(9)))).code).toBe("too_many_tasks");
+    // Each for somebody else: what one alone may have is for each engine to say.
+    for (let i = 0; i < 3; i++) made.push((await tasks.create(...endless(i), String(i))).task);
+    expect((await rejected(tasks.create(...endless(9), "9"))).code).toBe("too_many_tasks");
     // The one that is there is no further one.
     expect((await tasks.create(...endless())).created).toBe(false);
-    await tasks.remove(made[2]!.id);
-    expect((await tasks.create(...endless(9))).created).toBe(true);
-    for (const { id } of await tasks.list({ limit: 100 })) await tasks.remove(id);
+    await tasks.cancel(made[2]!.id);
+    expect((await tasks.create(...endless(9), "9")).created).toBe(true);
+    for (const { id } of await tasks.list({ limit: 100 })) await tasks.forget(id);
   });
 
   promise("a finished task expires with its result, and asking again computes again", async () => {
@@ -406,10 +489,11 @@ function testRestart(open: OpenEngine): void {
     await ended(tasks, failed);
     const { task: cancelled } = await tasks.create(...endless());
     await running(tasks, cancelled);
-    await tasks.remove(cancelled.id);
+    await tasks.create(...endless());
+    await tasks.cancel(cancelled.id);
     const again = await reopen();
     expect((await again.find(failed.id))?.state).toBe("failed");
-    expect((await again.find(cancelled.id))?.state).toBe("cancelled");
+    expect(await again.find(cancelled.id)).toMatchObject({ state: "cancelled", requestCount: 2 });
   });
 
   promise("close() refuses what comes after it", async () => {

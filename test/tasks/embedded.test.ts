@@ -81,7 +81,8 @@ describe("files", () => {
     const { tasks } = openOn(path.join(folder, "c.tasks"));
     expect(await tasks.find("abc")).toBeUndefined();
     expect(await tasks.list({ limit: 10 })).toEqual([]);
-    expect(await tasks.forget("abc")).toBeUndefined();
+    expect(await tasks.cancel("abc")).toBeUndefined();
+    await tasks.forget("abc");
     expect(await Array.fromAsync(tasks.watch("abc", AbortSignal.timeout(TIMEOUT_MS)))).toEqual([]);
     await tasks.check();
     expect(fs.readdirSync(folder)).toEqual([]);
@@ -191,6 +192,43 @@ describe("what a crash may leave", () => {
     },
     TIMEOUT_MS,
   );
+});
+
+/** The first layout, as it was released. */
+const FIRST_LAYOUT = `
+  CREATE TABLE tasks (
+     id TEXT PRIMARY KEY,
+     request TEXT NOT NULL,
+     sizeBytes INTEGER NOT NULL,
+     state TEXT NOT NULL,
+     attempts INTEGER NOT NULL,
+     createdAtMs INTEGER NOT NULL,
+     startedAtMs INTEGER,
+     finishedAtMs INTEGER,
+     expiresAtMs INTEGER,
+     reason TEXT,
+     keptBytes INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE UNIQUE INDEX reusable ON tasks (request) WHERE state IN ('queued', 'running', 'ready');
+   CREATE INDEX states ON tasks (state, id);
+   CREATE INDEX expiry ON tasks (expiresAtMs) WHERE expiresAtMs IS NOT NULL;
+   CREATE TABLE results (id TEXT PRIMARY KEY, digits BLOB NOT NULL) STRICT;
+   PRAGMA application_id = 1179206228;
+   PRAGMA user_version = 1;
+   INSERT INTO tasks (id, request, sizeBytes, state, attempts, createdAtMs, keptBytes)
+     VALUES ('a', 'ackermann 3 200000000', 60206001, 'running', 1, 1, 0)`;
+
+test("a database of the first layout is used further, and each of its tasks was asked for once", async () => {
+  const file = path.join(temporaryFolder(), "c.tasks");
+  change(file, FIRST_LAYOUT);
+  const { tasks } = openOn(file);
+  expect(await tasks.find("a")).toMatchObject({ requestCount: 1 });
+  expect(await tasks.create(...ENDLESS)).toMatchObject({
+    created: false,
+    task: { id: "a", requestCount: 2 },
+  });
+  expect(await tasks.cancel("a", { unlessShared: true })).not.toMatchObject({ state: "cancelled" });
+  expect(await tasks.cancel("a")).toMatchObject({ state: "cancelled" });
 });
 
 describe("a database that cannot be used", () => {

@@ -4,7 +4,7 @@ import { Pool } from "../../src/numbers/pool.ts";
 import type { TaskLimits, TaskQueue } from "../../src/tasks/queue.ts";
 import { SharedExecutor } from "../../src/tasks/shared-executor.ts";
 import { SharedTasks } from "../../src/tasks/shared.ts";
-import { isFinished } from "../../src/tasks/task.ts";
+import { isFinished, type TaskRequest } from "../../src/tasks/task.ts";
 import { until } from "../binary.ts";
 import { hasRedis, type Redis, startRedis, withRedis } from "../redis.ts";
 import { testContract } from "./contract.ts";
@@ -23,7 +23,7 @@ const LONG: Request = [{ kind: "fibonacci", n: 200_000 }, 41_798];
 const SHORT: Request = [{ kind: "fibonacci", n: 100 }, 21];
 const ENDLESS: Request = [{ kind: "fibonacci", n: 2_000_000_000 }, 417_975_280];
 
-type Request = Parameters<TaskQueue["create"]>;
+type Request = readonly [request: TaskRequest, sizeBytes: number];
 type Place = Pick<Redis, "url">;
 
 /** A front, which its test closes. */
@@ -162,6 +162,40 @@ withRedis("a task that ends its executor each time is given up", async () => {
   await tasks.close();
 });
 
+withRedis(
+  "a task of a front that counted nothing was asked for once, and is counted from then on",
+  async () => {
+    await using redis = await startRedis();
+    const tasks = await openFront(redis);
+    const { task } = await tasks.create(...LONG);
+    const uncount = () => redis.cli("HDEL", `fibserver:task:${task.id}`, "requests");
+    await uncount();
+    expect(await tasks.find(task.id)).toMatchObject({ requestCount: 1 });
+    expect(await tasks.create(...LONG)).toMatchObject({ created: false, task: { requestCount: 2 } });
+    expect(await tasks.cancel(task.id, { unlessShared: true })).toMatchObject({ state: "queued" });
+    await uncount();
+    expect(await tasks.cancel(task.id, { unlessShared: true })).toMatchObject({ state: "cancelled" });
+    await tasks.close();
+  },
+);
+
+withRedis("what one front forgets ends on the executor, and for who watches at another front", async () => {
+  await using redis = await startRedis();
+  const [one, two] = [await openFront(redis), await openFront(redis)];
+  const executor = await openExecutor(redis);
+  const { task } = await one.create(...ENDLESS);
+  const states: string[] = [];
+  for await (const { state } of two.watch(task.id, AbortSignal.timeout(TIMEOUT_MS))) {
+    if (state === "running" && !states.includes(state)) await one.forget(task.id);
+    states.push(state);
+  }
+  expect(isFinished((await ended(two, (await two.create(...LONG)).task.id))!.state)).toBe(true);
+  expect(states).toContain("running");
+  expect((await two.list({ limit: 10 })).map(({ id }) => id)).not.toContain(task.id);
+  await executor.close();
+  for (const front of [one, two]) await front.close();
+});
+
 withRedis("nothing is left in Redis of a task that was forgotten, and the room is counted back", async () => {
   await using redis = await startRedis();
   const tasks = await openFront(redis);
@@ -169,8 +203,11 @@ withRedis("nothing is left in Redis of a task that was forgotten, and the room i
   for (const request of [SHORT, LONG]) {
     const { task } = await tasks.create(...request);
     expect(isFinished((await ended(tasks, task.id))!.state)).toBe(true);
-    await tasks.remove(task.id);
+    await tasks.forget(task.id);
   }
+  const open = [await tasks.create(...ENDLESS), await tasks.create(...LONG)].map(({ task }) => task.id);
+  await until("one runs", async () => (await tasks.find(open[0]!))?.state === "running");
+  for (const id of open) await tasks.forget(id);
   expect(await redis.cli("GET", "fibserver:stored-bytes")).toBe("0\n");
   await executor.close();
   const left = (await redis.cli("KEYS", "fibserver:*")).trim().split("\n");

@@ -26,16 +26,26 @@ function open(limits: Partial<TaskLimits> = {}, file = path.join(temporaryFolder
   return { store, file, pending, apply };
 }
 
+type Create = Extract<StepCall, readonly ["create", ...unknown[]]>;
+
 /** F(n), n beyond what is computed at once: it stays queued. */
-function long(n: number, holder = ""): StepCall {
+function long(n: number, holder = ""): Create {
   return [
     "create",
     { id: Bun.randomUUIDv7(), request: `fibonacci ${n}`, sizeBytes: 50_000, createdAtMs: 1, holder },
   ];
 }
 
+/** F(100), with its right size or a wrong one. */
+function short(sizeBytes: number): Create {
+  return [
+    "create",
+    { id: Bun.randomUUIDv7(), request: "fibonacci 100", sizeBytes, createdAtMs: 1, holder: "" },
+  ];
+}
+
 /** A sequence: ready at once, and nothing but a record. */
-function quick(count: number, holder = ""): StepCall {
+function quick(count: number, holder = ""): Create {
   // `0 1 1 2 3 5 8` … one a line: two bytes each, up to F(6).
   const sizeBytes = 2 * count;
   return [
@@ -71,10 +81,6 @@ describe("apply()", () => {
 
   test("computes a short task within the commit that accepts it, and one of a wrong size fails", () => {
     const { apply } = open();
-    const short = (sizeBytes: number): StepCall => [
-      "create",
-      { id: Bun.randomUUIDv7(), request: "fibonacci 100", sizeBytes, createdAtMs: 1, holder: "" },
-    ];
     const wrong = rowOf(apply(short(20)))!;
     expect(wrong).toMatchObject({ state: "failed", reason: expect.stringContaining("predicted") });
     const right = rowOf(apply(short(21)))!;
@@ -171,7 +177,7 @@ describe("what waits or runs", () => {
       [["forget", third!], 6],
     ] as const) {
       expect(codesOf(again.apply(long(40_000 + n, String(n))))).toEqual(["too_many_tasks"]);
-      again.apply(step as StepCall);
+      again.apply(step);
       expect(codesOf(again.apply(long(40_000 + n, String(n))))).toEqual([undefined]);
     }
   });

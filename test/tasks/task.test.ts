@@ -54,6 +54,7 @@ test("taskJson() shows big integers as text, times as RFC 3339, and leaves out w
     state: "queued",
     progress: 0,
     attempts: 0,
+    requestCount: 1,
     createdAtMs: 0,
     startedAtMs: undefined,
     finishedAtMs: undefined,
@@ -69,6 +70,7 @@ test("taskJson() shows big integers as text, times as RFC 3339, and leaves out w
     progress: 0,
     digits: 31,
     attempts: 0,
+    requests: 1,
     createdAt: "1970-01-01T00:00:00.000Z",
   };
   expect(taskJson(task)).toStrictEqual(shown as typeof shown & { kind: "ackermann"; state: "queued" });
