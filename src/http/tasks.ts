@@ -7,8 +7,9 @@ import { parseInteger } from "../config.ts";
 import { FibError } from "../errors.ts";
 import { LAYOUTS } from "../numbers/layouts.ts";
 import { TASK_STATES, type Task, taskJson, type TaskState } from "../tasks/task.ts";
-import { refuseForeignPage } from "./browser.ts";
+import { GUARDED, NO_STORE, refuseForeignPage } from "./browser.ts";
 import { type EventServices, sendEvents } from "./events.ts";
+import { sendJson } from "./json.ts";
 import { askFor, numberText } from "./numbers.ts";
 import { parseNatural, queryOnce } from "./parameters.ts";
 import { accepted } from "./prefer.ts";
@@ -52,9 +53,9 @@ export function taskRoutes(services: TaskServices) {
       const found = await tasks.list({ state: readState(c), limit, after });
       const next = found.length === limit ? found.at(-1)?.id : undefined;
       const body = { tasks: found.map(taskJson), ...(next !== undefined && { next }) };
-      return c.json(body, 200, { "cache-control": "no-store" });
+      return sendJson(c, services.streams, body);
     })
-    .get("/:id", async (c) => c.json(taskJson(await mustFind(c)), 200, { "cache-control": "no-store" }))
+    .get("/:id", async (c) => c.json(taskJson(await mustFind(c)), 200, NO_STORE))
     .get("/:id/result", async (c) => {
       const task = await mustFind(c);
       if (task.state !== "ready") return refuseResult(c, task);
@@ -66,8 +67,8 @@ export function taskRoutes(services: TaskServices) {
       const id = c.req.param("id");
       const removed = await tasks.remove(id);
       if (removed === undefined) throw taskUnknown(id);
-      if (removed.outcome === "forgotten") return c.body(null, 204);
-      return c.json(taskJson(removed.task), 200, { "cache-control": "no-store" });
+      if (removed.outcome === "forgotten") return c.body(null, 204, GUARDED);
+      return c.json(taskJson(removed.task), 200, NO_STORE);
     });
 }
 
