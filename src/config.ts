@@ -22,8 +22,8 @@ export const LIMITS = {
   indexMaxMax: 100_000_000,
   /** Room for the long numbers that are being sent: 12 of the longest. */
   resultBytesMax: 256 * 2 ** 20,
-  /** Room for long answers that are made for one client: values of the cursor, pages of tasks. 12 of the longest. */
-  ownBytesMax: 256 * 2 ** 20,
+  /** Room for long answers that are made for one client: values of the cursor, pages of tasks. 6 of the longest. */
+  ownBytesMax: 128 * 2 ** 20,
   /** The longest `Prefer: wait=` that is honoured. */
   waitSecondsMax: 60,
   /** A task whose process died so often while it ran is given up. */

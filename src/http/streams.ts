@@ -28,7 +28,7 @@ export interface Source {
  * Bodies up to this size are one buffer. Nothing tells when one has been sent, so none is counted; the kernel takes
  * about as much of a connection that nobody reads, and what it does not take stays with us.
  */
-export const WHOLE_BYTES_MAX = 64 * 1024;
+export const WHOLE_BYTES_MAX = 32 * 1024;
 
 const SLICE_BYTES = 64 * 1024;
 
