@@ -22,6 +22,8 @@ export const LIMITS = {
   indexMaxMax: 100_000_000,
   /** Room for the long numbers that are being sent: 12 of the longest. */
   resultBytesMax: 256 * 2 ** 20,
+  /** Room for long answers that are made for one client: values of the cursor, pages of tasks. 6 of the longest. */
+  ownBytesMax: 128 * 2 ** 20,
   /** The longest `Prefer: wait=` that is honoured. */
   waitSecondsMax: 60,
   /** A task whose process died so often while it ran is given up. */
@@ -61,6 +63,11 @@ export const SERVER_FLAGS = {
     valueHint: "NAMES",
     description: "Further names that a Host header may have, separated by commas",
   },
+  "trust-proxy": {
+    type: "string",
+    valueHint: "CIDRS",
+    description: "Proxies whose X-Forwarded-For tells the client's address, such as 127.0.0.1,10.0.0.0/8",
+  },
 } as const;
 
 /** The flags of how much one request may ask for. */
@@ -82,6 +89,11 @@ export const LIMIT_FLAGS = {
     type: "string",
     valueHint: "N",
     description: "Long bodies that are sent at the same time (256)",
+  },
+  "max-watchers": {
+    type: "string",
+    valueHint: "N",
+    description: "Clients that may follow tasks at the same time (10000)",
   },
 } as const;
 
@@ -140,6 +152,8 @@ export interface Config {
   readonly host: string;
   /** Host names, lower case, that a request may name besides our own. */
   readonly allowHosts: readonly string[];
+  /** Addresses and networks of proxies that are believed. */
+  readonly trustedProxies: readonly string[];
   readonly digitsMax: number;
   /** Terms of a `/v1/sequence`, and of the earlier routes. */
   readonly termsMax: number;
@@ -148,6 +162,7 @@ export interface Config {
   readonly computationsMax: number;
   readonly queueMax: number;
   readonly streamsMax: number;
+  readonly watchersMax: number;
   /** What is shared with other machines, and where; undefined to keep all on this one. */
   readonly redis: RedisConfig | undefined;
   /** Tasks that wait or run. */
@@ -203,10 +218,8 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
     lockTimeoutMs: seconds(setting("lock-timeout"), 5),
     port: integer("port", 8080, 0, 65_535),
     host: setting("host").text ?? "127.0.0.1",
-    allowHosts: (setting("allow-host").text ?? "")
-      .split(",")
-      .map((name) => name.trim().toLowerCase())
-      .filter((name) => name !== ""),
+    allowHosts: list(setting("allow-host")),
+    trustedProxies: list(setting("trust-proxy")),
     digitsMax: integer("max-digits", 25_000_000, 1, 1_000_000_000),
     termsMax: integer("max-sequence", 1_000_000, 1, 1_000_000_000),
     earlierTermsMax: integer("max-terms", 100_000, 1, 1_000_000_000),
@@ -218,6 +231,7 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
     ),
     queueMax: integer("max-queue", 64, 0, 100_000),
     streamsMax: integer("max-streams", 256, 1, 100_000),
+    watchersMax: integer("max-watchers", 10_000, 1, 1_000_000),
     redis,
     tasksMax: integer("max-tasks", 10_000, 1, 1_000_000),
     resultTtlMs: seconds(setting("result-ttl"), 86_400),
@@ -291,6 +305,11 @@ function redisUrl({ text, source }: Setting): string | undefined {
     "bad_argument",
     `Cannot use ${source}: it takes a URL such as redis://127.0.0.1:6379 or rediss://:PASSWORD@HOST:6379/0, with special characters of the password as %XX`,
   );
+}
+
+function list({ text = "" }: Setting): string[] {
+  const parts = text.split(",").map((part) => part.trim().toLowerCase());
+  return parts.filter((part) => part !== "");
 }
 
 function seconds({ text, source }: Setting, fallback: number): number {

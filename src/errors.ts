@@ -6,7 +6,10 @@
  * @module
  */
 
-/** One row for each code. Codes are stable: clients and scripts compare them. */
+/**
+ * One row for each code. Codes are stable: clients and scripts compare them. The message of what is internal
+ * names addresses and scripts: it is for those who run the server, and clients get the title.
+ */
 export const CODES = {
   bad_argument: { http: 400, exit: 2, title: "The request cannot be understood" },
   forbidden: { http: 403, exit: 1, title: "The request is refused" },
@@ -18,6 +21,7 @@ export const CODES = {
   sequence_start: { http: 409, exit: 1, title: "The cursor is at the start of the sequence" },
   task_not_ready: { http: 409, exit: 75, title: "The task has no result yet" },
   task_failed: { http: 409, exit: 1, title: "The task has no result" },
+  precondition_failed: { http: 412, exit: 1, title: "A condition of the request is not met" },
   cursor_moved: { http: 412, exit: 75, title: "The cursor has moved" },
   body_too_large: { http: 413, exit: 2, title: "The body is too large" },
   range_not_satisfiable: { http: 416, exit: 2, title: "The range lies outside of the result" },
@@ -28,8 +32,8 @@ export const CODES = {
   internal: { http: 500, exit: 70, title: "This is a bug in fibserver" },
   cursor_io: { http: 503, exit: 74, title: "The cursor file cannot be read or written" },
   cursor_locked: { http: 503, exit: 75, title: "The cursor file is locked" },
-  redis_unavailable: { http: 503, exit: 69, title: "Redis cannot be reached" },
-  redis_unusable: { http: 503, exit: 69, title: "Redis cannot be used as it is" },
+  redis_unavailable: { http: 503, exit: 69, title: "Redis cannot be reached", isInternal: true },
+  redis_unusable: { http: 503, exit: 69, title: "Redis cannot be used as it is", isInternal: true },
   tasks_io: { http: 503, exit: 74, title: "The tasks cannot be read or written" },
   tasks_locked: { http: 503, exit: 75, title: "Another process has the tasks" },
   overloaded: { http: 503, exit: 75, title: "Too much work is waiting" },
@@ -51,4 +55,14 @@ export class FibError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** Whether a message is for those who run the server only. */
+export function isInternal({ code }: FibError): boolean {
+  return "isInternal" in CODES[code];
+}
+
+/** What a client is told of an error. */
+export function toldOf(error: FibError): string {
+  return isInternal(error) ? `${CODES[error.code].title}; try again` : error.message;
 }

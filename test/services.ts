@@ -2,8 +2,9 @@
 import { onTestFinished } from "bun:test";
 import path from "node:path";
 import { type Config, LIMITS } from "../src/config.ts";
+import type { FibError } from "../src/errors.ts";
 import { createApp, type Services } from "../src/http/app.ts";
-import { Streams } from "../src/http/streams.ts";
+import { Openings, Streams } from "../src/http/streams.ts";
 import { textOf } from "../src/numbers/decimal.ts";
 import { fibonacci } from "../src/numbers/fibonacci.ts";
 import type { Job } from "../src/numbers/job.ts";
@@ -16,7 +17,7 @@ import { openCursor, temporaryFolder } from "./temporary.ts";
 /** The defaults of the server, and a pool of one thread. */
 interface Options extends Pick<
   Config,
-  "indexMax" | "lockTimeoutMs" | "computationsMax" | "queueMax" | "streamsMax"
+  "indexMax" | "lockTimeoutMs" | "computationsMax" | "queueMax" | "streamsMax" | "watchersMax"
 > {
   readonly valueAt: Services["valueAt"];
   readonly digitsMax: number;
@@ -40,7 +41,9 @@ export async function openServices(options: Partial<Options> = {}) {
     options.resultBytesMax ?? LIMITS.resultBytesMax,
   );
   const streams = new Streams(options.streamsMax ?? 256);
+  const watchers = new Openings(options.watchersMax ?? 10_000, "watchers");
   const bugs: unknown[] = [];
+  const faults: FibError[] = [];
   const stopping = new AbortController();
   const tasks = new EmbeddedTasks({
     path: `${file}.tasks`,
@@ -63,14 +66,28 @@ export async function openServices(options: Partial<Options> = {}) {
     valueAt,
     results,
     streams,
+    watchers,
     digitsMax: options.digitsMax ?? 25_000_000,
     termsMax: options.termsMax ?? 1_000_000,
     earlierTermsMax: options.earlierTermsMax ?? 100_000,
     tasks,
     stopSignal: stopping.signal,
     onBug: (error) => bugs.push(error),
+    onFault: (error) => faults.push(error),
   });
-  return { ...opened, file, app, pool, results, streams, tasks, bugs, stop: () => stopping.abort() };
+  const seen = { bugs, faults };
+  return {
+    ...opened,
+    ...seen,
+    file,
+    app,
+    pool,
+    results,
+    streams,
+    watchers,
+    tasks,
+    stop: () => stopping.abort(),
+  };
 }
 
 /** Results that remember what was asked of them: an answer that needed none has computed nothing. */

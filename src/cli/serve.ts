@@ -8,8 +8,9 @@ import { type Config, LIMITS } from "../config.ts";
 import { Cursor } from "../cursor/cursor.ts";
 import type { FibError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
+import { isLoopback } from "../http/hosts.ts";
 import { listen, pathOf } from "../http/server.ts";
-import { Streams } from "../http/streams.ts";
+import { Openings, Streams } from "../http/streams.ts";
 import { openLog } from "../log.ts";
 import { Neighbours } from "../numbers/neighbours.ts";
 import { Pool } from "../numbers/pool.ts";
@@ -46,12 +47,14 @@ export async function serve(config: Config): Promise<void> {
     valueAt: (index) => neighbours.at(index),
     results: new Results(pool, LIMITS.resultBytesMax),
     streams: new Streams(config.streamsMax),
+    watchers: new Openings(config.watchersMax, "watchers"),
     digitsMax: config.digitsMax,
     termsMax: config.termsMax,
     earlierTermsMax: config.earlierTermsMax,
     tasks: engine.tasks,
     stopSignal: stopping.signal,
     onBug,
+    onFault: (error) => log.warn("{code}: {error}", { code: error.code, error: error.message }),
   });
   const server = listen(
     app,
@@ -67,6 +70,14 @@ export async function serve(config: Config): Promise<void> {
       : undefined,
   );
   log.info("Serving {file} at {url}", { file: shared?.address ?? config.file, url: server.url });
+  if (!isLoopback(config.host)) {
+    log.warn(
+      "Open to the network: whoever reaches {host} moves the cursor and starts tasks, without a password",
+      {
+        host: config.host,
+      },
+    );
+  }
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () =>
       stopping.signal.aborted ? process.kill(process.pid, "SIGKILL") : end.resolve(undefined),

@@ -3,7 +3,7 @@
  * @module
  */
 import { Hono } from "hono";
-import { FibError } from "../errors.ts";
+import { FibError, isInternal } from "../errors.ts";
 import { type CursorServices, cursorRoutes, goCursorRoutes } from "./cursor.ts";
 import { earlierTaskRoutes, type EarlierTaskServices } from "./earlier-tasks.ts";
 import { earlierRoutes, type EarlierServices } from "./earlier.ts";
@@ -17,6 +17,8 @@ import { taskRoutes } from "./tasks.ts";
 export interface Services extends CursorServices, EarlierServices, EarlierTaskServices, SystemServices {
   /** Told of each error that is a bug. */
   readonly onBug: (error: unknown) => void;
+  /** Told of each error whose message is not for clients. */
+  readonly onFault: (error: FibError) => void;
 }
 
 const METHODS = ["GET", "PUT", "POST", "DELETE", "PATCH"];
@@ -28,7 +30,7 @@ const METHODS = ["GET", "PUT", "POST", "DELETE", "PATCH"];
  */
 export function createApp(services: Services) {
   const app = new Hono();
-  return app
+  const routes = app
     .route("/api0", goCursorRoutes(services))
     .route("/v1/cursor", cursorRoutes(services))
     .route("/v1", numberRoutes(services))
@@ -39,7 +41,7 @@ export function createApp(services: Services) {
     .route("/", systemRoutes(services))
     .notFound((c) => {
       const allowed = METHODS.filter((method) => app.router.match(method, c.req.path)[0].length > 0);
-      if (allowed.includes("GET") && !isMove(c.req.path)) allowed.push("HEAD");
+      if (allowed.includes("GET") && !CHANGING_GETS.has(c.req.path)) allowed.push("HEAD");
       if (allowed.length > 0) return methodNotAllowed(c, allowed.join(", "));
       return problem(
         new FibError("not_found", `Cannot find ${c.req.path}: the README lists the routes`),
@@ -49,13 +51,20 @@ export function createApp(services: Services) {
     .onError((error, c) => {
       const expected = isCutBody(error) ? bodyTooLarge() : error;
       if (!(expected instanceof FibError)) services.onBug(error);
+      else if (isInternal(expected)) services.onFault(expected);
       return problem(expected, c.req.path);
     });
+  // HEAD is GET, of which the port does not send the body. Hono would drop it sooner, and its length with it.
+  const { fetch } = app;
+  app.fetch = (request, environment, ...rest) =>
+    request.method === "HEAD"
+      ? fetch(new Request(request, { method: "GET" }), { ...(environment as object), isHead: true }, ...rest)
+      : fetch(request, environment, ...rest);
+  return routes;
 }
 
-function isMove(path: string): boolean {
-  return path === "/api0/next" || path === "/api0/previous";
-}
+/** Earlier routes whose GET changes something, so that there is no HEAD of them. */
+const CHANGING_GETS = new Set(["/api0/next", "/api0/previous", "/fibo"]);
 
 // Bun ends the read of a body that grows past the limit, having answered 413, or whose sender has left.
 function isCutBody(error: Error): boolean {

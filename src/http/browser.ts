@@ -1,14 +1,31 @@
 /**
  * What a browser must not be made to do by a page of somebody else.
  *
- * The cursor moves without a password and by GET, so a picture on any page could move
- * it; a link that is prefetched would; and a page whose name is made to point at
- * 127.0.0.1 (DNS rebinding) could read it too. The first two are told by headers that
- * a page cannot forge, the third by the Host. Programs send none of these headers.
+ * The cursor moves without a password and by GET, so a picture on any page could move it, and a link that is
+ * prefetched would. Where a request comes from is told by headers that a page cannot forge: `Sec-Fetch-*` to a
+ * server on https or loopback, `Origin` and `Referer` to any. A page may leave the last one out; what then still
+ * says that it is for a picture, a film or a style sheet is refused as well. A script, a frame or a link of a page
+ * that hides its address looks like a program, or a person who typed the address: nothing tells them apart.
+ * Programs send none of these headers.
  * @see https://www.w3.org/TR/fetch-metadata/
  * @module
  */
 import { FibError } from "../errors.ts";
+
+/**
+ * Headers for all answers but those of `/api0`: nothing is taken for another type than it has, and no page of
+ * another origin embeds it. There each would cost 1% of all requests a second, and JSON cannot be embedded.
+ */
+export const GUARDED = {
+  "x-content-type-options": "nosniff",
+  "cross-origin-resource-policy": "same-origin",
+} as const;
+
+/** {@link GUARDED}, for what is true only now. */
+export const NO_STORE = { ...GUARDED, "cache-control": "no-store" } as const;
+
+/** Headers by which a browser says that it looks ahead. */
+const PURPOSES = ["sec-purpose", "purpose", "x-purpose", "x-moz"] as const;
 
 /**
  * Says why a request must not change anything.
@@ -16,62 +33,39 @@ import { FibError } from "../errors.ts";
  * @param what - What it would do, for the error.
  * @returns undefined for a program, for a page of ours, and for a person who typed the address.
  */
-export function refuseForeignPage(request: Request, what = "move the cursor"): FibError | undefined {
-  const { headers } = request;
+export function refuseForeignPage({ url, headers }: Request, what = "move the cursor"): FibError | undefined {
+  const refuse = (reason: string) => new FibError("forbidden", `Cannot ${what}: ${reason}`);
+  for (const name of PURPOSES) {
+    const purpose = headers.get(name);
+    if (purpose !== null && /prefetch|prerender|preview/i.test(purpose)) {
+      return refuse("a prefetch must not change anything");
+    }
+  }
   const site = headers.get("sec-fetch-site");
-  const purpose = headers.get("sec-purpose") ?? headers.get("purpose");
-  if (site !== null && site !== "same-origin" && site !== "none") {
-    return new FibError("forbidden", `Cannot ${what}: the request comes from a ${site} page`);
+  if (site === "same-origin" || site === "none") return undefined;
+  if (site !== null) return refuse(`the request comes from a ${site.slice(0, 40)} page`);
+  const page = headers.get("origin") ?? headers.get("referer");
+  if (page !== null) {
+    return isOwn(page, url) ? undefined : refuse(`the request comes from a page of ${page.slice(0, 80)}`);
   }
-  if (purpose?.includes("prefetch")) {
-    return new FibError("forbidden", `Cannot ${what}: a prefetch must not change anything`);
-  }
-  // Browsers too old for Sec-Fetch-Site; they leave Origin out of a GET.
-  const origin = request.method === "GET" ? null : headers.get("origin");
-  if (site === null && origin !== null && origin !== URL.parse(request.url)?.origin) {
-    return new FibError("forbidden", `Cannot ${what}: the request comes from a page of ${origin}`);
-  }
-  return undefined;
+  const accept = headers.get("accept");
+  return accept !== null && EMBEDDED.test(accept) ? refuse("it is nothing to embed in a page") : undefined;
 }
 
-/** A name or an address, and perhaps a port. */
-const HOST = /^([\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
-
 /**
- * Checks the Host of every request.
- *
- * @param hostname - The address that is listened on.
- * @param allowHosts - Names that are ours as well, lower case, without a port.
- * @returns A function from a request to why it is refused, or undefined.
+ * Says why a request must not make the server work: as {@link refuseForeignPage}, but a person may follow a link.
  */
-export function hostGuard(
-  hostname: string,
-  allowHosts: readonly string[],
-): (request: Request) => FibError | undefined {
-  const loopback = /^(127\.|localhost$|::1$)/.test(hostname);
-  const own = hostname.includes(":") ? `[${hostname}]` : hostname.toLowerCase();
-  const names = new Set([own, "localhost", "127.0.0.1", "[::1]", ...allowHosts]);
-  const open = !loopback && allowHosts.length === 0;
-  // Requests come with few hosts: the last good one answers nearly all of them.
-  let knownHost: string | undefined;
-  return ({ headers }) => {
-    // Not from the URL: Bun takes the first of two Hosts for it, and makes a bare path with what is no host.
-    const host = headers.get("host") ?? "";
-    if (host === knownHost) return undefined;
-    const name = HOST.exec(host)?.[1]?.toLowerCase();
-    if (name === undefined) {
-      return new FibError(
-        "bad_argument",
-        "Cannot answer: a request needs one Host header with one name in it",
-      );
-    }
-    if (!open && !names.has(name)) {
-      return new FibError(
-        "forbidden",
-        `Cannot answer for the host '${name.slice(0, 80)}': allow it with --allow-host`,
-      );
-    }
-    knownHost = host;
-    return undefined;
-  };
+export function refuseForeignWork(request: Request): FibError | undefined {
+  const { headers } = request;
+  const isFollowed = headers.get("sec-fetch-mode") === "navigate" && headers.get("sec-fetch-user") === "?1";
+  return isFollowed ? undefined : refuseForeignPage(request, "compute this, which is long");
+}
+
+/** What an element that shows a picture, a film or a style sheet asks for first. */
+const EMBEDDED = /^\s*(?:image|video|audio)\/|^\s*text\/css/i;
+
+// An Origin, or a Referer, which goes on with a path. No URL is made of it: this is on the way of each move.
+function isOwn(page: string, url: string): boolean {
+  const end = url.indexOf("/", "https://".length);
+  return end !== -1 && page.startsWith(url.slice(0, end)) && (page.length === end || page[end] === "/");
 }

@@ -9,10 +9,15 @@ import { type Context, Hono } from "hono";
 import { LIMITS, parseInteger } from "../config.ts";
 import type { CursorRequest, CursorService, Outcome, Position } from "../cursor/moves.ts";
 import { KEY_BYTES } from "../cursor/record.ts";
-import { FibError } from "../errors.ts";
+import { FibError, isInternal } from "../errors.ts";
 import { goAnswer, goRefusal } from "../go-answer.ts";
-import { refuseForeignPage } from "./browser.ts";
+import { termDigits } from "../numbers/offsets.ts";
+import { isHead, patiently } from "./asker.ts";
+import { NO_STORE, refuseForeignPage } from "./browser.ts";
+import { namesCurrent, parseTags, passesIfMatch } from "./conditions.ts";
 import { methodNotAllowed, problem, retryAfter } from "./problem.ts";
+import { sendJson } from "./json.ts";
+import { type Streams, WHOLE_BYTES_MAX } from "./streams.ts";
 
 /** What these routes need. */
 export interface CursorServices {
@@ -20,6 +25,9 @@ export interface CursorServices {
   readonly indexMax: number;
   /** F(index) as text; a promise where it takes long. */
   readonly valueAt: (index: number) => string | Promise<string>;
+  readonly streams: Streams;
+  /** Told of an error whose message clients do not see. */
+  readonly onFault: (error: FibError) => void;
 }
 
 const GO_HEADERS = { "content-type": "application/json; charset=utf-8", "cache-control": "no-store" };
@@ -27,40 +35,58 @@ const GO_OK = { status: 200, headers: GO_HEADERS };
 const CURRENT: CursorRequest = { operation: "current" };
 
 /** The Go server's three routes. */
-export function goCursorRoutes({ cursor, valueAt }: CursorServices) {
-  const answer = (outcome: Outcome) => {
-    if (outcome instanceof FibError) return goError(outcome);
-    const value = valueAt(outcome.index);
-    return typeof value === "string" ? goOk(value) : value.then(goOk, goFailure);
+export function goCursorRoutes({ cursor, indexMax, valueAt, streams, onFault }: CursorServices) {
+  const refuse = (error: unknown) => {
+    if (!(error instanceof FibError)) throw error;
+    if (isInternal(error)) onFault(error);
+    return goError(error);
   };
+  const answer = (outcome: Outcome) => {
+    if (outcome instanceof FibError) return refuse(outcome);
+    const value = valueAt(outcome.index);
+    return typeof value === "string" ? goOk(value) : value.then(goOk, refuse);
+  };
+  const answerLong = async (c: Context, outcome: Outcome) => {
+    if (outcome instanceof FibError) return refuse(outcome);
+    const { index } = outcome;
+    if (isHead(c) && isLong(index)) return headOfLong(GO_HEADERS);
+    try {
+      const value = await patiently(c, () => valueAt(index));
+      return new Response(streams.bodyOf(c, goAnswer(value)), GO_OK);
+    } catch (error) {
+      return refuse(error);
+    }
+  };
+  // A long value has to know its reader. Where all are short, one function answers everybody.
+  const answerTo = isLong(indexMax)
+    ? (c: Context) => (outcome: Outcome) => answerLong(c, outcome)
+    : () => answer;
 
   const mover = (operation: "next" | "previous") => {
     const request: CursorRequest = { operation };
     return (c: Context) => {
-      // Hono answers HEAD by running the GET handler, and a HEAD must not move anything.
-      if (c.req.raw.method !== "GET") return methodNotAllowed(c, "GET");
+      if (isHead(c)) return methodNotAllowed(c, "GET");
       const refusal = refuseForeignPage(c.req.raw);
-      return refusal ? problem(refusal, c.req.path) : cursor.submit(request, answer);
+      return refusal ? problem(refusal, c.req.path) : cursor.submit<Response>(request, answerTo(c));
     };
   };
 
   return new Hono()
     .get("/next", mover("next"))
     .get("/previous", mover("previous"))
-    .get("/current", () => {
+    .get("/current", (c) => {
       const position = cursor.current();
-      return position === undefined ? cursor.submit(CURRENT, answer) : answer(position);
+      const reply = answerTo(c);
+      return position === undefined ? cursor.submit<Response>(CURRENT, reply) : reply(position);
     });
 }
 
 /** `/v1/cursor`: conditional, keyed, and with big integers as strings. */
-export function cursorRoutes({ cursor, indexMax, valueAt }: CursorServices) {
-  const show = async (c: Context, position: Position) =>
-    c.json(
-      { index: String(position.index), value: await valueAt(position.index) },
-      200,
-      positionHeaders(position),
-    );
+export function cursorRoutes({ cursor, indexMax, valueAt, streams }: CursorServices) {
+  const show = async (c: Context, { index, ...position }: Position) => {
+    const value = await patiently(c, () => valueAt(index));
+    return sendJson(c, streams, { index: String(index), value }, positionHeaders(position));
+  };
 
   const submit = (c: Context, request: CursorRequest) =>
     cursor.submit(request, (outcome) => {
@@ -77,10 +103,17 @@ export function cursorRoutes({ cursor, indexMax, valueAt }: CursorServices) {
     .get("/", (c) =>
       cursor.submit<Response>(CURRENT, (outcome) => {
         if (outcome instanceof FibError) throw outcome;
-        const known = c.req.header("if-none-match");
-        if (known?.trim() === "*" || generations(known, true)?.includes(outcome.generation)) {
+        const etag = `"${outcome.generation}"`;
+        if (!passesIfMatch(c.req.header("if-match"), etag)) {
+          throw new FibError(
+            "cursor_moved",
+            `Cannot show this: the cursor is at ${etag}, which If-Match does not name`,
+          );
+        }
+        if (namesCurrent(c.req.header("if-none-match"), etag)) {
           return c.body(null, 304, positionHeaders(outcome));
         }
+        if (isHead(c) && isLong(outcome.index)) return headOfLong(positionHeaders(outcome));
         return show(c, outcome);
       }),
     )
@@ -93,21 +126,38 @@ export function cursorRoutes({ cursor, indexMax, valueAt }: CursorServices) {
     .post("/previous", (c) => move(c, { operation: "previous" }));
 }
 
+/** Whether an answer with F(index) is too long to be one buffer. */
+function isLong(index: number): boolean {
+  return termDigits(index) > WHOLE_BYTES_MAX / 2;
+}
+
+// GET sends it in chunks, of no known length; the value would be computed for nothing.
+function headOfLong(headers: Readonly<Record<string, string>>): Response {
+  return new Response(new ReadableStream(), { headers: { "content-type": "application/json", ...headers } });
+}
+
 function goOk(value: string): Response {
   return new Response(goAnswer(value), GO_OK);
 }
 
-function goFailure(error: unknown): Response {
-  if (error instanceof FibError) return goError(error);
-  throw error;
-}
-
 function conditional(c: Context, request: CursorRequest): CursorRequest {
+  if (parseTags(c.req.header("if-none-match"))?.isAny) {
+    throw new FibError(
+      "precondition_failed",
+      "Cannot move: If-None-Match: * wants no cursor, and there is one",
+    );
+  }
+  const tags = parseTags(c.req.header("if-match"));
   return {
     ...request,
     keyDigest: keyDigest(c.req.header("idempotency-key")),
-    ifGeneration: generations(c.req.header("if-match")),
+    ifGeneration: tags === undefined || tags.isAny ? undefined : tags.strong.flatMap(generationOf),
   };
+}
+
+function generationOf(tag: string): number[] {
+  const match = /^"(\d{1,16})"$/.exec(tag);
+  return match === null ? [] : [Number(match[1])];
 }
 
 function refuseForeign(c: Context): void {
@@ -121,25 +171,11 @@ function goError(error: FibError): Response {
 }
 
 // The ETag of a replayed answer would be that of a position which the answer does not show.
-function positionHeaders({ generation, replayed }: Position): Record<string, string> {
+function positionHeaders({ generation, replayed }: Omit<Position, "index">): Record<string, string> {
   return {
-    "cache-control": "no-store",
+    ...NO_STORE,
     ...(replayed ? { "idempotency-replayed": "true" } : { etag: `"${generation}"` }),
   };
-}
-
-/**
- * The generations that a list of entity tags names.
- *
- * @param weak - Also take weak tags, as `If-None-Match` does (RFC 9110, 13.1.2).
- * @returns undefined without a header and for `*`, which every position matches.
- */
-function generations(header: string | undefined, weak = false): number[] | undefined {
-  if (header === undefined || header.trim() === "*") return undefined;
-  const tags = header.split(",").map((tag) => /^(W\/)?"(\d{1,16})"$/.exec(tag.trim()));
-  return tags.flatMap((match) =>
-    match === null || (match[1] !== undefined && !weak) ? [] : [Number(match[2])],
-  );
 }
 
 function keyDigest(key: string | undefined): Uint8Array | undefined {
@@ -163,5 +199,7 @@ function targetIndex(body: string, indexMax: number): number {
   }
   if (typeof index !== "string")
     throw new FibError("bad_argument", `Cannot find the index, a string: ${example}`);
-  return parseInteger(index, "index", 0, indexMax);
+  const target = parseInteger(index, "index", 0, indexMax);
+  if (String(target) === index) return target;
+  throw new FibError("bad_argument", `Cannot use an index with leading zeros: ${example}`);
 }

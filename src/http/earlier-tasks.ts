@@ -8,8 +8,11 @@
 import { type Context, Hono } from "hono";
 import { framed, LAYOUTS } from "../numbers/layouts.ts";
 import { isFinished } from "../tasks/task.ts";
-import { refuseForeignPage } from "./browser.ts";
+import { askerOf, isHead } from "./asker.ts";
+import { GUARDED, NO_STORE, refuseForeignPage } from "./browser.ts";
 import { FORMAT_VERSION } from "./numbers.ts";
+import { queryAll } from "./parameters.ts";
+import { methodNotAllowed } from "./problem.ts";
 import { sendResource } from "./resource.ts";
 import { checkExtent, sequenceResource } from "./sequence.ts";
 import { taskUnknown } from "./stored.ts";
@@ -32,24 +35,25 @@ export function earlierTaskRoutes(services: EarlierTaskServices) {
 
 async function start(c: Context, services: EarlierTaskServices): Promise<Response> {
   const { tasks, earlierTermsMax, digitsMax } = services;
-  const asked = c.req.queries("sn") ?? [];
+  if (isHead(c)) return methodNotAllowed(c, "GET");
+  const asked = queryAll(c, "sn");
   const text = asked.length === 1 ? asked[0]! : "";
-  if (/^-\d+$/.test(text)) return c.text("Negative value is not accepted.", 400);
+  if (/^-\d+$/.test(text)) return c.text("Negative value is not accepted.", 400, GUARDED);
   const count = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (!(count <= earlierTermsMax)) {
-    return c.text(`sn must be a whole number from 0 to ${earlierTermsMax}.`, 400);
+    return c.text(`sn must be a whole number from 0 to ${earlierTermsMax}.`, 400, GUARDED);
   }
   const refusal = refuseForeignPage(c.req.raw, "start a task");
   if (refusal) throw refusal;
   const { sizeBytes } = checkExtent(0n, BigInt(count), { digitsMax, termsMax: earlierTermsMax });
-  const { task } = await tasks.create({ kind: "sequence", from: 0, count }, sizeBytes);
+  const { task } = await tasks.create({ kind: "sequence", from: 0, count }, sizeBytes, askerOf(c).holder);
   const state = task.state === "ready" ? STATE.ready : STATE.inProgress;
   const body = { id: task.id, sn: count, state, createTime: task.createdAtMs };
-  return c.json(body, 200, { "cache-control": "no-store" });
+  return c.json(body, 200, NO_STORE);
 }
 
 async function fetchTerms(c: Context, { tasks, results, streams }: EarlierTaskServices): Promise<Response> {
-  const id = c.req.query("id") ?? "";
+  const id = queryAll(c, "id")[0] ?? "";
   const task = await tasks.find(id);
   const request = task?.request;
   const hasTerms = task !== undefined && (task.state === "ready" || !isFinished(task.state));
@@ -57,7 +61,7 @@ async function fetchTerms(c: Context, { tasks, results, streams }: EarlierTaskSe
   const contentType = "application/octet-stream";
   if (task.state !== "ready") {
     return new Response(`${NOT_READY}${id}`, {
-      headers: { "content-type": contentType, "cache-control": "no-store" },
+      headers: { "content-type": contentType, ...NO_STORE },
     });
   }
   const about = { name: `${FORMAT_VERSION}.fibotask.${request.count}`, contentType };

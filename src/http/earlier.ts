@@ -9,8 +9,9 @@ import { type Context, Hono } from "hono";
 import { FibError } from "../errors.ts";
 import type { Job } from "../numbers/job.ts";
 import { framed, LAYOUTS } from "../numbers/layouts.ts";
+import { GUARDED } from "./browser.ts";
 import { askFor, FORMAT_VERSION, numberResource } from "./numbers.ts";
-import { queryOnce } from "./parameters.ts";
+import { queryAll } from "./parameters.ts";
 import { sendResource } from "./resource.ts";
 import { sequenceResource, type SequenceServices } from "./sequence.ts";
 
@@ -24,7 +25,7 @@ export interface EarlierServices extends SequenceServices {
 export function earlierRoutes(services: EarlierServices) {
   return new Hono()
     .get("/ping", pong)
-    .get("/", (c) => (c.req.query("sn") === undefined ? pong(c) : firstTerms(c, services)))
+    .get("/", (c) => (queryAll(c, "sn").length === 0 ? pong(c) : firstTerms(c, services)))
     .get("/fib", hello)
     .get("/fib/", hello)
     .get("/fib/:n{-?[0-9]+}", (c) => restTerms(c, services))
@@ -34,11 +35,11 @@ export function earlierRoutes(services: EarlierServices) {
 }
 
 function pong(c: Context): Response {
-  return c.json({ message: "pong" });
+  return c.json({ message: "pong" }, 200, GUARDED);
 }
 
 function hello(c: Context): Response {
-  return c.text("Hello, World!\n");
+  return c.text("Hello, World!\n", 200, GUARDED);
 }
 
 /** The REST front: `{"N":5,"result":"0 1 1 2 3"}`. */
@@ -48,7 +49,7 @@ function restTerms(
 ): Response | Promise<Response> {
   const count = Number(c.req.param("n"));
   if (!(count >= 0 && count <= earlierTermsMax)) {
-    return c.text(`N must be from 0 to ${earlierTermsMax}.\n`, 400);
+    return c.text(`N must be from 0 to ${earlierTermsMax}.\n`, 400, GUARDED);
   }
   const layout = framed(LAYOUTS.joined, `{"N":${count},"result":"`, `"}`);
   const about = { name: `${FORMAT_VERSION}.fib.${count}`, contentType: "application/json" };
@@ -60,10 +61,10 @@ function firstTerms(
   c: Context,
   { results, streams, earlierTermsMax }: EarlierServices,
 ): Response | Promise<Response> {
-  const asked = c.req.queries("sn") ?? [];
+  const asked = queryAll(c, "sn");
   const count = asked.length === 1 && /^\d{1,15}$/.test(asked[0]!) ? Number(asked[0]) : Number.NaN;
   if (!(count <= earlierTermsMax))
-    return c.text(`sn must be a whole number from 0 to ${earlierTermsMax}.\n`, 400);
+    return c.text(`sn must be a whole number from 0 to ${earlierTermsMax}.\n`, 400, GUARDED);
   const about = { name: `${FORMAT_VERSION}.sn.${count}`, contentType: "text/plain; charset=utf-8" };
   return sendResource(c, sequenceResource(results, 0, count, LAYOUTS.spaced, about), streams);
 }
@@ -75,11 +76,13 @@ async function math(
   algo: Job["kind"],
   names: readonly string[],
 ): Promise<Response> {
-  const refuse = (result: string) => c.json({ algo, result, status: "failed" }, 400);
+  const refuse = (result: string) => c.json({ algo, result, status: "failed" }, 400, GUARDED);
   const values: bigint[] = [];
   for (const name of names) {
-    const text = once(c, name);
-    if (text === undefined || !/^[+-]?\d{1,128}(\.\d+)?$/.test(text)) return refuse("Bad input");
+    // One that is given twice is bad input here, and not a problem document.
+    const [text, ...more] = queryAll(c, name);
+    if (text === undefined || more.length > 0 || !/^[+-]?\d{1,128}(\.\d+)?$/.test(text))
+      return refuse("Bad input");
     if (text.includes(".")) return refuse("Not an Integer");
     if (text.startsWith("-") && BigInt(text) !== 0n) return refuse("Negative Integer");
     values.push(BigInt(text.replace("+", "")));
@@ -97,14 +100,5 @@ async function math(
     if (error instanceof FibError && error.code === "result_too_large")
       return refuse(`Too large: ${error.message}`);
     throw error;
-  }
-}
-
-// A parameter that is given twice is bad input here, and not a problem document.
-function once(c: Context, name: string): string | undefined {
-  try {
-    return queryOnce(c, name);
-  } catch {
-    return undefined;
   }
 }

@@ -8,11 +8,12 @@
  * @module
  */
 import type { Context } from "hono";
-import type { TaskQueue } from "../tasks/queue.ts";
 import { isFinished, type Task, taskJson } from "../tasks/task.ts";
-import type { PortEnvironment } from "./server.ts";
+import { askerOf, isHead, keepOpen } from "./asker.ts";
+import { NO_STORE, refuseForeignWork } from "./browser.ts";
+import type { WaitServices } from "./prefer.ts";
 import { taskUnknown } from "./stored.ts";
-import type { Streams } from "./streams.ts";
+import type { Openings } from "./streams.ts";
 
 /** A comment that keeps proxies from ending a silent connection, and finds out that a client has left. */
 const HEARTBEAT = ": still here\n\n";
@@ -22,43 +23,49 @@ const RECONNECT_MS = 1000;
 
 const HEADERS = {
   "content-type": "text/event-stream",
-  "cache-control": "no-store",
+  ...NO_STORE,
   // nginx would hold events back.
   "x-accel-buffering": "no",
 };
 
 /** What following a task needs. */
-export interface EventServices {
-  readonly tasks: TaskQueue;
-  readonly streams: Streams;
-  /** Ends every stream of events when the server stops. */
-  readonly stopSignal: AbortSignal;
+export interface EventServices extends WaitServices {
+  readonly watchers: Openings;
 }
 
 /**
  * Answers with the events of a task.
  *
- * @throws {@link FibError} `task_unknown`; `overloaded`, when too many streams are open.
+ * @throws {@link FibError} `task_unknown`; `overloaded`, when too many are watching.
  */
 export async function sendEvents(c: Context, id: string, services: EventServices): Promise<Response> {
-  const { tasks, streams, stopSignal } = services;
+  const { tasks, watchers, stopSignal } = services;
   const task = await tasks.find(id);
   if (task === undefined) throw taskUnknown(id);
   const lastId = c.req.header("last-event-id");
-  if (isFinished(task.state) && lastId === eventId(task)) return new Response(null, { status: 204 });
-  if (c.req.raw.method === "HEAD") return new Response(null, { headers: HEADERS });
+  if (isFinished(task.state) && lastId === eventId(task)) {
+    return new Response(null, { status: 204, headers: NO_STORE });
+  }
+  // Of HEAD a body is not sent, but it says that its length is unknown, as GET does.
+  if (isHead(c)) return new Response(new ReadableStream(), { headers: HEADERS });
+  const refusal = refuseForeignWork(c.req.raw);
+  if (refusal) throw refusal;
+  const { holder, signal } = askerOf(c);
+  const leave = watchers.enter(holder);
+  keepOpen(c);
   const left = new AbortController();
-  const signal = AbortSignal.any([left.signal, c.req.raw.signal, stopSignal]);
-  const leave = streams.enter(() => left.abort());
-  (c.env as Partial<PortEnvironment> | undefined)?.keepOpen?.(c.req.raw);
-  const body = eventsOf(tasks.watch(id, signal), lastId, leave);
-  return new Response(body, { headers: HEADERS });
+  const states = tasks.watch(id, AbortSignal.any([left.signal, signal, stopSignal]));
+  const end = () => {
+    leave();
+    left.abort();
+  };
+  return new Response(eventsOf(states, lastId, end), { headers: HEADERS });
 }
 
 function eventsOf(
   states: AsyncIterable<Task>,
   lastId: string | undefined,
-  leave: () => void,
+  end: () => void,
 ): ReadableStream<string> {
   const iterator = states[Symbol.asyncIterator]();
   let pending: Promise<IteratorResult<Task>> | undefined;
@@ -70,7 +77,7 @@ function eventsOf(
       while (text === "") {
         pending ??= iterator.next();
         const result = await orHeartbeat(pending).catch((error: unknown) => {
-          leave();
+          end();
           throw error;
         });
         if (result === undefined) {
@@ -79,7 +86,7 @@ function eventsOf(
         }
         pending = undefined;
         if (result.done === true) {
-          leave();
+          end();
           controller.close();
           return;
         }
@@ -90,7 +97,7 @@ function eventsOf(
       controller.enqueue(text);
       text = "";
     },
-    cancel: leave,
+    cancel: end,
   });
 }
 

@@ -8,23 +8,20 @@ import { ackermannDigits, factorialDigits, fibonacciDigits } from "../numbers/di
 import { fibonacciIndex } from "../numbers/find-index.ts";
 import type { Job } from "../numbers/job.ts";
 import type { Results } from "../numbers/results.ts";
-import type { ByteRange } from "../numbers/sequence.ts";
-import type { TaskQueue } from "../tasks/queue.ts";
 import { parseNatural } from "./parameters.ts";
-import { answerAsPreferred } from "./prefer.ts";
+import { answerAsPreferred, type WaitServices } from "./prefer.ts";
 import { problem } from "./problem.ts";
 import { chooseFormat, type Format, MEDIA_TYPES } from "./representation.ts";
 import { type Resource, sendResource } from "./resource.ts";
 import { refuseResult, storedResource } from "./stored.ts";
-import type { Source, Streams } from "./streams.ts";
+import { sliced, type Streams } from "./streams.ts";
 
 /** Goes into every ETag: to be raised when the same request is to get other bytes. */
 export const FORMAT_VERSION = 1;
 
 /** What these routes need. */
-export interface NumberServices {
+export interface NumberServices extends WaitServices {
   readonly results: Results;
-  readonly tasks: TaskQueue;
   readonly streams: Streams;
   /** Digits of the longest result that is computed. */
   readonly digitsMax: number;
@@ -88,25 +85,26 @@ export function numberResource(
     name,
     contentType,
     sizeBytes: head.length + digits + tail.length,
-    open: async (range, signal) => {
+    open: async (range, { signal }) => {
       const result = await results.take(job, digits, signal);
       if (result.digits.length !== digits) {
         result.release();
         throw new Error(`${name} has ${result.digits.length} digits, and ${digits} were predicted`);
       }
-      return slices([Buffer.from(head), result.digits, Buffer.from(tail)], range, result.release);
+      return sliced([Buffer.from(head), result.digits, Buffer.from(tail)], range, result.release);
     },
   };
 }
 
 /** The routes for single numbers. */
-export function numberRoutes({ results, tasks, streams, digitsMax }: NumberServices) {
+export function numberRoutes(services: NumberServices) {
+  const { results, tasks, streams, digitsMax } = services;
   const send = (c: Context, kind: Job["kind"], names: readonly string[]) => {
     const values = names.map((name) => parseNatural(c.req.param(name) ?? "", name));
     const format = chooseFormat(c, "json");
     const asked = askFor(kind, values, digitsMax);
     const text = numberText(asked.job, asked.digits, format);
-    return answerAsPreferred(c, tasks, {
+    return answerAsPreferred(c, services, {
       request: asked.job,
       sizeBytes: asked.digits,
       now: () => sendResource(c, numberResource(results, asked, text), streams),
@@ -143,7 +141,7 @@ function indexResource(value: string, index: number, format: Format): Resource {
     name: `${FORMAT_VERSION}.index.${index}.${format}`,
     contentType: MEDIA_TYPES[format],
     sizeBytes: bytes.length,
-    open: (range) => slices([bytes], range, () => {}),
+    open: (range) => sliced([bytes], range, () => {}),
   };
 }
 
@@ -167,27 +165,4 @@ function frame(
         tail: `"}${format === "ndjson" ? "\n" : ""}`,
       };
   }
-}
-
-const SLICE_BYTES = 64 * 1024;
-
-function slices(parts: readonly Uint8Array[], { start, end }: ByteRange, close: () => void): Source {
-  let position = start;
-  return {
-    close,
-    next: () => {
-      let partStart = 0;
-      for (const part of parts) {
-        const partEnd = partStart + part.length;
-        if (position < Math.min(partEnd, end)) {
-          const sliceEnd = Math.min(partEnd, end, position + SLICE_BYTES);
-          const slice = part.subarray(position - partStart, sliceEnd - partStart);
-          position = sliceEnd;
-          return slice;
-        }
-        partStart = partEnd;
-      }
-      return undefined;
-    },
-  };
 }

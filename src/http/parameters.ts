@@ -28,10 +28,17 @@ export function parseNatural(text: string, name: string): bigint {
  * @throws {@link FibError} `bad_argument`, when it is given twice.
  */
 export function queryOnce(c: Context, name: string): string | undefined {
-  const values = c.req.queries(name) ?? [];
+  const values = queryAll(c, name);
   if (values.length > 1)
     throw new FibError("bad_argument", `Cannot choose: ${name} is given ${values.length} times`);
   return values[0];
+}
+
+/** All values of a query parameter. Not by Hono: it looks for the next `=` at each of 15,000 `&`. */
+export function queryAll(c: Context, name: string): string[] {
+  const { url } = c.req.raw;
+  const start = url.indexOf("?");
+  return start === -1 ? [] : new URLSearchParams(url.slice(start + 1)).getAll(name);
 }
 
 function naturalFault(text: string): string | undefined {

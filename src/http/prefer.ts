@@ -12,11 +12,18 @@ import { LIMITS } from "../config.ts";
 import { INLINE_DIGITS_MAX } from "../numbers/job.ts";
 import type { TaskQueue } from "../tasks/queue.ts";
 import { isFinished, type Task, taskJson, type TaskRequest } from "../tasks/task.ts";
-import { refuseForeignPage } from "./browser.ts";
-import { patiently } from "./resource.ts";
+import { askerOf, isHead, patiently } from "./asker.ts";
+import { NO_STORE, refuseForeignPage } from "./browser.ts";
 
 /** Seconds after which a task is worth another look. */
 const RETRY_AFTER_SECONDS = 1;
+
+/** What waiting for a task needs. */
+export interface WaitServices {
+  readonly tasks: TaskQueue;
+  /** Aborted when a stop has begun: finish what is running, keep nobody waiting, send nothing new. */
+  readonly stopSignal: AbortSignal;
+}
 
 /** Both ways to one answer. */
 export interface Answers {
@@ -29,9 +36,13 @@ export interface Answers {
 }
 
 /** Answers a GET as its client prefers. @throws {@link FibError} `forbidden`, and as `TaskQueue.create` does. */
-export async function answerAsPreferred(c: Context, tasks: TaskQueue, answers: Answers): Promise<Response> {
+export async function answerAsPreferred(
+  c: Context,
+  { tasks, stopSignal }: WaitServices,
+  answers: Answers,
+): Promise<Response> {
   const header = c.req.header("prefer");
-  if (header === undefined || c.req.raw.method !== "GET") return await answers.now();
+  if (header === undefined || isHead(c)) return await answers.now();
   const { isAsync, waitSeconds } = parsePrefer(header);
   if (!isAsync && !waitSeconds) return await answers.now();
   const applied = [...(isAsync ? ["respond-async"] : []), ...(waitSeconds ? [`wait=${waitSeconds}`] : [])];
@@ -45,27 +56,27 @@ export async function answerAsPreferred(c: Context, tasks: TaskQueue, answers: A
 
   const refusal = refuseForeignPage(c.req.raw, "start a task");
   if (refusal) throw refusal;
-  const { task } = await tasks.create(request, sizeBytes);
-  const seen = waitSeconds ? await finishedWithin(c, tasks, task, waitSeconds) : task;
+  const { task } = await tasks.create(request, sizeBytes, askerOf(c).holder);
+  const seen = waitSeconds ? await finishedWithin(waitSeconds) : task;
   return apply(isFinished(seen.state) && waitSeconds ? await answers.ofTask(seen) : accepted(c, seen));
+
+  async function finishedWithin(seconds: number): Promise<Task> {
+    const end = AbortSignal.any([c.req.raw.signal, stopSignal, AbortSignal.timeout(seconds * 1000)]);
+    let newest = task;
+    await patiently(c, async () => {
+      for await (const state of tasks.watch(task.id, end)) newest = state;
+    });
+    return newest;
+  }
 }
 
 /** 202 for a task that was taken. */
 export function accepted(c: Context, task: Task) {
   return c.json(taskJson(task), 202, {
     location: `/v1/tasks/${task.id}`,
-    "cache-control": "no-store",
+    ...NO_STORE,
     ...(!isFinished(task.state) && { "retry-after": String(RETRY_AFTER_SECONDS) }),
   });
-}
-
-async function finishedWithin(c: Context, tasks: TaskQueue, task: Task, seconds: number): Promise<Task> {
-  const signal = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(seconds * 1000)]);
-  let seen = task;
-  await patiently(c, async () => {
-    for await (const state of tasks.watch(task.id, signal)) seen = state;
-  });
-  return seen;
 }
 
 /** What we understand of the header; preferences are separated by commas, and their names know no case. */

@@ -3,7 +3,8 @@
  * @module
  */
 import type { Context } from "hono";
-import { CODES, type ErrorCode, FibError } from "../errors.ts";
+import { CODES, type ErrorCode, FibError, toldOf } from "../errors.ts";
+import { NO_STORE } from "./browser.ts";
 
 /** Seconds after which a refusal that passes by itself is worth another try. */
 const RETRY_AFTER_SECONDS = 1;
@@ -25,13 +26,13 @@ export function problem(
   const code: ErrorCode = error instanceof FibError ? error.code : "internal";
   const { http: status, title } = CODES[code];
   const detail =
-    error instanceof FibError ? error.message : "The request could not be answered; the log says more";
+    error instanceof FibError ? toldOf(error) : "The request could not be answered; the log says more";
   const body = { type: `urn:fibserver:error:${code}`, title, status, detail, instance, code, ...members };
   return new Response(JSON.stringify(body), {
     status,
     headers: {
       "content-type": "application/problem+json",
-      "cache-control": "no-store",
+      ...NO_STORE,
       ...retryAfter(status),
       ...headers,
     },

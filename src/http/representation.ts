@@ -42,7 +42,8 @@ export function chooseFormat(c: Context, fallback: Format): Format {
     default: MEDIA_TYPES[fallback],
     match: (wanted) => {
       const quality = (mediaType: string) => {
-        const ranges = [mediaType, `${mediaType.split("/")[0]}/*`, "*/*"];
+        // Some clients write * for */*.
+        const ranges = [mediaType, `${mediaType.split("/")[0]}/*`, "*/*", "*"];
         const best = ranges
           .map((range) => wanted.find(({ type: name }) => name.toLowerCase() === range))
           .find(Boolean);

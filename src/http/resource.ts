@@ -10,12 +10,11 @@
 import type { Context } from "hono";
 import { FibError } from "../errors.ts";
 import type { ByteRange } from "../numbers/sequence.ts";
+import { type Asker, askerOf, isHead, patiently } from "./asker.ts";
+import { GUARDED, refuseForeignWork } from "./browser.ts";
+import { namesCurrent, parseRange, passesIfMatch } from "./conditions.ts";
 import { problem } from "./problem.ts";
-import type { PortEnvironment } from "./server.ts";
-import type { Source, Streams } from "./streams.ts";
-
-/** Bodies up to this size are one buffer: more would let a hundred slow readers hold much memory. */
-const WHOLE_BYTES_MAX = 256 * 1024;
+import { type Source, type Streams, WHOLE_BYTES_MAX } from "./streams.ts";
 
 /** What can be sent. */
 export interface Resource {
@@ -26,13 +25,14 @@ export interface Resource {
   /** For an address whose content may be gone tomorrow; without it a cache may keep it for ever. */
   readonly cacheControl?: string;
   /** Computes what the range needs. */
-  readonly open: (range: ByteRange, signal: AbortSignal) => Source | Promise<Source>;
+  readonly open: (range: ByteRange, asker: Asker) => Source | Promise<Source>;
 }
 
 /**
  * Answers a GET or HEAD for a resource.
  *
- * @throws {@link FibError} `overloaded`, and whatever computing throws.
+ * @throws {@link FibError} `overloaded`, and whatever computing throws; `forbidden` for a page of somebody else that
+ * asks for what is long.
  */
 export async function sendResource(c: Context, resource: Resource, streams: Streams): Promise<Response> {
   const { sizeBytes, contentType } = resource;
@@ -42,14 +42,21 @@ export async function sendResource(c: Context, resource: Resource, streams: Stre
     "cache-control": resource.cacheControl ?? "public, max-age=31536000, immutable",
     vary: "Accept",
     "accept-ranges": "bytes",
+    ...GUARDED,
   };
-  if (matches(c.req.header("if-none-match"), etag)) return new Response(null, { status: 304, headers });
+  if (!passesIfMatch(c.req.header("if-match"), etag)) {
+    throw new FibError(
+      "precondition_failed",
+      `Cannot send this: its tag is ${etag}, which If-Match does not name`,
+    );
+  }
+  if (namesCurrent(c.req.header("if-none-match"), etag)) return new Response(null, { status: 304, headers });
   headers["content-type"] = contentType;
+  // A range is for GET (RFC 9110, 14.2).
+  if (isHead(c)) return new Response(null, { headers: { ...headers, "content-length": String(sizeBytes) } });
 
-  const isHead = c.req.raw.method === "HEAD";
   const ifRange = c.req.header("if-range");
-  // Of a HEAD a range is ignored (RFC 9110, 14.2).
-  const asked = !isHead && (ifRange === undefined || ifRange === etag) ? c.req.header("range") : undefined;
+  const asked = ifRange === undefined || ifRange === etag ? c.req.header("range") : undefined;
   const range = asked === undefined ? undefined : parseRange(asked, sizeBytes);
   if (range === "unsatisfiable") {
     const error = new FibError(
@@ -58,59 +65,20 @@ export async function sendResource(c: Context, resource: Resource, streams: Stre
     );
     return problem(error, c.req.path, { "content-range": `bytes */${sizeBytes}` });
   }
-  if (isHead) return new Response(null, { headers: { ...headers, "content-length": String(sizeBytes) } });
   const { start, end } = range ?? { start: 0, end: sizeBytes };
   if (range) headers["content-range"] = `bytes ${start}-${end - 1}/${sizeBytes}`;
   const status = range ? 206 : 200;
+  const refusal = sizeBytes > WHOLE_BYTES_MAX ? refuseForeignWork(c.req.raw) : undefined;
+  if (refusal) throw refusal;
 
+  const asker = askerOf(c);
   const startMs = performance.now();
-  const source = await patiently(c, () => resource.open({ start, end }, c.req.raw.signal));
+  const source = await patiently(c, () => resource.open({ start, end }, asker));
   headers["server-timing"] = `compute;dur=${(performance.now() - startMs).toFixed(2)}`;
   if (end - start <= WHOLE_BYTES_MAX) {
     return new Response(await readAll(source, end - start), { status, headers });
   }
-  return new Response(streams.open(c.req.raw, source), { status, headers });
-}
-
-/**
- * The one range that a Range header asks for.
- *
- * @returns The bytes; undefined to send everything, for a unit that is not bytes; or "unsatisfiable", also for
- * several ranges and for what is no range, which RFC 9110 (14.2) lets a server refuse.
- */
-function parseRange(header: string, sizeBytes: number): ByteRange | "unsatisfiable" | undefined {
-  if (!/^\s*bytes\s*=/i.test(header)) return undefined;
-  const match = /^\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*$/i.exec(header);
-  if (match === null || (match[1] === "" && match[2] === "")) return "unsatisfiable";
-  if (match[1] === "") {
-    const start = Math.max(0, sizeBytes - Number(match[2]));
-    return start < sizeBytes ? { start, end: sizeBytes } : "unsatisfiable";
-  }
-  const start = Number(match[1]);
-  const end = match[2] === "" ? sizeBytes : Math.min(Number(match[2]) + 1, sizeBytes);
-  return start < end ? { start, end } : "unsatisfiable";
-}
-
-/** Waits for something that may take longer than a connection may be idle: Bun would end it. */
-export async function patiently<Result>(
-  c: Context,
-  compute: () => Result | Promise<Result>,
-): Promise<Result> {
-  const result = compute();
-  if (!(result instanceof Promise)) return result;
-  const environment = c.env as Partial<PortEnvironment> | undefined;
-  const end = environment?.keepOpen?.(c.req.raw);
-  try {
-    return await result;
-  } finally {
-    end?.();
-  }
-}
-
-// Weak comparison (RFC 9110, 13.1.2): a cache may have weakened our tag.
-function matches(header: string | undefined, etag: string): boolean {
-  if (header === undefined) return false;
-  return header.split(",").some((tag) => tag.trim() === "*" || tag.trim().replace(/^W\//, "") === etag);
+  return new Response(streams.open(asker, source), { status, headers });
 }
 
 async function readAll(source: Source, sizeBytes: number): Promise<Uint8Array<ArrayBuffer>> {

@@ -37,7 +37,7 @@ export function sequenceRoutes(services: SequenceServices) {
         services.streams,
       );
     };
-    return answerAsPreferred(c, services.tasks, {
+    return answerAsPreferred(c, services, {
       request: { kind: "sequence", from, count },
       sizeBytes,
       now: send,
@@ -100,7 +100,7 @@ export function sequenceResource(
   return {
     ...about,
     sizeBytes: planSequence(request).sizeBytes,
-    open: async (range, signal) => {
+    open: async (range, { signal }) => {
       const empty = range.start === range.end;
       return await begin(results, planSequence(request, empty ? undefined : range), signal);
     },

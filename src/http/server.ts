@@ -5,7 +5,9 @@
 import type { Hono } from "hono";
 import { type Config, LIMITS } from "../config.ts";
 import { FibError } from "../errors.ts";
-import { hostGuard } from "./browser.ts";
+import { clientAddress, holderOf, trustedProxies as listOf } from "./address.ts";
+import type { PortEnvironment } from "./asker.ts";
+import { hostGuard } from "./hosts.ts";
 import { problem } from "./problem.ts";
 
 /** A server that is listening. */
@@ -20,15 +22,9 @@ export interface Listening {
   stop(): Promise<boolean>;
 }
 
-/** What a route may ask of the port: its environment, Hono's `c.env`. Without a port there is none. */
-export interface PortEnvironment {
-  /**
-   * Lets a connection be silent while something is computed for it.
-   *
-   * @returns Ends that.
-   */
-  readonly keepOpen: (request: Request) => () => void;
-}
+/** Where to listen, and whom to believe. */
+type Where = Pick<Config, "host" | "port" | "allowHosts"> &
+  Partial<Pick<Config, "trustedProxies">> & { readonly idleTimeoutSeconds?: number };
 
 /** Told about each answer, when somebody wants to know. */
 export type RequestLog = (request: Request, response: Response, durationMs: number) => void;
@@ -38,23 +34,24 @@ export type RequestLog = (request: Request, response: Response, durationMs: numb
  *
  * @param app - Answers the requests.
  * @param log - For the debug level; without it no request pays for it.
- * @throws {@link FibError} `address_in_use`, when the port cannot be had.
+ * @throws {@link FibError} `address_in_use`, when the port cannot be had; `bad_argument` for what is no network in --trust-proxy.
  */
 export function listen(
   app: Pick<Hono, "fetch">,
-  {
-    host,
-    port,
-    allowHosts,
-    idleTimeoutSeconds = LIMITS.idleTimeoutSeconds,
-  }: Pick<Config, "host" | "port" | "allowHosts"> & { readonly idleTimeoutSeconds?: number },
+  { host, port, allowHosts, trustedProxies = [], idleTimeoutSeconds = LIMITS.idleTimeoutSeconds }: Where,
   log?: RequestLog,
 ): Listening {
   const refuseHost = hostGuard(host, allowHosts);
+  const trusted = listOf(trustedProxies);
   const environment: PortEnvironment = {
     keepOpen: (request) => {
       server.timeout(request, 0);
       return () => server.timeout(request, idleTimeoutSeconds);
+    },
+    holderOf: (request) => {
+      // Of a client that has left there is no address any more.
+      const peer = server.requestIP(request)?.address ?? "";
+      return holderOf(clientAddress(peer, request.headers.get("x-forwarded-for"), trusted));
     },
   };
   const answer = (request: Request) => {
@@ -89,7 +86,8 @@ export function listen(
 /** The path that was asked for, also with a Host of which no URL can be made. */
 export function pathOf({ url }: Request): string {
   const start = url.startsWith("/") ? 0 : url.indexOf("/", "http://".length);
-  return url.slice(start).replace(/\?.*/s, "");
+  const query = url.indexOf("?", start);
+  return query === -1 ? url.slice(start) : url.slice(start, query);
 }
 
 function logged(answer: (request: Request) => Response | Promise<Response>, log: RequestLog) {

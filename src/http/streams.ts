@@ -9,7 +9,12 @@
  * runs to its end before the next begins.
  * @module
  */
+import type { Context } from "hono";
+import { LIMITS } from "../config.ts";
 import { FibError } from "../errors.ts";
+import type { ByteRange } from "../numbers/sequence.ts";
+import { Shares } from "../shares.ts";
+import { type Asker, askerOf } from "./asker.ts";
 
 /** Bytes that are pulled when they are wanted. */
 export interface Source {
@@ -19,55 +24,89 @@ export interface Source {
   close(): void;
 }
 
+/**
+ * Bodies up to this size are one buffer. Nothing tells when one has been sent, so none is counted; the kernel takes
+ * about as much of a connection that nobody reads, and what it does not take stays with us.
+ */
+export const WHOLE_BYTES_MAX = 32 * 1024;
+
+const SLICE_BYTES = 64 * 1024;
+
 /** Chunks of 64 KiB that are written between two turns of the loop: 0.07 ms of work, which others wait for. */
 const CHUNKS_PER_TURN = 2;
 
-/** The streams that are open, at most so many at a time. */
-export class Streams {
-  readonly #countMax: number;
-  #count = 0;
+/** A limit on what is open at the same time, of which no client can take all. */
+export class Openings {
+  readonly #shares: Shares;
+  readonly #name: string;
 
-  constructor(countMax: number) {
-    this.#countMax = countMax;
+  /** @param name - What they are, for the error. */
+  constructor(countMax: number, name: string) {
+    this.#shares = new Shares(countMax);
+    this.#name = name;
   }
 
   /** How many are open. */
   get count(): number {
-    return this.#count;
+    return this.#shares.taken;
   }
 
   /**
-   * Counts a stream.
+   * Opens one.
    *
-   * @param close - Called once, at its end, and when there is no room for it.
-   * @returns Ends it; may be called more than once.
+   * @returns Closes it; may be called more than once.
    * @throws {@link FibError} `overloaded`.
    */
-  enter(close: () => void): () => void {
-    if (this.#count >= this.#countMax) {
-      close();
-      throw new FibError("overloaded", `Cannot stream: ${this.#count} streams are open already; try again`);
+  enter(holder: string): () => void {
+    const leave = this.#shares.take(holder);
+    if (leave !== undefined) return leave;
+    throw new FibError("overloaded", `Cannot send: too many ${this.#name} are open already; try again`);
+  }
+}
+
+/** The long bodies that are being sent. */
+export class Streams extends Openings {
+  /** Bytes that were made for one reader alone; the numbers that readers share have a limit of their own. */
+  readonly #ownBytes = new Shares(LIMITS.ownBytesMax);
+
+  constructor(countMax: number) {
+    super(countMax, "streams");
+  }
+
+  /**
+   * A text that was made for this reader, as a body: whole, or in pieces when it is long.
+   *
+   * @throws {@link FibError} `overloaded`.
+   */
+  bodyOf(c: Context, text: string): string | ReadableStream<Uint8Array> {
+    if (text.length <= WHOLE_BYTES_MAX) return text;
+    const asker = askerOf(c);
+    const bytes = Buffer.from(text);
+    const giveBack = this.#ownBytes.take(asker.holder, bytes.length);
+    if (giveBack !== undefined) {
+      return this.open(asker, sliced([bytes], { start: 0, end: bytes.length }, giveBack));
     }
-    this.#count++;
-    let isOpen = true;
-    return () => {
-      if (!isOpen) return;
-      isOpen = false;
-      this.#count--;
-      close();
-    };
+    throw new FibError("overloaded", "Cannot send: too much waits for its readers already; try again");
   }
 
   /**
    * Begins a body.
    *
-   * @param request - Whose client may leave.
    * @param source - Is closed at the end, whatever the end is.
    * @throws {@link FibError} `overloaded`.
    */
-  open(request: Request, source: Source): ReadableStream<Uint8Array> {
-    const end = this.enter(() => source.close());
-    const { signal } = request;
+  open({ holder, signal }: Asker, source: Source): ReadableStream<Uint8Array> {
+    let leave: () => void;
+    try {
+      leave = this.enter(holder);
+    } catch (error) {
+      source.close();
+      throw error;
+    }
+    const end = () => {
+      leave();
+      source.close();
+    };
     return new ReadableStream<Uint8Array>({
       type: "direct",
       pull: async (controller) => {
@@ -93,4 +132,26 @@ export class Streams {
       cancel: end,
     });
   }
+}
+
+/** A part of bytes that lie in memory, in one or more pieces. */
+export function sliced(parts: readonly Uint8Array[], { start, end }: ByteRange, close: () => void): Source {
+  let position = start;
+  return {
+    close,
+    next: () => {
+      let partStart = 0;
+      for (const part of parts) {
+        const partEnd = partStart + part.length;
+        if (position < Math.min(partEnd, end)) {
+          const sliceEnd = Math.min(partEnd, end, position + SLICE_BYTES);
+          const slice = part.subarray(position - partStart, sliceEnd - partStart);
+          position = sliceEnd;
+          return slice;
+        }
+        partStart = partEnd;
+      }
+      return undefined;
+    },
+  };
 }

@@ -7,8 +7,10 @@ import { parseInteger } from "../config.ts";
 import { FibError } from "../errors.ts";
 import { LAYOUTS } from "../numbers/layouts.ts";
 import { TASK_STATES, type Task, taskJson, type TaskState } from "../tasks/task.ts";
-import { refuseForeignPage } from "./browser.ts";
+import { askerOf } from "./asker.ts";
+import { GUARDED, NO_STORE, refuseForeignPage } from "./browser.ts";
 import { type EventServices, sendEvents } from "./events.ts";
+import { sendJson } from "./json.ts";
 import { askFor, numberText } from "./numbers.ts";
 import { parseNatural, queryOnce } from "./parameters.ts";
 import { accepted } from "./prefer.ts";
@@ -47,7 +49,8 @@ export function taskRoutes(services: TaskServices) {
     .post("/", async (c) => {
       refuseForeign(c, "start a task");
       const { request, sizeBytes } = readRequest(await c.req.text(), services);
-      return accepted(c, (await tasks.create(request, sizeBytes)).task);
+      const { task } = await tasks.create(request, sizeBytes, askerOf(c).holder);
+      return accepted(c, task);
     })
     .get("/", async (c) => {
       const limit = parseInteger(queryOnce(c, "limit") ?? "100", "limit", 1, LIST_COUNT_MAX);
@@ -55,9 +58,9 @@ export function taskRoutes(services: TaskServices) {
       const found = await tasks.list({ state: readState(c), limit, after });
       const next = found.length === limit ? found.at(-1)?.id : undefined;
       const body = { tasks: found.map(taskJson), ...(next !== undefined && { next }) };
-      return c.json(body, 200, { "cache-control": "no-store" });
+      return sendJson(c, services.streams, body);
     })
-    .get("/:id", async (c) => c.json(taskJson(await mustFind(c)), 200, { "cache-control": "no-store" }))
+    .get("/:id", async (c) => c.json(taskJson(await mustFind(c)), 200, NO_STORE))
     .get("/:id/result", async (c) => {
       const task = await mustFind(c);
       if (task.state !== "ready") return refuseResult(c, task);
@@ -70,14 +73,14 @@ export function taskRoutes(services: TaskServices) {
       // The second time as the first: an answer may have been lost. What no task could have had is a mistake.
       if (!TASK_ID.test(id)) throw taskUnknown(id);
       await tasks.forget(id);
-      return c.body(null, 204);
+      return c.body(null, 204, GUARDED);
     })
     .post("/:id/cancel", async (c) => {
       refuseForeign(c, "cancel a task");
       const id = c.req.param("id");
       const task = await tasks.cancel(id, { unlessShared: readUnless(c) });
       if (task === undefined) throw taskUnknown(id);
-      return c.json(taskJson(task), 200, { "cache-control": "no-store" });
+      return c.json(taskJson(task), 200, NO_STORE);
     });
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from "bun:test";
 import * as fc from "fast-check";
 import { createHash } from "node:crypto";
 import { listen } from "../../src/http/server.ts";
+import { WHOLE_BYTES_MAX } from "../../src/http/streams.ts";
 import reference from "../vectors/reference.json";
 import { problemOf } from "../refusal.ts";
 import { openServices } from "../services.ts";
@@ -100,6 +101,9 @@ describe("representations", () => {
     ["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "application/json"],
     ["text/html, image/gif, *; q=.2, */*; q=.2", "application/json"],
     ["application/json;q=0, */*", "text/plain"],
+    ["*", "application/json"],
+    ["*;q=0", undefined],
+    ["text/plain;q=0.5, *", "application/json"],
     ["text/*;q=0.3, text/csv;q=0.7, */*;q=0.5", "text/csv"],
     ["text/*;q=0.9, text/plain;q=0.1", "text/csv"],
     ["application/json; charset=utf-8", "application/json"],
@@ -312,6 +316,29 @@ describe("conditions", () => {
     expect(results.taken).toEqual([{ kind: "fibonacci", n: 100 }]);
   });
 
+  test("If-Match that does not name the tag is 412, before If-None-Match, and computes nothing", async () => {
+    const { get, results } = await open();
+    const etag = (await get("/v1/fibonacci/100", {}, "HEAD")).headers.get("etag")!;
+    for (const [headers, status] of [
+      [{ "if-match": `"other"` }, 412],
+      [{ "if-match": `W/${etag}` }, 412],
+      [{ "if-match": "" }, 412],
+      [{ "if-match": `"other"`, "if-none-match": etag }, 412],
+      [{ "if-match": etag, "if-none-match": etag }, 304],
+      [{ "if-match": "*", "if-none-match": "*" }, 304],
+    ] as [Record<string, string>, number][]) {
+      for (const method of ["GET", "HEAD"]) {
+        const response = await get("/v1/fibonacci/100", headers, method);
+        expect(response.status, JSON.stringify(headers)).toBe(status);
+        if (status === 412) expect((await problemOf(response)).code).toBe("precondition_failed");
+      }
+    }
+    expect(results.taken).toEqual([]);
+    for (const known of [etag, "*", `"other" , ${etag}`]) {
+      expect((await get("/v1/fibonacci/100", { "if-match": known })).status).toBe(200);
+    }
+  });
+
   test("the tag of one representation is not that of another, nor of another number", async () => {
     const { get } = await open();
     const tags = await Promise.all(
@@ -340,7 +367,7 @@ describe("conditions", () => {
       expect(headersOf(answer, "transfer-encoding")).toEqual([]);
       expect(headersOf(answer, "accept-ranges")).toEqual(["bytes"]);
       results.taken.length = 0;
-      if (length > 256 * 1024) continue;
+      if (length > WHOLE_BYTES_MAX) continue;
       const whole = await exchange(port, requestBytes(`GET ${target}`));
       expect(headersOf(whole, "content-length")).toEqual([String(length)]);
       results.taken.length = 0;
@@ -390,9 +417,11 @@ describe("ranges", () => {
     "bytes=a-b",
     "bytes=1-2-3",
     "bytes=--5",
-    "bytes=0-1,5-6",
     "bytes=0x1-5",
-    `bytes=${"0-0,".repeat(1000)}0-0`,
+    "bytes=0-1,x",
+    "bytes=1000-,2000-3000",
+    "bytes=,,",
+    `bytes=${"1000-,".repeat(1000)}-0`,
   ]) {
     test(`Range: ${header.slice(0, 30)} is 416 with the length, and nothing is computed`, async () => {
       const { get, results } = await open();
@@ -405,6 +434,21 @@ describe("ranges", () => {
       expect(results.taken).toEqual([]);
     });
   }
+
+  test("of several ranges everything is sent, when one of them can be", async () => {
+    const { get } = await open();
+    for (const range of [
+      "bytes=0-1,5-6",
+      "bytes=0-1, 2000-",
+      "bytes=-1,,0-0",
+      `bytes=${"0-0,".repeat(1000)}0-0`,
+    ]) {
+      const response = await get(target, { range });
+      expect([response.status, response.headers.get("content-range")]).toEqual([200, null]);
+      expect((await response.text()).length).toBe(1000);
+    }
+    expect((await get(target, { range: "bytes=,0-1," })).status).toBe(206);
+  });
 
   test("another unit than bytes is ignored", async () => {
     const { get } = await open();

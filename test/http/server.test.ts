@@ -1,5 +1,6 @@
 /** What only a port shows: hosts, limits, clients that leave, and a stop. Method: bytes on real sockets. */
 import { describe, expect, onTestFinished, test } from "bun:test";
+import os from "node:os";
 import { LIMITS } from "../../src/config.ts";
 import { openCursorFile } from "../../src/cursor/file.ts";
 import { listen, pathOf, type RequestLog } from "../../src/http/server.ts";
@@ -11,18 +12,19 @@ import { connect, exchange, requestBytes, statusOf } from "../wire.ts";
 async function serve({
   host = "127.0.0.1",
   allowHosts = [] as string[],
+  trustedProxies = [] as string[],
   log = undefined as RequestLog | undefined,
 } = {}) {
   const services = await openServices();
   const { app, must } = services;
   const arrivals: string[] = [];
   const watched = {
-    fetch: (request: Request) => {
+    fetch: (request: Request, ...rest: unknown[]) => {
       arrivals.push(pathOf(request));
-      return app.fetch(request);
+      return app.fetch(request, ...(rest as []));
     },
   };
-  const server = listen(watched, { host, port: 0, allowHosts }, log);
+  const server = listen(watched, { host, port: 0, allowHosts, trustedProxies }, log);
   onTestFinished(async () => void (await server.stop()));
   const port = Number(new URL(server.url).port);
   const index = async () => (await must("current")).index;
@@ -230,13 +232,33 @@ describe("hosts", () => {
     }
   });
 
-  test("listen() on all addresses answers for any name, until --allow-host names some", async () => {
-    const open = await serve({ host: "0.0.0.0" });
-    const foreign = requestBytes("GET /api0/current", { Host: "fib.example" });
-    expect(statusOf(await exchange(open.port, foreign))).toBe(200);
-    const named = await serve({ host: "0.0.0.0", allowHosts: ["other.example"] });
-    expect(statusOf(await exchange(named.port, foreign))).toBe(403);
-    expect(statusOf(await exchange(named.port, requestBytes("GET /api0/current")))).toBe(200);
+  test("listen() beyond loopback answers for addresses, the machine's names and --allow-host, not for any name", async () => {
+    const name = os.hostname().toLowerCase();
+    for (const [allowHosts, allowed] of [
+      [[], 403],
+      [["fib.example"], 200],
+    ] as const) {
+      const { port, index } = await serve({ host: "0.0.0.0", allowHosts: [...allowHosts] });
+      for (const [host, status] of [
+        ["127.0.0.1", 200],
+        ["localhost", 200],
+        ["10.1.2.3:8080", 200],
+        ["[2001:db8::1]:80", 200],
+        [name, 200],
+        [`${name.toUpperCase()}:${port}`, 200],
+        [`${name.split(".")[0]}.local`, 200],
+        ["fib.example", allowed],
+        [`${name}.evil.example`, 403],
+        ["evil.example", 403],
+        ["127.0.0.1.evil.example", 403],
+        ["999.999.999.999", 403],
+        ["0x7f.1", 403],
+      ] as const) {
+        const answer = await exchange(port, requestBytes("GET /api0/next", { Host: host }));
+        expect(statusOf(answer), host).toBe(status);
+      }
+      expect(await index()).toBe(allowed === 200 ? 8 : 7);
+    }
   });
 });
 

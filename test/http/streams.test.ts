@@ -137,8 +137,8 @@ describe("a crowd", () => {
     expect(await Promise.all(six)).toEqual(Array.from({ length: 6 }, () => sha256));
   }, 30_000);
 
-  test("more than --max-streams are 503 with Retry-After, and one that ends makes room", async () => {
-    const { port, url, streams } = await serve({ streamsMax: 2 });
+  test("--max-streams are shared: one address gets half and 503 beyond, another is served beside it", async () => {
+    const { app, port, url, streams } = await serve({ streamsMax: 4 });
     const stalled = [await stalledClient(port, ENDLESS), await stalledClient(port, ENDLESS)];
     await until("both are open", () => streams.count === 2);
     const refused = await fetch(`${url}?sn=100000`);
@@ -147,6 +147,8 @@ describe("a crowd", () => {
     expect(await refused.json()).toMatchObject({ code: "overloaded" });
     // What is short is no stream.
     expect((await fetch(`${url}v1/fibonacci/1000`)).status).toBe(200);
+    // Without a port it is another address.
+    expect((await digestOf(await app.request("/?sn=10000"))).length).toBe(64);
     // A socket that is paused would wait for its reader.
     stalled[0]!.socket.resume();
     stalled[0]!.socket.terminate();
@@ -220,7 +222,9 @@ test("a stream that fails in the middle is cut, and does not look complete", asy
     },
     close: () => {},
   };
-  const app = { fetch: (request: Request) => new Response(streams.open(request, source)) };
+  const app = {
+    fetch: (request: Request) => new Response(streams.open({ holder: "", signal: request.signal }, source)),
+  };
   const server = listen(app, { host: "127.0.0.1", port: 0, allowHosts: [] });
   onTestFinished(async () => void (await server.stop()));
   const answer = await exchange(Number(new URL(server.url).port), requestBytes("GET /"));

@@ -456,7 +456,7 @@ describe("GET /v1/tasks/{id}/events", () => {
   test(
     "tells progress as it is made, and ends with the task",
     async () => {
-      const { url, create, streams } = await serve();
+      const { url, create, watchers } = await serve();
       const { id } = await create({ kind: "fibonacci", n: "60000000" });
       const response = await fetch(`${url}/v1/tasks/${id}/events`);
       expect(response.headers.get("content-type")).toBe("text/event-stream");
@@ -469,7 +469,7 @@ describe("GET /v1/tasks/{id}/events", () => {
       expect(progress).toEqual(progress.toSorted((a, b) => a - b));
       expect(progress.some((fraction) => fraction > 0 && fraction < 1)).toBe(true);
       expect(new Set(events.map((event) => event.id)).size).toBe(events.length);
-      await until("the stream is ended", () => streams.count === 0);
+      await until("the stream is ended", () => watchers.count === 0);
     },
     TIMEOUT_MS,
   );
@@ -497,10 +497,10 @@ describe("GET /v1/tasks/{id}/events", () => {
   );
 
   test("HEAD begins nothing", async () => {
-    const { request, create, streams } = await open();
+    const { request, create, watchers } = await open();
     const { id } = await create(ENDLESS);
     const head = await request(`HEAD /v1/tasks/${id}/events`);
-    expect([head.status, head.headers.get("content-type"), streams.count]).toEqual([
+    expect([head.status, head.headers.get("content-type"), watchers.count]).toEqual([
       200,
       "text/event-stream",
       0,
@@ -509,18 +509,21 @@ describe("GET /v1/tasks/{id}/events", () => {
   });
 
   test(
-    "a client that leaves frees its stream, and the task goes on",
+    "a client that leaves frees its place, the task goes on, and no address takes all --max-watchers",
     async () => {
-      const { port, create, reach, request, streams, bugs } = await serve({ streamsMax: 2 });
+      const { url, port, create, reach, get, request, watchers, bugs } = await serve({ watchersMax: 4 });
       const { id } = await create(ENDLESS);
       for (let round = 0; round < 3; round++) {
         const clients = await Promise.all([connect(port), connect(port)]);
         for (const { socket } of clients) socket.write(requestBytes(`GET /v1/tasks/${id}/events`));
         await until("both are told", () => clients.every(({ received }) => received().includes("data: ")));
-        const third = await request(`GET /v1/tasks/${id}/events`);
-        expect(third.status).toBe(503);
+        expect((await fetch(`${url}/v1/tasks/${id}/events`)).status).toBe(503);
+        // Without a port it is another address.
+        const other = await get(`/v1/tasks/${id}/events`);
+        expect(other.status).toBe(200);
+        await other.body!.cancel();
         for (const { socket } of clients) socket.terminate();
-        await until("the streams are ended", () => streams.count === 0);
+        await until("all have left", () => watchers.count === 0);
       }
       await reach(id, "running");
       await request(`DELETE /v1/tasks/${id}`);
