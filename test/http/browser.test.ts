@@ -110,7 +110,7 @@ for (const scheme of ["http", "https"] as const) {
     await fetch(`${server.url}/v1/cursor`, { method: "PUT", body: `{"index":"5"}` });
     const port = new URL(server.url).port;
     const pages = new Map<string, string>();
-    await using evil = Bun.serve({
+    using evil = Bun.serve({
       port: 0,
       ...(scheme === "https" && { tls: selfSigned(folder.path) }),
       fetch: ({ url }) =>
@@ -131,9 +131,10 @@ for (const scheme of ["http", "https"] as const) {
           const place = `/${pages.size}`;
           pages.set(place, frames.join(""));
           const page = await context.newPage();
-          const isSent = (request: { url: () => string }) => request.url().startsWith(target);
           // From https to a name without it the browser sends nothing by itself.
-          const sent = scheme === "http" && page.waitForRequest(isSent, { timeout: 20_000 });
+          const sent =
+            scheme === "http" &&
+            page.waitForRequest((request) => request.url().startsWith(target), { timeout: 20_000 });
           await page.goto(`${scheme}://evil.test:${evil.port}${place}`);
           await sent;
           await page.waitForLoadState("networkidle");
@@ -208,8 +209,20 @@ for (const host of ["127.0.0.1", "0.0.0.0"]) {
 function selfSigned(folder: string) {
   const [key, cert] = ["key", "cert"].map((name) => path.join(folder, `${name}.pem`)) as [string, string];
   const made = Bun.spawnSync([
-    ...["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
-    ...["-subj", "/CN=evil.test", "-keyout", key, "-out", cert],
+    "openssl",
+    "req",
+    "-x509",
+    "-nodes",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:prime256v1",
+    "-subj",
+    "/CN=evil.test",
+    "-keyout",
+    key,
+    "-out",
+    cert,
   ]);
   expect(made.exitCode).toBe(0);
   return { key: Bun.file(key), cert: Bun.file(cert) };

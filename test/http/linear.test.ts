@@ -22,7 +22,7 @@ const TRIES = 4;
 
 /** Repeated, between a beginning that makes a reader interested and an end that disappoints it. */
 const PATTERNS = [
-  ..." ,;=-/\"'*0a.:%&+[\\",
+  ...Array.from(" ,;=-/\"'*0a.:%&+[\\"),
   "\t ", ", ", "0-0,", "-,", "W/", 'W/"', '"a",', "a=;", 'a="', "a/b,", "a/b;q=1,", "*/*;q=0,", "1.1.1.1,", "::", "%25", "%F", "&n=1", "&sn", "=&", "wait=1,",
 ] as const; // prettier-ignore
 const FRAMES = [

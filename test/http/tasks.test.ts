@@ -551,6 +551,23 @@ describe("Prefer", () => {
     TIMEOUT_MS,
   );
 
+  test(
+    "wait answers with the task at once when the server stops",
+    async () => {
+      const { url, stop, results, tasks, create } = await serve();
+      await create(ENDLESS);
+      const waiting = fetch(`${url}/v1/fibonacci/10000000`, { headers: { prefer: "wait=60" } });
+      await until("it has its task", async () => (await tasks.list({ limit: 9 })).length === 2);
+      stop();
+      const response = await waiting;
+      expect(response.status).toBe(202);
+      expect(response.headers.get("location")).toMatch(/^\/v1\/tasks\/[\da-f-]{36}$/);
+      expect(results.taken).toEqual([]);
+    },
+    // Long before the time that it would have waited.
+    30_000,
+  );
+
   test("what is not understood, and HEAD, are answered as without it", async () => {
     const { get, request } = await open();
     for (const prefer of ["", "handling=lenient", "wait", "wait=-1", "wait=0", "wait=abc", "respond-sync"]) {
