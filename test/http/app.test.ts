@@ -522,6 +522,12 @@ describe("browsers", () => {
     }
     expect(results.taken).toEqual([]);
     expect((await request("GET /v1/fibonacci/100", { ...cross })).status).toBe(200);
+    const { request: ask, moveTo } = await openApp({ indexMax: 1_000_000 });
+    await moveTo(1_000_000);
+    for (const target of ["/api0/current", "/v1/cursor"]) {
+      expect((await ask(`GET ${target}`, cross)).status, target).toBe(403);
+      expect((await (await ask(`GET ${target}`)).text()).length).toBeGreaterThan(208_988);
+    }
     const followed = { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-user": "?1" };
     expect((await request("GET /v1/fibonacci/200000?format=text", followed)).status).toBe(200);
     expect(await moves(followed)).toBe(false);

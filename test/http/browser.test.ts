@@ -183,6 +183,7 @@ for (const host of ["127.0.0.1", "0.0.0.0"]) {
     using folder = temporaryFolder();
     await using server = await startServer(["-f", path.join(folder.path, "cursor"), "--host", host]);
     const port = new URL(server.url).port;
+    expect(server.log().includes("Open to the network")).toBe(host === "0.0.0.0");
     const origin = `http://rebound.test:${port}`;
     await withBrowser(async (browser) => {
       const page = await browser.newPage();
