@@ -13,7 +13,7 @@ import { FibError, isInternal } from "../errors.ts";
 import { goAnswer, goRefusal } from "../go-answer.ts";
 import { termDigits } from "../numbers/offsets.ts";
 import { isHead, patiently } from "./asker.ts";
-import { NO_STORE, refuseForeignPage, refuseForeignWork } from "./browser.ts";
+import { NO_STORE, refuseForeignGet, refuseForeignPage, refuseForeignWork } from "./browser.ts";
 import { namesCurrent, parseTags, passesIfMatch } from "./conditions.ts";
 import { methodNotAllowed, problem, retryAfter } from "./problem.ts";
 import { sendJson } from "./json.ts";
@@ -68,7 +68,7 @@ export function goCursorRoutes({ cursor, indexMax, valueAt, streams, onFault }: 
     const request: CursorRequest = { operation };
     return (c: Context) => {
       if (isHead(c)) return methodNotAllowed(c, "GET");
-      const refusal = refuseForeignPage(c.req.raw);
+      const refusal = refuseForeignGet(c.req.raw);
       return refusal ? problem(refusal, c.req.path) : cursor.submit<Response>(request, answerTo(c));
     };
   };

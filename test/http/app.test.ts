@@ -477,6 +477,17 @@ describe("browsers", () => {
     }
   });
 
+  test("a range is refused on a GET that moves: a film says no more of itself", async () => {
+    const { request, index } = await openApp();
+    for (const line of ["GET /api0/next", "GET /api0/previous", "GET /fibo?sn=5"]) {
+      expect((await request(line, { accept: "*/*", range: "bytes=0-" })).status).toBe(403);
+    }
+    expect(await index()).toBe(0);
+    // To resume a number that was waited for is another thing.
+    const resumed = await request("GET /v1/fibonacci/100", { prefer: "wait=5", range: "bytes=5-" });
+    expect(resumed.status).toBe(206);
+  });
+
   test("looking ahead is refused, in whatever words a browser says it", async () => {
     for (const headers of [
       { "sec-purpose": "prefetch" },

@@ -16,6 +16,9 @@ const withChromium = requireTool(["chromium", "--version"], "apt-get install chr
 /** Names that Chromium takes for this machine. */
 const RULES = "MAP *.test 127.0.0.1";
 
+/** The page does not say where it is. */
+const HIDDEN = `<meta name="referrer" content="no-referrer">`;
+
 /** What a page has in it to make its browser send a request. */
 const WAYS: Readonly<Record<string, (url: string) => string>> = {
   picture: (url) => `<img src="${url}">`,
@@ -32,8 +35,7 @@ const WAYS: Readonly<Record<string, (url: string) => string>> = {
   prefetch: (url) => `<link rel="prefetch" href="${url}">`,
   preload: (url) => `<link rel="preload" as="image" href="${url}">`,
   "hidden picture": (url) => `<img referrerpolicy="no-referrer" src="${url}">`,
-  "hidden background": (url) =>
-    `<meta name="referrer" content="no-referrer"><p style="background: url('${url}')">x</p>`,
+  "hidden background": (url) => `${HIDDEN}<p style="background: url('${url}')">x</p>`,
   "hidden style": (url) => `<link rel="stylesheet" referrerpolicy="no-referrer" href="${url}">`,
   form: (
     url,
@@ -41,7 +43,7 @@ const WAYS: Readonly<Record<string, (url: string) => string>> = {
     <script>document.forms[0].submit()</script>`,
   "posted form": (url) => `<iframe name="f"></iframe><form method="post" target="f" action="${url}"></form>
     <script>document.forms[0].submit()</script>`,
-  "hidden posted form": (url) => `<meta name="referrer" content="no-referrer"><iframe name="f"></iframe>
+  "hidden posted form": (url) => `${HIDDEN}<iframe name="f"></iframe>
     <form method="post" target="f" action="${url}"></form><script>document.forms[0].submit()</script>`,
   "fetch cors": (url) => fetching(url, `{}`),
   "fetch no-cors": (url) => fetching(url, `{ mode: "no-cors" }`),
