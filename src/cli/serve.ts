@@ -69,7 +69,6 @@ export async function serve(config: Config): Promise<void> {
           })
       : undefined,
   );
-  log.info("Serving {file} at {url}", { file: shared?.address ?? config.file, url: server.url });
   if (!isLoopback(config.host)) {
     log.warn(
       "Open to the network: whoever reaches {host} moves the cursor and starts tasks, without a password",
@@ -78,6 +77,7 @@ export async function serve(config: Config): Promise<void> {
       },
     );
   }
+  log.info("Serving {file} at {url}", { file: shared?.address ?? config.file, url: server.url });
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () =>
       stopping.signal.aborted ? process.kill(process.pid, "SIGKILL") : end.resolve(undefined),

@@ -33,33 +33,43 @@ const PURPOSES = ["sec-purpose", "purpose", "x-purpose", "x-moz"] as const;
  * @param what - What it would do, for the error.
  * @returns undefined for a program, for a page of ours, and for a person who typed the address.
  */
-export function refuseForeignPage({ url, headers }: Request, what = "move the cursor"): FibError | undefined {
-  const refuse = (reason: string) => new FibError("forbidden", `Cannot ${what}: ${reason}`);
-  for (const name of PURPOSES) {
-    const purpose = headers.get(name);
-    if (purpose !== null && /prefetch|prerender|preview/i.test(purpose)) {
-      return refuse("a prefetch must not change anything");
-    }
-  }
-  const site = headers.get("sec-fetch-site");
-  if (site === "same-origin" || site === "none") return undefined;
-  if (site !== null) return refuse(`the request comes from a ${site.slice(0, 40)} page`);
-  const page = headers.get("origin") ?? headers.get("referer");
-  if (page !== null) {
-    return isOwn(page, url) ? undefined : refuse(`the request comes from a page of ${page.slice(0, 80)}`);
-  }
-  const accept = headers.get("accept");
-  return accept !== null && EMBEDDED.test(accept) ? refuse("it is nothing to embed in a page") : undefined;
+export function refuseForeignPage(request: Request, what?: string): FibError | undefined {
+  return refusal(what, foreignReason(request));
 }
 
-/**
- * Says why a request must not make the server work: as {@link refuseForeignPage}, but a person may follow a link.
- */
+/** The same for what is changed by a plain GET, which a film or a sound may send: some say no more than a range. */
+export function refuseForeignGet(request: Request, what?: string): FibError | undefined {
+  if (request.headers.has("range")) return refusal(what, EMBEDDED_REASON);
+  return refuseForeignPage(request, what);
+}
+
+/** The same for what makes the server work for long. A person may follow a link to it. */
 export function refuseForeignWork(request: Request): FibError | undefined {
   const { headers } = request;
   const isFollowed = headers.get("sec-fetch-mode") === "navigate" && headers.get("sec-fetch-user") === "?1";
-  return isFollowed ? undefined : refuseForeignPage(request, "compute this, which is long");
+  return isFollowed ? undefined : refuseForeignPage(request, "do this, which is long");
 }
+
+function refusal(what = "move the cursor", reason: string | undefined): FibError | undefined {
+  return reason === undefined ? undefined : new FibError("forbidden", `Cannot ${what}: ${reason}`);
+}
+
+function foreignReason({ url, headers }: Request): string | undefined {
+  for (const name of PURPOSES) {
+    const purpose = headers.get(name);
+    if (purpose !== null && /prefetch|prerender|preview/i.test(purpose)) return "a browser only looks ahead";
+  }
+  const site = headers.get("sec-fetch-site");
+  if (site === "same-origin" || site === "none") return undefined;
+  if (site !== null) return `the request comes from a ${site.slice(0, 40)} page`;
+  const page = headers.get("origin") ?? headers.get("referer");
+  if (page !== null)
+    return isOwn(page, url) ? undefined : `the request comes from a page of ${page.slice(0, 80)}`;
+  const accept = headers.get("accept");
+  return accept !== null && EMBEDDED.test(accept) ? EMBEDDED_REASON : undefined;
+}
+
+const EMBEDDED_REASON = "it is nothing to embed in a page";
 
 /** What an element that shows a picture, a film or a style sheet asks for first. */
 const EMBEDDED = /^\s*(?:image|video|audio)\/|^\s*text\/css/i;

@@ -59,9 +59,12 @@ function parseSpec(spec: string, sizeBytes: number): ByteRange | "malformed" {
   const dash = spec.indexOf("-");
   const first = spec.slice(0, Math.max(dash, 0)).trim();
   const last = spec.slice(dash + 1).trim();
-  const isWhole = (text: string) => text === "" || /^\d+$/.test(text);
-  if (dash === -1 || !isWhole(first) || !isWhole(last) || first + last === "") return "malformed";
+  if (dash === -1 || !isDigits(first) || !isDigits(last) || first + last === "") return "malformed";
   if (first === "") return { start: Math.max(0, sizeBytes - Number(last)), end: sizeBytes };
   const start = Number(first);
   return { start, end: last === "" ? sizeBytes : Math.min(Number(last) + 1, sizeBytes) };
+}
+
+function isDigits(text: string): boolean {
+  return /^\d*$/.test(text);
 }

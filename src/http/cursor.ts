@@ -13,7 +13,7 @@ import { FibError, isInternal } from "../errors.ts";
 import { goAnswer, goRefusal } from "../go-answer.ts";
 import { termDigits } from "../numbers/offsets.ts";
 import { isHead, patiently } from "./asker.ts";
-import { NO_STORE, refuseForeignPage } from "./browser.ts";
+import { NO_STORE, refuseForeignGet, refuseForeignPage, refuseForeignWork } from "./browser.ts";
 import { namesCurrent, parseTags, passesIfMatch } from "./conditions.ts";
 import { methodNotAllowed, problem, retryAfter } from "./problem.ts";
 import { sendJson } from "./json.ts";
@@ -49,6 +49,8 @@ export function goCursorRoutes({ cursor, indexMax, valueAt, streams, onFault }: 
   const answerLong = async (c: Context, outcome: Outcome) => {
     if (outcome instanceof FibError) return refuse(outcome);
     const { index } = outcome;
+    const refusal = refuseLong(c, index);
+    if (refusal) return problem(refusal, c.req.path);
     if (isHead(c) && isLong(index)) return headOfLong(GO_HEADERS);
     try {
       const value = await patiently(c, () => valueAt(index));
@@ -66,7 +68,7 @@ export function goCursorRoutes({ cursor, indexMax, valueAt, streams, onFault }: 
     const request: CursorRequest = { operation };
     return (c: Context) => {
       if (isHead(c)) return methodNotAllowed(c, "GET");
-      const refusal = refuseForeignPage(c.req.raw);
+      const refusal = refuseForeignGet(c.req.raw);
       return refusal ? problem(refusal, c.req.path) : cursor.submit<Response>(request, answerTo(c));
     };
   };
@@ -84,6 +86,8 @@ export function goCursorRoutes({ cursor, indexMax, valueAt, streams, onFault }: 
 /** `/v1/cursor`: conditional, keyed, and with big integers as strings. */
 export function cursorRoutes({ cursor, indexMax, valueAt, streams }: CursorServices) {
   const show = async (c: Context, { index, ...position }: Position) => {
+    const refusal = refuseLong(c, index);
+    if (refusal) throw refusal;
     const value = await patiently(c, () => valueAt(index));
     return sendJson(c, streams, { index: String(index), value }, positionHeaders(position));
   };
@@ -129,6 +133,10 @@ export function cursorRoutes({ cursor, indexMax, valueAt, streams }: CursorServi
 /** Whether an answer with F(index) is too long to be one buffer. */
 function isLong(index: number): boolean {
   return termDigits(index) > WHOLE_BYTES_MAX / 2;
+}
+
+function refuseLong(c: Context, index: number): FibError | undefined {
+  return isLong(index) ? refuseForeignWork(c.req.raw) : undefined;
 }
 
 // GET sends it in chunks, of no known length; the value would be computed for nothing.

@@ -9,7 +9,7 @@ import { type Context, Hono } from "hono";
 import { framed, LAYOUTS } from "../numbers/layouts.ts";
 import { isFinished } from "../tasks/task.ts";
 import { askerOf, isHead } from "./asker.ts";
-import { GUARDED, NO_STORE, refuseForeignPage } from "./browser.ts";
+import { GUARDED, NO_STORE, refuseForeignGet } from "./browser.ts";
 import { FORMAT_VERSION } from "./numbers.ts";
 import { queryAll } from "./parameters.ts";
 import { methodNotAllowed } from "./problem.ts";
@@ -43,7 +43,7 @@ async function start(c: Context, services: EarlierTaskServices): Promise<Respons
   if (!(count <= earlierTermsMax)) {
     return c.text(`sn must be a whole number from 0 to ${earlierTermsMax}.`, 400, GUARDED);
   }
-  const refusal = refuseForeignPage(c.req.raw, "start a task");
+  const refusal = refuseForeignGet(c.req.raw, "start a task");
   if (refusal) throw refusal;
   const { sizeBytes } = checkExtent(0n, BigInt(count), { digitsMax, termsMax: earlierTermsMax });
   const { task } = await tasks.create({ kind: "sequence", from: 0, count }, sizeBytes, askerOf(c).holder);

@@ -9,6 +9,7 @@ import { LAYOUTS, type SequenceLayout } from "../numbers/layouts.ts";
 import { termDigits } from "../numbers/offsets.ts";
 import type { Results } from "../numbers/results.ts";
 import { openSequence, planSequence, type SequencePlan, type SequenceReader } from "../numbers/sequence.ts";
+import type { Asker } from "./asker.ts";
 import { FORMAT_VERSION, type NumberServices } from "./numbers.ts";
 import { parseNatural, queryOnce } from "./parameters.ts";
 import { answerAsPreferred } from "./prefer.ts";
@@ -100,14 +101,14 @@ export function sequenceResource(
   return {
     ...about,
     sizeBytes: planSequence(request).sizeBytes,
-    open: async (range, { signal }) => {
+    open: async (range, asker) => {
       const empty = range.start === range.end;
-      return await begin(results, planSequence(request, empty ? undefined : range), signal);
+      return await begin(results, planSequence(request, empty ? undefined : range), asker);
     },
   };
 }
 
-async function begin(results: Results, plan: SequencePlan, signal: AbortSignal): Promise<SequenceReader> {
+async function begin(results: Results, plan: SequencePlan, { signal }: Asker): Promise<SequenceReader> {
   const { firstIndex } = plan;
   if (plan.touchedCount === 0) return openSequence(plan);
   if (firstIndex <= INLINE_INDEX_MAX) return openSequence(plan, fibonacciPair(firstIndex));

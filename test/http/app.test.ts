@@ -22,6 +22,23 @@ async function openApp(options: Parameters<typeof openServices>[0] = {}) {
 const MOVES = ["GET /api0/next", "GET /api0/previous", "POST /v1/cursor/next", "POST /v1/cursor/previous"];
 const SET = `{"index":"0"}`;
 
+/** Whether a request with these headers may move the cursor, on all routes that do. */
+async function moves(headers: Record<string, string>): Promise<boolean> {
+  const { request, moveTo, index } = await openApp();
+  await moveTo(5);
+  const statuses = await Promise.all(
+    [...MOVES, "PUT /v1/cursor"].map(async (line) => {
+      const body = line.startsWith("PUT") ? `{"index":"5"}` : undefined;
+      const response = await request(line, headers, body);
+      if (response.status === 403) expect((await problemOf(response)).code).toBe("forbidden");
+      return response.status;
+    }),
+  );
+  expect(new Set(statuses).size, JSON.stringify(headers)).toBe(1);
+  expect(await index()).toBe(5);
+  return statuses[0] === 200;
+}
+
 describe("/api0", () => {
   test("next, previous and current have the very bodies and headers of the Go server", async () => {
     const { request } = await openApp();
@@ -414,26 +431,117 @@ describe("browsers", () => {
     expect(await index()).toBe(5);
   });
 
-  test("an Origin that is not ours is 403 on what a page can only send with one", async () => {
-    const { request, moveTo, index } = await openApp();
-    await moveTo(5);
-    for (const origin of ["https://evil.example", "null", "http://localhost:1", "https://localhost"]) {
-      for (const line of ["POST /v1/cursor/next", "POST /v1/cursor/previous", "PUT /v1/cursor"]) {
-        const response = await request(line, { origin }, line.startsWith("PUT") ? SET : undefined);
-        expect(response.status, `${line} ${origin}`).toBe(403);
-      }
+  test("an Origin or a Referer that is not ours is refused on every method", async () => {
+    for (const page of [
+      "https://evil.example",
+      "http://localhost:1",
+      "https://localhost",
+      "http://localhost.evil.example",
+      "http://localhost@evil.example",
+      "http://local",
+      "http:",
+      "http:/",
+      "",
+    ]) {
+      expect(await moves({ origin: page }), page).toBe(false);
+      expect(await moves({ referer: page }), page).toBe(false);
+      expect(await moves({ referer: `${page}/page?x=http://localhost/` }), page).toBe(false);
     }
-    expect(await index()).toBe(5);
-    expect((await request("POST /v1/cursor/next", { origin: "http://localhost" })).status).toBe(200);
+    expect(await moves({ origin: "null" })).toBe(false);
+    expect(await moves({ origin: "https://evil.example", referer: "http://localhost/" })).toBe(false);
+    expect(await moves({ origin: "http://localhost" })).toBe(true);
+    expect(await moves({ referer: "http://localhost/" })).toBe(true);
+    expect(await moves({ referer: "http://localhost/page?x=https://evil.example" })).toBe(true);
+  });
+
+  test("what says that it is a picture, a film or a style sheet is refused when nothing else tells whose it is", async () => {
+    for (const accept of [
+      "image/avif,image/webp,*/*;q=0.8",
+      "IMAGE/png",
+      " image/*",
+      "video/webm,*/*",
+      "audio/*;q=0.9",
+      "text/css,*/*;q=0.1",
+    ]) {
+      expect(await moves({ accept }), accept).toBe(false);
+      expect(await moves({ accept, "sec-fetch-site": "same-origin" })).toBe(true);
+      expect(await moves({ accept, referer: "http://localhost/" })).toBe(true);
+    }
+    for (const accept of [
+      "*/*",
+      "",
+      "application/json, image/png",
+      "text/html,application/xhtml+xml,image/avif",
+    ]) {
+      expect(await moves({ accept }), accept).toBe(true);
+    }
+  });
+
+  test("a range is refused on a GET that moves: a film says no more of itself", async () => {
+    const { request, index } = await openApp();
+    for (const line of ["GET /api0/next", "GET /api0/previous", "GET /fibo?sn=5"]) {
+      expect((await request(line, { accept: "*/*", range: "bytes=0-" })).status).toBe(403);
+    }
+    expect(await index()).toBe(0);
+    // To resume a number that was waited for is another thing.
+    const resumed = await request("GET /v1/fibonacci/100", { prefer: "wait=5", range: "bytes=5-" });
+    expect(resumed.status).toBe(206);
+  });
+
+  test("looking ahead is refused, in whatever words a browser says it", async () => {
+    for (const headers of [
+      { "sec-purpose": "prefetch" },
+      { "sec-purpose": "Prefetch;Prerender" },
+      { purpose: "prefetch" },
+      { purpose: "PREFETCH" },
+      { purpose: "preview" },
+      { "x-purpose": "preview" },
+      { "x-purpose": "Preview" },
+      { "x-moz": "prefetch" },
+    ] as Record<string, string>[]) {
+      expect(await moves(headers), JSON.stringify(headers)).toBe(false);
+      expect(await moves({ ...headers, "sec-fetch-site": "same-origin" })).toBe(false);
+    }
   });
 
   test("a page of ours, a typed address and a program may move", async () => {
-    const { request, index } = await openApp();
     for (const headers of [{ "sec-fetch-site": "same-origin" }, { "sec-fetch-site": "none" }, {}]) {
-      expect((await request("GET /api0/next", headers)).status).toBe(200);
-      expect((await request("POST /v1/cursor/next", headers)).status).toBe(200);
+      expect(await moves(headers as Record<string, string>)).toBe(true);
     }
-    expect(await index()).toBe(6);
+  });
+
+  test("what is long is not computed for a page of somebody else, unless a person followed its link", async () => {
+    const { request, results } = await openApp();
+    const cross = { "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors" };
+    for (const headers of [
+      cross,
+      { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" },
+      { referer: "https://evil.example/" },
+      { accept: "image/*,*/*" },
+    ] as Record<string, string>[]) {
+      for (const target of [
+        "/v1/fibonacci/200000?format=text",
+        "/?sn=2000",
+        "/v1/sequence?count=2000",
+        "/fib/1000",
+      ]) {
+        const response = await request(`GET ${target}`, headers);
+        expect(response.status, `${target} ${JSON.stringify(headers)}`).toBe(403);
+        const part = await request(`GET ${target}`, { ...headers, range: "bytes=0-0" });
+        expect(part.status).toBe(403);
+      }
+    }
+    expect(results.taken).toEqual([]);
+    expect((await request("GET /v1/fibonacci/100", { ...cross })).status).toBe(200);
+    const { request: ask, moveTo } = await openApp({ indexMax: 1_000_000 });
+    await moveTo(1_000_000);
+    for (const target of ["/api0/current", "/v1/cursor"]) {
+      expect((await ask(`GET ${target}`, cross)).status, target).toBe(403);
+      expect((await (await ask(`GET ${target}`)).text()).length).toBeGreaterThan(208_988);
+    }
+    const followed = { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-user": "?1" };
+    expect((await request("GET /v1/fibonacci/200000?format=text", followed)).status).toBe(200);
+    expect(await moves(followed)).toBe(false);
   });
 
   test("reading is not refused", async () => {
@@ -546,6 +654,39 @@ describe("operation", () => {
     expect(failed.status).toBe(503);
     expect(await problemOf(failed)).toMatchObject({ code: "cursor_io" });
     expect((await request("GET /livez")).status).toBe(200);
+  });
+
+  test("/readyz says which part is not ready, and neither it nor any other answer shows what is inside", async () => {
+    const { request, cursor, tasks, faults } = await openApp();
+    const secret = "Cannot use Redis at redis://10.9.8.7:6379: ERR user_script:42: boom";
+    const away = new FibError("redis_unavailable", secret);
+    const broken = new FibError("redis_unusable", secret);
+    tasks.check = () => Promise.reject(away);
+    tasks.find = () => Promise.reject(away);
+    for (const [line, part] of [
+      ["GET /readyz", "tasks"],
+      ["GET /v1/tasks/x", undefined],
+    ] as const) {
+      const response = await request(line);
+      expect([response.status, response.headers.get("retry-after")]).toEqual([503, "1"]);
+      const body = await problemOf(response);
+      expect(body).toMatchObject({ code: "redis_unavailable", ...(part !== undefined && { part }) });
+      expect(body.detail).toContain("Redis cannot be reached");
+      expect(JSON.stringify(body)).not.toMatch(/10\.9|script|boom/);
+    }
+    expect(faults).toEqual([away, away]);
+    cursor.submit = (_, answer) => Promise.resolve(answer(broken)) as never;
+    cursor.current = () => undefined;
+    expect(await problemOf(await request("GET /readyz"))).toMatchObject({
+      part: "cursor",
+      code: "redis_unusable",
+    });
+    for (const line of ["GET /v1/cursor", "POST /v1/cursor/next", "GET /api0/next", "GET /api0/current"]) {
+      const response = await request(line);
+      expect(response.status).toBe(503);
+      expect(await response.text()).not.toMatch(/10\.9|script|boom/);
+    }
+    expect(faults.slice(2)).toEqual(Array.from({ length: 5 }, () => broken));
   });
 
   test("/readyz fails from the moment that a stop has begun", async () => {

@@ -16,6 +16,9 @@ const withChromium = requireTool(["chromium", "--version"], "apt-get install chr
 /** Names that Chromium takes for this machine. */
 const RULES = "MAP *.test 127.0.0.1";
 
+/** The page does not say where it is. */
+const HIDDEN = `<meta name="referrer" content="no-referrer">`;
+
 /** What a page has in it to make its browser send a request. */
 const WAYS: Readonly<Record<string, (url: string) => string>> = {
   picture: (url) => `<img src="${url}">`,
@@ -32,8 +35,7 @@ const WAYS: Readonly<Record<string, (url: string) => string>> = {
   prefetch: (url) => `<link rel="prefetch" href="${url}">`,
   preload: (url) => `<link rel="preload" as="image" href="${url}">`,
   "hidden picture": (url) => `<img referrerpolicy="no-referrer" src="${url}">`,
-  "hidden background": (url) =>
-    `<meta name="referrer" content="no-referrer"><p style="background: url('${url}')">x</p>`,
+  "hidden background": (url) => `${HIDDEN}<p style="background: url('${url}')">x</p>`,
   "hidden style": (url) => `<link rel="stylesheet" referrerpolicy="no-referrer" href="${url}">`,
   form: (
     url,
@@ -41,7 +43,7 @@ const WAYS: Readonly<Record<string, (url: string) => string>> = {
     <script>document.forms[0].submit()</script>`,
   "posted form": (url) => `<iframe name="f"></iframe><form method="post" target="f" action="${url}"></form>
     <script>document.forms[0].submit()</script>`,
-  "hidden posted form": (url) => `<meta name="referrer" content="no-referrer"><iframe name="f"></iframe>
+  "hidden posted form": (url) => `${HIDDEN}<iframe name="f"></iframe>
     <form method="post" target="f" action="${url}"></form><script>document.forms[0].submit()</script>`,
   "fetch cors": (url) => fetching(url, `{}`),
   "fetch no-cors": (url) => fetching(url, `{ mode: "no-cors" }`),
@@ -110,7 +112,7 @@ for (const scheme of ["http", "https"] as const) {
     await fetch(`${server.url}/v1/cursor`, { method: "PUT", body: `{"index":"5"}` });
     const port = new URL(server.url).port;
     const pages = new Map<string, string>();
-    await using evil = Bun.serve({
+    using evil = Bun.serve({
       port: 0,
       ...(scheme === "https" && { tls: selfSigned(folder.path) }),
       fetch: ({ url }) =>
@@ -131,9 +133,10 @@ for (const scheme of ["http", "https"] as const) {
           const place = `/${pages.size}`;
           pages.set(place, frames.join(""));
           const page = await context.newPage();
-          const isSent = (request: { url: () => string }) => request.url().startsWith(target);
           // From https to a name without it the browser sends nothing by itself.
-          const sent = scheme === "http" && page.waitForRequest(isSent, { timeout: 20_000 });
+          const sent =
+            scheme === "http" &&
+            page.waitForRequest((request) => request.url().startsWith(target), { timeout: 20_000 });
           await page.goto(`${scheme}://evil.test:${evil.port}${place}`);
           await sent;
           await page.waitForLoadState("networkidle");
@@ -182,6 +185,7 @@ for (const host of ["127.0.0.1", "0.0.0.0"]) {
     using folder = temporaryFolder();
     await using server = await startServer(["-f", path.join(folder.path, "cursor"), "--host", host]);
     const port = new URL(server.url).port;
+    expect(server.log().includes("Open to the network")).toBe(host === "0.0.0.0");
     const origin = `http://rebound.test:${port}`;
     await withBrowser(async (browser) => {
       const page = await browser.newPage();
@@ -208,8 +212,20 @@ for (const host of ["127.0.0.1", "0.0.0.0"]) {
 function selfSigned(folder: string) {
   const [key, cert] = ["key", "cert"].map((name) => path.join(folder, `${name}.pem`)) as [string, string];
   const made = Bun.spawnSync([
-    ...["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
-    ...["-subj", "/CN=evil.test", "-keyout", key, "-out", cert],
+    "openssl",
+    "req",
+    "-x509",
+    "-nodes",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:prime256v1",
+    "-subj",
+    "/CN=evil.test",
+    "-keyout",
+    key,
+    "-out",
+    cert,
   ]);
   expect(made.exitCode).toBe(0);
   return { key: Bun.file(key), cert: Bun.file(cert) };

@@ -13,9 +13,10 @@ async function serve({
   host = "127.0.0.1",
   allowHosts = [] as string[],
   trustedProxies = [] as string[],
+  watchersMax = 10_000,
   log = undefined as RequestLog | undefined,
 } = {}) {
-  const services = await openServices();
+  const services = await openServices({ watchersMax });
   const { app, must } = services;
   const arrivals: string[] = [];
   const watched = {
@@ -321,6 +322,57 @@ describe("limits", () => {
     }
     expect(await index()).toBe(0);
     expect(statusOf(await exchange(port, requestBytes("GET /livez")))).toBe(200);
+  });
+});
+
+describe("methods", () => {
+  test("one that Bun does not know is closed without an answer, and nobody else notices", async () => {
+    const { port, index } = await serve();
+    const other = await connect(port);
+    for (const method of ["FOO", "BREW", "get", "Post", "PRI"]) {
+      expect(await exchange(port, requestBytes(`${method} /api0/next`)), method).toBe("");
+      other.socket.write("GET /api0/current HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      const count = ["FOO", "BREW", "get", "Post", "PRI"].indexOf(method) + 1;
+      await until(() => other.received().split("HTTP/1.1 200 OK").length === count + 1);
+    }
+    expect(await index()).toBe(0);
+  });
+
+  test("one that Bun knows and no route has is 405", async () => {
+    const { port, index } = await serve();
+    for (const method of ["PROPFIND", "TRACE", "OPTIONS", "LOCK", "M-SEARCH", "QUERY", "CONNECT"]) {
+      expect(statusOf(await exchange(port, requestBytes(`${method} /api0/next`))), method).toBe(405);
+    }
+    expect(await index()).toBe(0);
+  });
+});
+
+describe("--trust-proxy", () => {
+  test("clients behind a proxy that is trusted have shares of their own, and of others nobody is told apart", async () => {
+    for (const [trustedProxies, statuses] of [
+      [["127.0.0.0/8"], [200, 200, 503, 200, 503, 200]],
+      [["10.0.0.0/8"], [200, 200, 503, 503, 503, 503]],
+    ] as const) {
+      const { port, tasks, stop } = await serve({ trustedProxies: [...trustedProxies], watchersMax: 4 });
+      onTestFinished(stop);
+      const { task } = await tasks.create({ kind: "ackermann", m: 3n, n: 200_000_000n }, 60_206_000);
+      const seen: number[] = [];
+      const [a, b, c] = ["192.0.2.1", "192.0.2.2", "2001:db8::1"];
+      for (const forwarded of [a, `9.9.9.9, ${a}`, a, b, b, c]) {
+        const { socket, received } = await connect(port);
+        socket.write(requestBytes(`GET /v1/tasks/${task.id}/events`, { "X-Forwarded-For": forwarded }));
+        await until(() => received().includes("\r\n\r\n"));
+        seen.push(statusOf(received()));
+      }
+      expect(seen).toEqual([...statuses]);
+      await tasks.remove(task.id);
+    }
+  });
+
+  test("what is no network is refused at the start, by the name of the flag", () => {
+    const where = { host: "127.0.0.1", port: 0, allowHosts: [], trustedProxies: ["10.0.0.0/33"] };
+    const error = thrown(() => listen({ fetch: () => new Response() }, where));
+    expect([error.code, error.message.includes("--trust-proxy")]).toEqual(["bad_argument", true]);
   });
 });
 

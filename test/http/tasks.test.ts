@@ -511,13 +511,17 @@ describe("GET /v1/tasks/{id}/events", () => {
   test(
     "a client that leaves frees its place, the task goes on, and no address takes all --max-watchers",
     async () => {
-      const { url, port, create, reach, get, request, watchers, bugs } = await serve({ watchersMax: 4 });
+      const { url, port, create, reach, get, request, streams, watchers, bugs } = await serve({
+        watchersMax: 4,
+      });
       const { id } = await create(ENDLESS);
       for (let round = 0; round < 3; round++) {
         const clients = await Promise.all([connect(port), connect(port)]);
         for (const { socket } of clients) socket.write(requestBytes(`GET /v1/tasks/${id}/events`));
         await until("both are told", () => clients.every(({ received }) => received().includes("data: ")));
         expect((await fetch(`${url}/v1/tasks/${id}/events`)).status).toBe(503);
+        // Long bodies have a limit of their own.
+        expect(streams.count).toBe(0);
         // Without a port it is another address.
         const other = await get(`/v1/tasks/${id}/events`);
         expect(other.status).toBe(200);
@@ -624,6 +628,23 @@ describe("Prefer", () => {
       await request(`DELETE /v1/tasks/${task.id}`);
     },
     TIMEOUT_MS,
+  );
+
+  test(
+    "wait answers with the task at once when the server stops",
+    async () => {
+      const { url, stop, results, tasks, create } = await serve();
+      await create(ENDLESS);
+      const waiting = fetch(`${url}/v1/fibonacci/10000000`, { headers: { prefer: "wait=60" } });
+      await until("it has its task", async () => (await tasks.list({ limit: 9 })).length === 2);
+      stop();
+      const response = await waiting;
+      expect(response.status).toBe(202);
+      expect(response.headers.get("location")).toMatch(/^\/v1\/tasks\/[\da-f-]{36}$/);
+      expect(results.taken).toEqual([]);
+    },
+    // Long before the time that it would have waited.
+    30_000,
   );
 
   test("what is not understood, and HEAD, are answered as without it", async () => {

@@ -35,7 +35,7 @@ await until(
   },
   60,
 );
-console.log(JSON.stringify({ residentBytes: now }));
+process.stdout.write(JSON.stringify({ residentBytes: now }));
 for (const socket of sockets) socket.destroy();
 
 function residentBytes(pid: number): number {
