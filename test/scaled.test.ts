@@ -33,8 +33,8 @@ const VALUES = fibonacciValues(1000);
 const withTls = hasRedis ? requireTool(["openssl", "version"], "apt-get install openssl") : withRedis;
 /** Some 50 ms on a thread. */
 const LONG = 5_000_000;
-/** A minute: runs until somebody ends it. */
-const ENDLESS = 2_000_000_000;
+/** A(3,n) takes some minute, and little memory: it runs until somebody ends it. */
+const ENDLESS = 400_000_000;
 const HUGE = ["--max-digits", "1000000000"];
 
 interface TaskView {
@@ -42,7 +42,6 @@ interface TaskView {
   readonly n: string;
   readonly state: string;
   readonly attempts: number;
-  readonly progress: number;
 }
 
 /** An executor that has said that it computes. */
@@ -67,8 +66,12 @@ async function startWorker(url: string, start: Parameters<typeof spawn>[1] = {})
 
 /** Asks for a task; undefined unless it was accepted. */
 async function submit({ url }: Pick<Server, "url">, n: number): Promise<TaskView | undefined> {
+  return await post(url, { kind: "fibonacci", n: String(n) });
+}
+
+async function post(url: string, computation: object): Promise<TaskView | undefined> {
   const headers = { "content-type": "application/json" };
-  const body = JSON.stringify({ kind: "fibonacci", n: String(n) });
+  const body = JSON.stringify(computation);
   const response = await fetch(`${url}/v1/tasks`, { method: "POST", headers, body }).catch(() => undefined);
   if (response === undefined) return undefined;
   if (response.status === 503) expect(response.headers.get("retry-after")).toBe("1");
@@ -90,6 +93,13 @@ function countConnections(port: number) {
 async function mustSubmit(server: Server, n: number): Promise<TaskView> {
   const task = await submit(server, n);
   if (task === undefined) throw new Error(`F(${n}) was not accepted`);
+  return task;
+}
+
+/** A task that runs until somebody ends it; they differ by `which`. */
+async function mustSubmitEndless({ url }: Server, which: number): Promise<TaskView> {
+  const task = await post(url, { kind: "ackermann", m: "3", n: String(ENDLESS + which) });
+  if (task === undefined) throw new Error("An endless task was not accepted");
   return task;
 }
 
@@ -121,7 +131,7 @@ withRedis("executors that are killed while they work lose no task, and none is d
     for (let i = 0; i < 25; i++) accepted.push(await mustSubmit(server, from + i));
   };
   // The stuck ones are the first of each executor, so each kill hits one that runs.
-  const stuck = [await mustSubmit(server, ENDLESS), await mustSubmit(server, ENDLESS + 1)];
+  const stuck = [await mustSubmitEndless(server, 0), await mustSubmitEndless(server, 1)];
   {
     await using one = await startWorker(redis.url);
     await using two = await startWorker(redis.url);
@@ -290,8 +300,8 @@ withRedis(
     await using redis = await startRedis();
     await using server = await startServer(["--redis", redis.url, ...HUGE]);
     await using worker = await startWorker(redis.url);
-    const endless = await mustSubmit(server, ENDLESS);
-    await until("it runs", async () => (await find(server, endless.id)).progress > 0);
+    const endless = await mustSubmitEndless(server, 0);
+    await until("it runs", async () => (await find(server, endless.id)).state === "running");
     const next = await mustSubmit(server, LONG);
     const startMs = performance.now();
     const response = await fetch(`${server.url}/v1/tasks/${endless.id}/cancel`, { method: "POST" });
@@ -300,13 +310,13 @@ withRedis(
     // A tenth of a second where nothing else runs; uncancelled it would compute for a minute.
     expect(performance.now() - startMs).toBeLessThan(20_000);
     // So does one that is forgotten.
-    const forgotten = await mustSubmit(server, ENDLESS + 2);
-    await until("it runs", async () => (await find(server, forgotten.id)).progress > 0);
+    const forgotten = await mustSubmitEndless(server, 2);
+    await until("it runs", async () => (await find(server, forgotten.id)).state === "running");
     const after = await mustSubmit(server, LONG + 1);
     expect((await fetch(`${server.url}/v1/tasks/${forgotten.id}`, { method: "DELETE" })).status).toBe(204);
     await mustBeRight(server, [after]);
     // What an executor that is asked to end gives back, another has at once.
-    const given = await mustSubmit(server, ENDLESS + 1);
+    const given = await mustSubmitEndless(server, 1);
     await until("it runs", async () => (await find(server, given.id)).state === "running");
     expect(await worker.end("SIGTERM")).toBe(0);
     expect(await find(server, given.id)).toMatchObject({ state: "queued", attempts: 0 });

@@ -10,8 +10,8 @@ setDefaultTimeout(120_000);
 
 const withScript = requireTool(["script", "--version"], "apt-get install bsdutils");
 
-/** Takes minutes, and no memory to speak of before it is cancelled. */
-const LONG = ["fibonacci", "2000000000"] as const;
+/** Some minute, and little memory; F(2·10^9) would be there in five seconds. */
+const LONG = ["ackermann", "3", "400000000"] as const;
 const LONG_ALLOWED = ["--max-digits", "1000000000"];
 
 test("fibserver n --server moves the server's cursor, and prints what it would print of a file's", async () => {
@@ -133,7 +133,7 @@ test("fibserver task list, show, result, cancel and forget tell of one task", as
 test("fibserver task result of one that is not ready exits 75, and task cancel ends it", async () => {
   await using server = await openServer(LONG_ALLOWED);
   const at = ["--server", server.url];
-  const { id } = await post(server, LONG[1]);
+  const { id } = await post(server);
   expect(await run(["task", "result", id, ...at])).toMatchObject({ stdout: "", exitCode: 75 });
   for (let again = 0; again < 2; again++) {
     expect(await run(["task", "cancel", id, ...at])).toEqual(done("cancelled\n"));
@@ -165,7 +165,7 @@ for (const [signal, exitCode] of [
 /** A server whose only thread is taken, so that what comes then waits until that is cancelled. */
 async function openBusyServer() {
   const server = await openServer(["--max-computations", "1", ...LONG_ALLOWED]);
-  const { id } = await post(server, LONG[1]);
+  const { id } = await post(server);
   await until("the thread is taken", async () => (await find(server, id)).state === "running");
   const free = () => fetch(`${server.url}/v1/tasks/${id}/cancel`, { method: "POST" });
   return { ...server, free };
@@ -202,7 +202,7 @@ for (const [signal, exitCode] of [
 ] as const) {
   test(`${signal} in a task run that joined somebody's task leaves that one alone`, async () => {
     await using server = await openServer(LONG_ALLOWED);
-    const { id } = await post(server, LONG[1]);
+    const { id } = await post(server);
     await using child = spawn(["task", "run", ...LONG], { env: { FIBSERVER_SERVER: server.url } });
     await until("it has joined", async () => (await find(server, id)).requests === 2);
     child.kill(signal);
@@ -264,8 +264,10 @@ interface TaskView {
   readonly requests: number;
 }
 
-async function post({ url }: Target, n: string): Promise<TaskView> {
-  const body = JSON.stringify({ kind: "fibonacci", n });
+/** Asks for what {@link LONG} is. */
+async function post({ url }: Target): Promise<TaskView> {
+  const [kind, m, n] = LONG;
+  const body = JSON.stringify({ kind, m, n });
   return (await (await fetch(`${url}/v1/tasks`, { method: "POST", body })).json()) as TaskView;
 }
 

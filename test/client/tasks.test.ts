@@ -9,8 +9,10 @@ import { openScripted, openServer } from "./server.ts";
 
 setDefaultTimeout(120_000);
 
-/** Takes minutes, and no memory to speak of before it is cancelled. */
-const LONG = { kind: "fibonacci", n: 2_000_000_000 } as const;
+/** Some minute, and little memory. */
+const LONG = { kind: "ackermann", m: 3, n: 400_000_000 } as const;
+/** Some seconds, with progress. */
+const WITH_PROGRESS = { kind: "fibonacci", n: 2_000_000_000 } as const;
 const LONG_ALLOWED = ["--max-digits", "1000000000"];
 const MILLION = reference.fibonacci.find(({ n }) => n === 1_000_000)!;
 
@@ -43,7 +45,7 @@ test("TasksClient.create() takes every kind", async () => {
 test("Task.events() tells how it is and each change until it has ended", async () => {
   await using server = await openServer(LONG_ALLOWED);
   const { tasks } = new FibClient(server.url);
-  const task = await tasks.create(LONG);
+  const task = await tasks.create(WITH_PROGRESS);
   const seen: TaskStatus[] = [];
   for await (const status of task.events()) {
     seen.push(status);
