@@ -1,6 +1,6 @@
 /** A limit that is shared: one greedy holder never has all of it. */
 import { expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { Shares } from "../src/shares.ts";
 
 /** Takes as many as it gets. */
