@@ -7,11 +7,10 @@
  * @module
  */
 import { FibError } from "../errors.ts";
-import type { Pool } from "../numbers/pool.ts";
 import type { Changes } from "./changes.ts";
 import { Commits } from "./commits.ts";
 import { type Ending, TaskDatabase } from "./database.ts";
-import { Executor, type Ledger } from "./executor.ts";
+import { Executor, type ExecutorOptions, type Ledger } from "./executor.ts";
 import { ResultFiles } from "./files.ts";
 import type { StoredResult, TaskFilter, TaskLimits, TaskQueue } from "./queue.ts";
 import { isFinished, requestKey, type Task, type TaskRequest } from "./task.ts";
@@ -28,9 +27,7 @@ type Outcome = Pick<Ending, "state" | "reason" | "digits">;
 export interface SessionOptions {
   /** The database; the folder of long results is beside it. */
   readonly path: string;
-  readonly pool: Pick<Pool, "run">;
-  /** Long tasks that run at the same time. */
-  readonly slots: number;
+  readonly pool: ExecutorOptions["pool"];
   readonly limits: TaskLimits;
   readonly changes: Changes;
   /** Tells a person what happened. */
