@@ -1,4 +1,4 @@
-/** The pool: right results, a bounded queue, and a slot that is free again however a job ends. */
+/** The pool: right results, a bounded queue, and a thread that is free again however a job ends. */
 import { afterEach, expect, test } from "bun:test";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
