@@ -93,7 +93,7 @@ async function sharedTasks(): Promise<number> {
   const places = { queueUrl: redis.url, storeUrl: redis.url, limits: LIMITS, onError: () => {} };
   const tasks = await SharedTasks.open(places);
   const pool = new Pool({ threads: 1, queueMax: 1 });
-  const executor = await SharedExecutor.open({ ...places, pool, concurrency: 1 });
+  const executor = await SharedExecutor.open({ ...places, pool });
   const requests = Array.from({ length: TASK_COUNT }, (_, i) => ({
     n: 100 + i,
     sizeBytes: Number(fibonacciDigits(BigInt(100 + i))),

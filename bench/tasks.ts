@@ -104,7 +104,6 @@ async function withEmbedded(measure: (tasks: TaskQueue) => Promise<number>): Pro
   const tasks = new EmbeddedTasks({
     path: path.join(folder, "tasks"),
     pool,
-    slots: 1,
     limits,
     notice: (message) => console.log(message),
     onBug: (error) => {

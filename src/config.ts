@@ -84,7 +84,7 @@ export const LIMIT_FLAGS = {
     valueHint: "N",
     description: "Long computations at the same time (the number of CPUs, less one)",
   },
-  "max-queue": { type: "string", valueHint: "N", description: "Long computations that may wait (64)" },
+  "max-queue": { type: "string", valueHint: "N", description: "Long answers that may wait (64)" },
   "max-streams": {
     type: "string",
     valueHint: "N",
@@ -158,7 +158,7 @@ export interface Config {
   /** Terms of a `/v1/sequence`, and of the earlier routes. */
   readonly termsMax: number;
   readonly earlierTermsMax: number;
-  /** Threads that compute, and jobs that may wait for one. */
+  /** Threads that compute, and answers that may wait for one. */
   readonly computationsMax: number;
   readonly queueMax: number;
   readonly streamsMax: number;

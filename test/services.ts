@@ -48,7 +48,6 @@ export async function openServices(options: Partial<Options> = {}) {
   const tasks = new EmbeddedTasks({
     path: `${file}.tasks`,
     pool,
-    slots: 1,
     limits: {
       tasksMax: 10_000,
       resultTtlMs: 3_600_000,
@@ -94,7 +93,7 @@ export async function openServices(options: Partial<Options> = {}) {
 class CountedResults extends Results {
   readonly taken: Job[] = [];
 
-  override take(job: Job, ...rest: [sizeBytes: number, signal: AbortSignal]) {
+  override take(job: Job, ...rest: [sizeBytes: number, signal: AbortSignal, holder?: string]) {
     this.taken.push(job);
     return super.take(job, ...rest);
   }

@@ -3,11 +3,11 @@
  * @module
  */
 import { type Config, LIMITS } from "../config.ts";
-import { Pool } from "../numbers/pool.ts";
+import type { Pool } from "../numbers/pool.ts";
 import { EmbeddedTasks } from "../tasks/embedded.ts";
 import type { TaskLimits, TaskQueue } from "../tasks/queue.ts";
 
-/** The tasks of a server, with what computes them. */
+/** The tasks of a server. */
 export interface Engine {
   readonly tasks: TaskQueue;
   /** Ends what runs; it is queued again by the next start. */
@@ -22,23 +22,13 @@ export interface EngineEvents {
 
 /**
  * Opens the engine. Never fails: tasks that cannot be had are answered with the reason.
+ *
+ * @param pool - The one that also computes for requests; to be closed after the engine.
  */
-export function openEngine(config: Config, events: EngineEvents): Engine {
-  const slots = config.computationsMax;
-  // Threads of their own: a request that waits for its number does not queue behind tasks.
-  const pool = new Pool({ threads: slots, queueMax: slots });
-  const tasks = new EmbeddedTasks({
-    ...events,
-    path: `${config.file}.tasks`,
-    pool,
-    slots,
-    limits: taskLimits(config),
-  });
-  const close = async () => {
-    await tasks.close();
-    await pool.close();
-  };
-  return { tasks, close };
+export function openEngine(config: Config, pool: Pool, events: EngineEvents): Engine {
+  const path = `${config.file}.tasks`;
+  const tasks = new EmbeddedTasks({ ...events, path, pool, limits: taskLimits(config) });
+  return { tasks, close: () => tasks.close() };
 }
 
 /** The limits of either engine. */

@@ -40,7 +40,7 @@ export async function serve(config: Config): Promise<void> {
   const stopping = new AbortController();
   const onBug = (error: unknown) =>
     log.error("Something failed: {error}", { error: String((error as Error).stack) });
-  const engine = shared ?? openEngine(config, { notice: (message) => log.warn(message), onBug });
+  const engine = shared ?? openEngine(config, pool, { notice: (message) => log.warn(message), onBug });
   const app = createApp({
     cursor,
     indexMax: config.indexMax,

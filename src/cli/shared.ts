@@ -58,7 +58,6 @@ export async function openExecutor(
   const executor = await SharedExecutor.open({
     ...places,
     pool,
-    concurrency: config.computationsMax,
     limits: taskLimits(config),
     onError: queueLog(log),
     events: connectionLog(log),

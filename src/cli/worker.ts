@@ -32,13 +32,13 @@ export const worker = defineCommand({
     }
     if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
     const log = await openLog(config.debug);
-    const threads = config.computationsMax;
-    const pool = new Pool({ threads, queueMax: threads });
+    // The queue is Redis's; what is computed here has nobody who waits.
+    const pool = new Pool({ threads: config.computationsMax, queueMax: 0 });
     const { openExecutor } = await import("./shared.ts");
     const executor = await openExecutor(config, config.redis, pool, log);
     log.info("Computing for {address}, {threads} long tasks at a time", {
       address: executor.address,
-      threads,
+      threads: pool.threads,
     });
     await endSignal();
     log.info("Stopping: what runs is given back");

@@ -85,8 +85,8 @@ export function numberResource(
     name,
     contentType,
     sizeBytes: head.length + digits + tail.length,
-    open: async (range, { signal }) => {
-      const result = await results.take(job, digits, signal);
+    open: async (range, { signal, holder }) => {
+      const result = await results.take(job, digits, signal, holder);
       if (result.digits.length !== digits) {
         result.release();
         throw new Error(`${name} has ${result.digits.length} digits, and ${digits} were predicted`);

@@ -108,11 +108,15 @@ export function sequenceResource(
   };
 }
 
-async function begin(results: Results, plan: SequencePlan, { signal }: Asker): Promise<SequenceReader> {
+async function begin(
+  results: Results,
+  plan: SequencePlan,
+  { signal, holder }: Asker,
+): Promise<SequenceReader> {
   const { firstIndex } = plan;
   if (plan.touchedCount === 0) return openSequence(plan);
   if (firstIndex <= INLINE_INDEX_MAX) return openSequence(plan, fibonacciPair(firstIndex));
-  const take = (n: number) => results.take({ kind: "fibonacci", n }, termDigits(n), signal);
+  const take = (n: number) => results.take({ kind: "fibonacci", n }, termDigits(n), signal, holder);
   // One after the other: a sequence takes one place in the queue, and one that is refused leaves nothing behind.
   const first = await take(firstIndex);
   try {

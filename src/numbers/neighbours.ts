@@ -16,6 +16,8 @@ import type { Pool } from "./pool.ts";
 const TABLE_COUNT = 128;
 /** Values from here on (400,000 digits, 4 ms) are computed on a thread, and the last one is kept. */
 const THREAD_INDEX_MIN = 2_000_000;
+/** What the pool knows the cursor by, beside the addresses of clients: it is everybody's. */
+const HOLDER = "cursor";
 
 /** Makes the values of a cursor. One for each server. */
 export class Neighbours {
@@ -56,7 +58,8 @@ export class Neighbours {
 
   #computeOnThread(index: number): Promise<string> {
     if (this.#long?.index === index) return this.#long.text;
-    const long = { index, text: this.#pool.run({ kind: "fibonacci", n: index }).then(textOf) };
+    const digits = this.#pool.run({ kind: "fibonacci", n: index }, { holder: HOLDER });
+    const long = { index, text: digits.then(textOf) };
     this.#long = long;
     // A refusal is for those who have asked; the next one tries again.
     long.text.catch(() => {

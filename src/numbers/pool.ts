@@ -1,20 +1,22 @@
 /**
  * Worker threads for what takes longer than a few milliseconds.
  *
- * Threads start when the first job needs them and stay, warm, for the next. What cannot
- * run waits in a bounded queue. A thread is ended, and its successor started when
- * needed, in three cases: its job was aborted (a computation cannot be interrupted
- * otherwise; ending takes 2 to 12 ms), it failed, or its kernel holds much memory, which WASM never
- * gives back. Until an ended thread is really gone it keeps its slot, so that
- * two giants never hold memory in one slot.
+ * One pool computes all that a process computes, answers and tasks, so that its number of threads is the limit.
+ * Threads start when the first job needs them and stay, warm, for the next. What cannot run waits (job-queue.ts
+ * says in which order). A thread is ended, and its successor started when needed, in three cases: its job was
+ * aborted (a computation cannot be interrupted otherwise; ending takes 2 to 12 ms), it failed, or its kernel holds
+ * much memory, which WASM never gives back. Until an ended thread is really gone it counts as one, so that two
+ * giants never hold memory in the place of one.
  *
  * Compiled, the worker is a second entry point of the binary (the Makefile names it), laid
  * out like src/; the code of this file is then in the first one, at the root.
  * @module
  */
 import { FibError } from "../errors.ts";
+import { Shares } from "../shares.ts";
 import type { Digits } from "./decimal.ts";
-import type { Job } from "./job.ts";
+import { estimateMs, type Job } from "./job.ts";
+import { JobQueue, type Waiting } from "./job-queue.ts";
 import type { Answer } from "./worker.ts";
 
 export type { Job } from "./job.ts";
@@ -32,7 +34,7 @@ const WORKER_URL = new URL(isCompiled ? "./numbers/worker.ts" : "./worker.ts", i
 export interface PoolOptions {
   /** Jobs that run at the same time; at least 1. */
   readonly threads: number;
-  /** Jobs that may wait for a thread. */
+  /** Answers that may wait for a thread, shared by those who wait; the background has no limit here. */
   readonly queueMax: number;
   /** Another worker file, for tests. */
   readonly workerUrl?: URL;
@@ -41,13 +43,22 @@ export interface PoolOptions {
 export interface RunOptions {
   /** Ends the job: out of the queue, or with its thread. */
   readonly signal?: AbortSignal | undefined;
+  /** Nobody waits for it now: it starts after those for whom somebody does. */
+  readonly background?: boolean;
+  /** Who waits for it, such as a client's address: none may fill the queue alone. */
+  readonly holder?: string;
+  /** Called when a thread has it. */
+  readonly onStart?: (() => void) | undefined;
   /** Called with 0 to 1, at most every 50 ms. */
   readonly onProgress?: ((fraction: number) => void) | undefined;
 }
 
-interface Entry {
+interface Entry extends Waiting {
   readonly job: Job;
+  readonly onStart: (() => void) | undefined;
   readonly onProgress: ((fraction: number) => void) | undefined;
+  /** Gives back its place in the queue; may be called more than once. */
+  readonly leave: () => void;
   readonly resolve: (digits: Digits) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -56,19 +67,22 @@ export class Pool {
   /** Checks that failed and were answered by another attempt, over all threads; see trust.ts. */
   readonly distrusted = { rounding: 0, residue: 0 };
 
-  readonly #threads: number;
-  readonly #queueMax: number;
+  /** How many compute at the same time. */
+  readonly threads: number;
+
   readonly #workerUrl: URL;
-  readonly #queue: Entry[] = [];
+  readonly #queue = new JobQueue<Entry>();
+  readonly #places: Shares;
   readonly #running = new Map<Worker, Entry>();
   readonly #idle: Worker[] = [];
   /** Every thread until it is gone, with what resolves when it is. */
   readonly #alive = new Map<Worker, PromiseWithResolvers<void>>();
+  #backgroundHeld = false;
   #closed = false;
 
   constructor({ threads, queueMax, workerUrl = WORKER_URL }: PoolOptions) {
-    this.#threads = Math.max(1, threads);
-    this.#queueMax = queueMax;
+    this.threads = Math.max(1, threads);
+    this.#places = new Shares(queueMax);
     this.#workerUrl = workerUrl;
   }
 
@@ -79,31 +93,31 @@ export class Pool {
 
   /** Jobs that wait for a thread. */
   get waiting(): number {
-    return this.#queue.length;
+    return this.#queue.size;
   }
 
   /**
    * Computes a job on a thread.
    *
    * @returns ASCII digits; the buffer is the caller's.
-   * @throws {@link FibError} `overloaded`, when too many jobs wait; `result_too_large`; `internal`, when the
+   * @throws {@link FibError} `overloaded`, when too many answers wait; `result_too_large`; `internal`, when the
    * thread died. The signal's reason, when aborted.
    */
-  async run(job: Job, { signal, onProgress }: RunOptions = {}): Promise<Digits> {
+  async run(job: Job, options: RunOptions = {}): Promise<Digits> {
+    const { signal, background = false, holder = "", onStart, onProgress } = options;
     signal?.throwIfAborted();
     if (this.#closed) throw new FibError("overloaded", "Cannot compute: the pool is closed");
-    const isFull = this.#idle.length === 0 && this.#alive.size >= this.#threads;
-    if (isFull && this.#queue.length >= this.#queueMax) {
-      throw new FibError(
-        "overloaded",
-        `Cannot compute now: ${this.#queue.length} computations are waiting already`,
-      );
+    const leave = background || this.#hasRoom() ? () => {} : this.#places.take(holder);
+    if (leave === undefined) {
+      const count = this.#places.taken;
+      throw new FibError("overloaded", `Cannot compute now: ${count} computations are waiting already`);
     }
     const { promise, resolve, reject } = Promise.withResolvers<Digits>();
-    const entry: Entry = { job, onProgress, resolve, reject };
+    const [costMs, sinceMs] = [estimateMs(job), performance.now()];
+    const entry: Entry = { job, background, costMs, sinceMs, onStart, onProgress, leave, resolve, reject };
     const onAbort = (): void => this.#abort(entry, signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
-    this.#queue.push(entry);
+    this.#queue.add(entry);
     this.#startNext();
     try {
       return await promise;
@@ -112,25 +126,37 @@ export class Pool {
     }
   }
 
+  /** Starts nothing in the background, until it is told otherwise. What runs goes on. */
+  holdBackground(held: boolean): void {
+    this.#backgroundHeld = held;
+    this.#startNext();
+  }
+
   /** Ends every thread. Jobs that run or wait are rejected with `overloaded`. */
   async close(): Promise<void> {
     this.#closed = true;
     const reason = new FibError("overloaded", "Cannot compute: the pool was closed");
-    for (const entry of [...this.#queue, ...this.#running.values()]) this.#abort(entry, reason);
+    for (const entry of [...this.#queue.clear(), ...this.#running.values()]) this.#abort(entry, reason);
     const gone = [...this.#alive.values()].map(({ promise }) => promise);
     for (const worker of this.#idle.splice(0)) worker.terminate();
     await Promise.all(gone);
   }
 
+  #hasRoom(): boolean {
+    return this.#idle.length > 0 || this.#alive.size < this.threads;
+  }
+
   #startNext(): void {
-    while (this.#queue.length > 0) {
-      const worker = this.#idle.pop() ?? (this.#alive.size < this.#threads ? this.#startThread() : undefined);
-      const entry = worker && this.#queue.shift();
-      if (worker === undefined || entry === undefined) return;
+    while (this.#hasRoom()) {
+      const entry = this.#queue.take(performance.now(), this.#backgroundHeld);
+      if (entry === undefined) return;
+      const worker = this.#idle.pop() ?? this.#startThread();
+      entry.leave();
       this.#running.set(worker, entry);
       worker.ref();
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have one, workers do not
       worker.postMessage(entry.job);
+      entry.onStart?.();
     }
   }
 
@@ -176,8 +202,8 @@ export class Pool {
   }
 
   #abort(entry: Entry, reason: unknown): void {
-    const place = this.#queue.indexOf(entry);
-    if (place >= 0) this.#queue.splice(place, 1);
+    this.#queue.delete(entry);
+    entry.leave();
     for (const [worker, running] of this.#running) {
       if (running !== entry) continue;
       this.#running.delete(worker);

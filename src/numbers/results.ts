@@ -43,12 +43,13 @@ export class Results {
    *
    * @param sizeBytes - Its number of digits.
    * @param signal - A reader who leaves; the computation ends when the last one has.
+   * @param holder - Who waits for it, such as a client's address; the first one's place in the queue serves all.
    * @throws {@link FibError} `overloaded`, when there is no room or the queue is full.
    */
-  async take(job: Job, sizeBytes: number, signal: AbortSignal): Promise<Result> {
+  async take(job: Job, sizeBytes: number, signal: AbortSignal, holder = ""): Promise<Result> {
     if (sizeBytes <= INLINE_DIGITS_MAX) return { digits: compute(job), release: () => {} };
     const key = job.kind === "ackermann" ? `ackermann ${job.m} ${job.n}` : `${job.kind} ${job.n}`;
-    const shared = this.#shared.get(key) ?? this.#start(key, job, sizeBytes);
+    const shared = this.#shared.get(key) ?? this.#start(key, job, sizeBytes, holder);
     shared.readers++;
     let reading = true;
     const release = () => {
@@ -70,7 +71,7 @@ export class Results {
     }
   }
 
-  #start(key: string, job: Job, sizeBytes: number): Shared {
+  #start(key: string, job: Job, sizeBytes: number, holder: string): Shared {
     // One that is longer than all the room is had alone, or it could never be had.
     if (this.#bytes > 0 && this.#bytes + sizeBytes > this.#bytesMax) {
       throw new FibError(
@@ -79,7 +80,7 @@ export class Results {
       );
     }
     const abort = new AbortController();
-    const promise = this.#pool.run(job, { signal: abort.signal });
+    const promise = this.#pool.run(job, { signal: abort.signal, holder });
     const shared: Shared = { promise, abort, sizeBytes, readers: 0 };
     this.#bytes += sizeBytes;
     this.#shared.set(key, shared);

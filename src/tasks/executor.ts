@@ -1,21 +1,22 @@
 /**
- * Takes queued tasks to the worker threads, the oldest first, as many at a time as there are slots.
+ * Takes long tasks to the threads that compute, and writes down what becomes of them. Short ones are computed by
+ * whoever writes them down (steps.ts), and never get here.
  *
- * Short ones (a few thousand digits, or a sequence, of which only the length is computed) need no slot: they are
- * computed between requests, {@link SHORT_TURN_MS} in each turn of the loop, and overtake the long ones.
+ * Tasks wait in the pool, behind the answers for which somebody waits; the pool says when one starts. That it
+ * runs is written while it is computed, and its thread is free once it is: a disk that stalls holds no thread. Results
+ * that it has not taken hold up the next tasks from {@link UNWRITTEN_BYTES_MAX} on.
  *
- * A task that is cancelled ends with its thread, and its slot is free again within some milliseconds.
+ * A task that is cancelled leaves the pool's queue, or ends with its thread.
  * @module
  */
 import { FibError } from "../errors.ts";
 import type { Digits } from "../numbers/decimal.ts";
 import type { Pool } from "../numbers/pool.ts";
-import { INLINE_DIGITS_MAX } from "../numbers/job.ts";
 import { computeTask } from "./compute.ts";
 import type { Task } from "./task.ts";
 
-/** Longer would be felt by the requests in between. */
-const SHORT_TURN_MS = 2;
+/** Digits that are computed and not yet on disk, from which on no task starts: three of the longest results. */
+const UNWRITTEN_BYTES_MAX = 64 * 2 ** 20;
 
 /** A task of which nothing could be written down is tried again after this. */
 const RETRY_MS = 1000;
@@ -35,26 +36,26 @@ export interface Ledger {
 
 /** How an executor works. */
 export interface ExecutorOptions {
-  readonly pool: Pick<Pool, "run">;
-  /** Long tasks that run at the same time. */
-  readonly slots: number;
+  readonly pool: Pick<Pool, "run" | "holdBackground">;
   readonly ledger: Ledger;
 }
 
-interface Running {
+/** A task that waits for a thread, runs, or is being written down. */
+interface Held {
   readonly abort: AbortController;
   progress: number;
+  /** Settles when it is written down that it runs; undefined until it does. */
+  begin: Promise<Task> | undefined;
+  /** As that says it. */
+  begun: Task | undefined;
   ended: Promise<void>;
 }
 
 /** Runs the tasks of one process. */
 export class Executor {
   readonly #options: ExecutorOptions;
-  readonly #short = new Map<string, Task>();
-  readonly #long = new Map<string, Task>();
-  readonly #running = new Map<string, Running>();
-  #slotsUsed = 0;
-  #shortScheduled = false;
+  readonly #held = new Map<string, Held>();
+  #unwrittenBytes = 0;
   #closed = false;
 
   constructor(options: ExecutorOptions) {
@@ -64,91 +65,57 @@ export class Executor {
   /** Takes a task that is queued durably. */
   submit(task: Task): void {
     if (this.#closed) return;
-    const isShort = task.request.kind === "sequence" || task.sizeBytes <= INLINE_DIGITS_MAX;
-    (isShort ? this.#short : this.#long).set(task.id, task);
-    if (isShort) this.#scheduleShort();
-    else this.#startLong();
+    const held: Held = {
+      abort: new AbortController(),
+      progress: 0,
+      begin: undefined,
+      begun: undefined,
+      ended: Promise.resolve(),
+    };
+    this.#held.set(task.id, held);
+    held.ended = this.#run(task, held).finally(() => this.#held.delete(task.id));
   }
 
   /** Ends a task that waits or runs here. */
   cancel(id: string): void {
-    this.#short.delete(id);
-    this.#long.delete(id);
-    this.#running.get(id)?.abort.abort(new FibError("task_failed", "The task was cancelled"));
+    this.#held.get(id)?.abort.abort(new FibError("task_failed", "The task was cancelled"));
   }
 
   /** How far a running task is, from 0 to 1. */
   progress(id: string): number | undefined {
-    return this.#running.get(id)?.progress;
+    return this.#held.get(id)?.progress;
   }
 
   /**
    * Ends everything, and begins nothing any more.
    *
-   * @returns The long tasks that were cut off, once their threads are ending.
+   * @returns The tasks that had begun and were cut off, once their threads are ending.
    */
   async close(): Promise<string[]> {
     this.#closed = true;
-    this.#short.clear();
-    this.#long.clear();
-    const cut = [...this.#running];
-    for (const [, { abort }] of cut) abort.abort(new FibError("overloaded", "The server is stopping"));
-    await Promise.all(cut.map(([, { ended }]) => ended));
-    return cut.map(([id]) => id);
+    const held = [...this.#held];
+    for (const [, { abort }] of held) abort.abort(new FibError("overloaded", "The server is stopping"));
+    await Promise.all(held.map(([, { ended }]) => ended));
+    // A thread ends sooner than a write.
+    for (const [, { begin }] of held) await begin?.catch(() => {});
+    return held.filter(([, { begin }]) => begin !== undefined).map(([id]) => id);
   }
 
-  #scheduleShort(): void {
-    if (this.#shortScheduled || this.#short.size === 0) return;
-    this.#shortScheduled = true;
-    setImmediate(() => {
-      this.#shortScheduled = false;
-      const endMs = performance.now() + SHORT_TURN_MS;
-      for (const [id, task] of this.#short) {
-        this.#short.delete(id);
-        this.#start(task, false);
-        if (performance.now() > endMs) break;
-      }
-      this.#scheduleShort();
-    });
-  }
-
-  #startLong(): void {
-    for (const [id, task] of this.#long) {
-      if (this.#slotsUsed >= this.#options.slots) return;
-      this.#long.delete(id);
-      this.#slotsUsed++;
-      this.#start(task, true);
-    }
-  }
-
-  #start(task: Task, isLong: boolean): void {
-    const running: Running = { abort: new AbortController(), progress: 0, ended: Promise.resolve() };
-    this.#running.set(task.id, running);
-    running.ended = this.#run(task, isLong, running).finally(() => {
-      this.#running.delete(task.id);
-      if (isLong) this.#slotsUsed--;
-      this.#startLong();
-    });
-  }
-
-  // The disk is full, perhaps: what was accepted is not given up for that.
-  #submitLater(task: Task): void {
-    setTimeout(() => this.submit(task), RETRY_MS).unref();
-  }
-
-  async #run(task: Task, isLong: boolean, running: Running): Promise<void> {
+  async #run(task: Task, held: Held): Promise<void> {
     const { pool, ledger } = this.#options;
-    const { signal } = running.abort;
-    let begun: Task | undefined = task;
+    const { signal } = held.abort;
+    const onStart = () => {
+      held.begin = this.#begin(task, held);
+      // Looked at when the digits are there.
+      held.begin.catch(() => {});
+    };
     const onProgress = (progress: number) => {
-      running.progress = progress;
-      if (begun !== undefined) ledger.progressed({ ...begun, progress });
+      held.progress = progress;
+      if (held.begun !== undefined) ledger.progressed({ ...held.begun, progress });
     };
     try {
-      if (isLong) begun = await ledger.begin(task);
-      if (begun === undefined) return;
-      const digits = await computeTask(pool, task, { signal, onProgress });
-      await ledger.finish(begun, digits);
+      const digits = await computeTask(pool, task, { background: true, signal, onStart, onProgress });
+      await this.#finish(digits, held);
     } catch (error) {
       // Whoever cancelled it has written that down.
       if (signal.aborted) return;
@@ -156,5 +123,37 @@ export class Executor {
       const reason = error instanceof Error ? error.message : String(error);
       await ledger.fail(task, reason).catch(() => this.#submitLater(task));
     }
+  }
+
+  async #begin(task: Task, held: Held): Promise<Task> {
+    held.begun = await this.#options.ledger.begin(task);
+    if (held.begun !== undefined) return held.begun;
+    const reason = new FibError("task_failed", "The task has ended already");
+    held.abort.abort(reason);
+    throw reason;
+  }
+
+  /** Writes the result, once it is written that the task runs. */
+  async #finish(digits: Digits | undefined, { begin }: Held): Promise<void> {
+    const sizeBytes = digits?.length ?? 0;
+    this.#countUnwritten(sizeBytes);
+    try {
+      const begun = await begin;
+      if (begun !== undefined) await this.#options.ledger.finish(begun, digits);
+    } finally {
+      this.#countUnwritten(-sizeBytes);
+    }
+  }
+
+  #countUnwritten(bytes: number): void {
+    const wasFull = this.#unwrittenBytes >= UNWRITTEN_BYTES_MAX;
+    this.#unwrittenBytes += bytes;
+    const isFull = this.#unwrittenBytes >= UNWRITTEN_BYTES_MAX;
+    if (isFull !== wasFull) this.#options.pool.holdBackground(isFull);
+  }
+
+  // The disk is full, perhaps: what was accepted is not given up for that.
+  #submitLater(task: Task): void {
+    setTimeout(() => this.submit(task), RETRY_MS).unref();
   }
 }

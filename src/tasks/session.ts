@@ -15,10 +15,9 @@ import path from "node:path";
 import { FibError } from "../errors.ts";
 import { Groups } from "../groups.ts";
 import { type Digits, textOf } from "../numbers/decimal.ts";
-import type { Pool } from "../numbers/pool.ts";
 import { errorOf, failureOf, Thread } from "../thread.ts";
 import type { Changes } from "./changes.ts";
-import { Executor, type Ledger } from "./executor.ts";
+import { Executor, type ExecutorOptions, type Ledger } from "./executor.ts";
 import type { CancelOptions, StoredResult, TaskFilter, TaskLimits } from "./queue.ts";
 import { openResultFile, type ResultFolder, resultName } from "./result-folder.ts";
 import { type TaskRow, taskOf } from "./row.ts";
@@ -49,9 +48,7 @@ type Outcome = GroupAnswer["outcomes"][number];
 export interface SessionOptions {
   /** The database; the folder of long results is beside it. */
   readonly path: string;
-  readonly pool: Pick<Pool, "run">;
-  /** Long tasks that run at the same time. */
-  readonly slots: number;
+  readonly pool: ExecutorOptions["pool"];
   readonly limits: TaskLimits;
   readonly changes: Changes;
   /** Tells a person what happened. */

@@ -21,10 +21,8 @@ import { isFinished, requestOfKey, type Task } from "./task.ts";
 
 export interface ExecutorOptions extends SharedPlaces {
   readonly limits: TaskLimits;
-  /** Computes the long tasks; has a thread for each of `concurrency`. */
-  readonly pool: Pick<Pool, "run">;
-  /** Long tasks at the same time. */
-  readonly concurrency: number;
+  /** Computes the long tasks, as many at the same time as it has threads. */
+  readonly pool: Pick<Pool, "run" | "threads">;
   readonly onError: (error: Error) => void;
   readonly events?: ConnectionEvents;
 }
@@ -65,7 +63,7 @@ export class SharedExecutor {
    * @throws {@link FibError} `redis_unavailable`, `redis_unusable`.
    */
   static async open(options: ExecutorOptions): Promise<SharedExecutor> {
-    const { storeUrl, queueUrl, concurrency, onError } = options;
+    const { storeUrl, queueUrl, pool, onError } = options;
     const store = await RedisConnection.open(storeUrl, options.events);
     const executor = new SharedExecutor(options, store);
     executor.#listener = await RedisConnection.open(storeUrl, {}, async (client) => {
@@ -75,7 +73,7 @@ export class SharedExecutor {
     });
     executor.#workers = [
       openWorker(queueUrl, "quick", QUICK_CONCURRENCY, (delivery) => executor.#doQuick(delivery), onError),
-      openWorker(queueUrl, "long", concurrency, (job, token) => executor.#doLong(job, token), onError),
+      openWorker(queueUrl, "long", pool.threads, (job, token) => executor.#doLong(job, token), onError),
     ];
     return executor;
   }
@@ -128,7 +126,7 @@ export class SharedExecutor {
     };
     let finished: Finished;
     try {
-      const digits = await computeTask(this.#options.pool, task, { signal, onProgress });
+      const digits = await computeTask(this.#options.pool, task, { background: true, signal, onProgress });
       if (digits) await this.#insist(() => this.#records.putChunks(task.id, digits));
       finished = { id: task.id, digits };
     } catch (error) {

@@ -365,7 +365,7 @@ describe("--trust-proxy", () => {
         seen.push(statusOf(received()));
       }
       expect(seen).toEqual([...statuses]);
-      await tasks.remove(task.id);
+      await tasks.forget(task.id);
     }
   });
 

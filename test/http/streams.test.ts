@@ -202,7 +202,8 @@ describe("a crowd", () => {
     } while (Bun.peek.status(answers) === "pending");
     const all = await answers;
     const good = all.filter(({ status }) => status === 200);
-    expect(good.length).toBeGreaterThanOrEqual(11);
+    // One runs, and one address may have half of the ten that wait.
+    expect(good.length).toBeGreaterThanOrEqual(6);
     for (const { length } of good) expect(length).toBeWithin(2_089_877, 2_089_900);
     const refused = all.filter(({ status }) => status !== 200);
     expect(refused.length).toBeGreaterThan(0);

@@ -1,4 +1,4 @@
-/** The pool: right results, a bounded queue, and a slot that is free again however a job ends. */
+/** The pool: right results, a bounded queue, and a thread that is free again however a job ends. */
 import { afterEach, expect, test } from "bun:test";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -54,25 +54,81 @@ test("run() computes every kind of job", async () => {
 });
 
 test("run() gives every caller its own result, 200 jobs on two threads", async () => {
-  const pool = open({ threads: 2, queueMax: 200 });
+  const pool = open({ threads: 2, queueMax: 400 });
   const indices = Array.from({ length: 200 }, (_, i) => 20_000 + i);
   const results = await Promise.all(indices.map((n) => pool.run({ kind: "fibonacci", n })));
   for (const [i, n] of indices.entries()) expect(results[i]).toEqual(fibonacci(n));
 });
 
-test("run() refuses what the queue does not hold, and works on", async () => {
-  const pool = open({ threads: 1, queueMax: 2 });
+test("run() refuses what the queue does not hold, half of it for one holder, and works on", async () => {
+  const pool = open({ threads: 1, queueMax: 4 });
   const controller = new AbortController();
   const running = failure(pool.run(ENDLESS, { signal: controller.signal }));
-  const waiting = [pool.run(SMALL), pool.run(SMALL)];
-  expect(await failure(pool.run(SMALL))).toMatchObject({ name: "FibError", code: "overloaded" });
-  expect([pool.running, pool.waiting]).toEqual([1, 2]);
+  const of = (holder: string, count: number) =>
+    Array.from({ length: count }, () => failure(pool.run(SMALL, { holder })));
+  const [greedy, other, third] = [of("greedy", 9), of("other", 9), of("third", 9)];
+  expect([pool.running, pool.waiting]).toEqual([1, 4]);
   controller.abort();
   await running;
-  expect((await Promise.all(waiting)).map(text)).toEqual(Array(2).fill("354224848179261915075"));
+  for (const [answers, servedCount] of [
+    [greedy, 2],
+    [other, 1],
+    [third, 1],
+  ] as const) {
+    const errors = await Promise.all(answers);
+    expect(errors.filter((error) => error === "no error").length).toBe(servedCount);
+    for (const error of errors.filter((one) => one !== "no error")) {
+      expect(error).toMatchObject({ name: "FibError", code: "overloaded" });
+    }
+  }
+  // What has left the queue, served or aborted, leaves its places to others.
+  expect(await failure(pool.run(SMALL, { holder: "greedy" }))).toBe("no error");
+  const [first, second] = [new AbortController(), new AbortController()];
+  const again = [failure(pool.run(ENDLESS, { signal: first.signal }))];
+  for (let i = 0; i < 10; i++) again.push(failure(pool.run(SMALL, { signal: AbortSignal.abort() })));
+  again.push(
+    failure(pool.run(SMALL, { signal: second.signal })),
+    failure(pool.run(SMALL, { signal: second.signal })),
+  );
+  second.abort();
+  const last = failure(pool.run(SMALL));
+  expect(pool.waiting).toBe(1);
+  first.abort();
+  expect(await last).toBe("no error");
+  await Promise.all(again);
 });
 
-test("run() aborted while running ends the thread and frees the slot", async () => {
+test("run() in the background starts behind who waits, is not limited, and can be held", async () => {
+  const pool = open({ threads: 1, queueMax: 9 });
+  const started: string[] = [];
+  const run = (name: string, background: boolean) =>
+    pool.run(SMALL, { background, onStart: () => started.push(name) });
+  const first = run("first", false);
+  expect(started).toEqual(["first"]);
+  const others = [...Array.from({ length: 20 }, () => run("task", true)), run("answer", false)];
+  await Promise.all([first, ...others]);
+  expect(started).toEqual(["first", "answer", ...Array.from({ length: 20 }, () => "task")]);
+
+  pool.holdBackground(true);
+  const held = run("held", true);
+  await run("not held", false);
+  expect([started.at(-1), pool.running, pool.waiting]).toEqual(["not held", 0, 1]);
+  pool.holdBackground(false);
+  await held;
+  expect(started.at(-1)).toBe("held");
+});
+
+test("run() starts a short job before the long ones that wait", async () => {
+  const pool = open({ threads: 1, queueMax: 9 });
+  const started: number[] = [];
+  const run = (n: number) =>
+    pool.run({ kind: "factorial", n }, { background: true, onStart: () => started.push(n) });
+  await Promise.all([...Array.from({ length: 21 }, (_, i) => run(100_000 + i)), run(2000)]);
+  // Should this machine have stood still for some milliseconds, a long one was older.
+  expect(started.indexOf(2000)).toBeWithin(1, 5);
+});
+
+test("run() aborted while running ends the thread and frees its place", async () => {
   const pool = open({ threads: 1, queueMax: 5 });
   for (let round = 0; round < 5; round++) {
     const controller = new AbortController();
@@ -127,7 +183,7 @@ for (const [what, source] of [
   ["exits", "self.onmessage = () => process.exit(3)"],
   ["answers with a failure", "self.onmessage = () => postMessage({ kind: 'failed', message: 'broken' })"],
 ] as const) {
-  test(`run() rejects with "internal" when the thread ${what}, and frees the slot`, async () => {
+  test(`run() rejects with "internal" when the thread ${what}, and frees its place`, async () => {
     const pool = open({ threads: 1, queueMax: 5, workerUrl: workerOf(source) });
     const errors = await Promise.all([1, 2, 3].map(() => failure(pool.run(SMALL))));
     for (const error of errors) expect(error).toMatchObject({ name: "FibError", code: "internal" });
@@ -143,7 +199,7 @@ test("run() ends a thread that holds much memory, and counts distrusted results"
       const memoryBytes = jobs === 2 ? 2 ** 30 : 0;
       postMessage({ kind: "done", result: Uint8Array.of(48 + jobs), memoryBytes, distrusted: { rounding: 1, residue: 2 } });
     };`;
-  const pool = open({ threads: 1, queueMax: 5, workerUrl: workerOf(source) });
+  const pool = open({ threads: 1, queueMax: 9, workerUrl: workerOf(source) });
   const results = await Promise.all([1, 2, 3, 4, 5].map(() => pool.run(SMALL)));
   expect(results.map(text)).toEqual(["1", "2", "1", "2", "1"]);
   expect(pool.distrusted).toEqual({ rounding: 5, residue: 10 });

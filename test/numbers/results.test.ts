@@ -49,6 +49,18 @@ test("take() runs a job once for all who ask while it runs or is read", async ()
   expect(runs.length).toBe(1);
 });
 
+test("take() says for whom it computes: the first who asked", async () => {
+  const holders: (string | undefined)[] = [];
+  const run = async (_: Job, { holder }: RunOptions = {}) => {
+    holders.push(holder);
+    return new Uint8Array(20_899);
+  };
+  const results = new Results({ run }, 1e6);
+  const asked = ["first", "second"].map((holder) => results.take(F(100_000), 20_899, nobody, holder));
+  await Promise.all([...asked, results.take(F(100_001), 20_899, nobody)]);
+  expect(holders).toEqual(["first", ""]);
+});
+
 test("take() tells kinds and arguments apart", async () => {
   const { runs, run } = heldPool();
   const results = new Results({ run }, 1e9);

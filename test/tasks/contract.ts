@@ -232,7 +232,7 @@ function testSameTwice(open: OpenEngine): void {
 }
 
 function testEnding(open: OpenEngine): void {
-  promise("cancel() ends a task that runs, tells who watches, and its slot is free again", async () => {
+  promise("cancel() ends a task that runs, tells who watches, and its thread is free again", async () => {
     const { tasks } = await open();
     const { task } = await tasks.create(...endless());
     const { task: next } = await tasks.create(...fibonacci(LONG));

@@ -32,7 +32,6 @@ function openOn(file: string, limits: Partial<TaskLimits> = {}) {
   const tasks = new EmbeddedTasks({
     path: file,
     pool,
-    slots: 1,
     limits: { ...LIMITS, ...limits },
     notice: (message) => notices.push(message),
     onBug: (error) => bugs.push(error),
@@ -242,7 +241,7 @@ describe("a database that cannot be used", () => {
       const script = `
         const { EmbeddedTasks } = await import("./src/tasks/embedded.ts");
         const limits = ${JSON.stringify(LIMITS)};
-        const tasks = new EmbeddedTasks({ path: ${JSON.stringify(file)}, slots: 1, limits, notice: console.log });
+        const tasks = new EmbeddedTasks({ path: ${JSON.stringify(file)}, limits, notice: console.log });
         for (const ask of [() => tasks.create({ kind: "fibonacci", n: 1 }, 1), () => tasks.find("a"), () => tasks.list({ limit: 1 })]) {
           console.log(await ask().then(() => "answered", ({ code }) => code));
         }

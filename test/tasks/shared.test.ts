@@ -49,7 +49,6 @@ async function openExecutor(store: Place, limits: Partial<TaskLimits> = {}, queu
     queueUrl: queue.url,
     limits: { ...LIMITS, ...limits },
     pool,
-    concurrency: 1,
     onError: () => {},
   });
   const close = async () => {
