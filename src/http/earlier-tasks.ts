@@ -14,12 +14,11 @@ import { FORMAT_VERSION } from "./numbers.ts";
 import { queryAll } from "./parameters.ts";
 import { methodNotAllowed } from "./problem.ts";
 import { sendResource } from "./resource.ts";
-import { checkExtent, sequenceResource } from "./sequence.ts";
+import { checkExtent, sequenceResource, type SequenceServices } from "./sequence.ts";
 import { taskUnknown } from "./stored.ts";
-import type { TaskServices } from "./tasks.ts";
 
 /** What these routes need. */
-export interface EarlierTaskServices extends TaskServices {
+export interface EarlierTaskServices extends SequenceServices {
   /** Terms of the longest sequence that the earlier routes write. */
   readonly earlierTermsMax: number;
 }

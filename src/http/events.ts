@@ -13,7 +13,6 @@ import { askerOf, isHead, keepOpen } from "./asker.ts";
 import { NO_STORE, refuseForeignWork } from "./browser.ts";
 import type { WaitServices } from "./prefer.ts";
 import { taskUnknown } from "./stored.ts";
-import type { Openings } from "./streams.ts";
 
 /** A comment that keeps proxies from ending a silent connection, and finds out that a client has left. */
 const HEARTBEAT = ": still here\n\n";
@@ -28,17 +27,12 @@ const HEADERS = {
   "x-accel-buffering": "no",
 };
 
-/** What following a task needs. */
-export interface EventServices extends WaitServices {
-  readonly watchers: Openings;
-}
-
 /**
  * Answers with the events of a task.
  *
  * @throws {@link FibError} `task_unknown`; `overloaded`, when too many are watching.
  */
-export async function sendEvents(c: Context, id: string, services: EventServices): Promise<Response> {
+export async function sendEvents(c: Context, id: string, services: WaitServices): Promise<Response> {
   const { tasks, watchers, stopSignal } = services;
   const task = await tasks.find(id);
   if (task === undefined) throw taskUnknown(id);

@@ -14,6 +14,7 @@ import type { TaskQueue } from "../tasks/queue.ts";
 import { isFinished, type Task, taskJson, type TaskRequest } from "../tasks/task.ts";
 import { askerOf, isHead, patiently } from "./asker.ts";
 import { NO_STORE, refuseForeignPage } from "./browser.ts";
+import type { Openings } from "./streams.ts";
 
 /** Seconds after which a task is worth another look. */
 const RETRY_AFTER_SECONDS = 1;
@@ -21,6 +22,8 @@ const RETRY_AFTER_SECONDS = 1;
 /** What waiting for a task needs. */
 export interface WaitServices {
   readonly tasks: TaskQueue;
+  /** Those who wait for what becomes of a task. */
+  readonly watchers: Openings;
   /** Aborted when a stop has begun: finish what is running, keep nobody waiting, send nothing new. */
   readonly stopSignal: AbortSignal;
 }
@@ -35,10 +38,14 @@ export interface Answers {
   readonly ofTask: (task: Task) => Response | Promise<Response>;
 }
 
-/** Answers a GET as its client prefers. @throws {@link FibError} `forbidden`, and as `TaskQueue.create` does. */
+/**
+ * Answers a GET as its client prefers.
+ *
+ * @throws {@link FibError} `forbidden`; `overloaded`, when too many wait; and as `TaskQueue.create` does.
+ */
 export async function answerAsPreferred(
   c: Context,
-  { tasks, stopSignal }: WaitServices,
+  { tasks, watchers, stopSignal }: WaitServices,
   answers: Answers,
 ): Promise<Response> {
   const header = c.req.header("prefer");
@@ -56,17 +63,19 @@ export async function answerAsPreferred(
 
   const refusal = refuseForeignPage(c.req.raw, "start a task");
   if (refusal) throw refusal;
-  const { task } = await tasks.create(request, sizeBytes, askerOf(c).holder);
-  const seen = waitSeconds ? await finishedWithin(waitSeconds) : task;
-  return apply(isFinished(seen.state) && waitSeconds ? await answers.ofTask(seen) : accepted(c, seen));
-
-  async function finishedWithin(seconds: number): Promise<Task> {
-    const end = AbortSignal.any([c.req.raw.signal, stopSignal, AbortSignal.timeout(seconds * 1000)]);
+  const { holder, signal } = askerOf(c);
+  if (!waitSeconds) return apply(accepted(c, (await tasks.create(request, sizeBytes, holder)).task));
+  const leave = watchers.enter(holder);
+  try {
+    const { task } = await tasks.create(request, sizeBytes, holder);
+    const end = AbortSignal.any([signal, stopSignal, AbortSignal.timeout(waitSeconds * 1000)]);
     let newest = task;
     await patiently(c, async () => {
       for await (const state of tasks.watch(task.id, end)) newest = state;
     });
-    return newest;
+    return apply(isFinished(newest.state) ? await answers.ofTask(newest) : accepted(c, newest));
+  } finally {
+    leave();
   }
 }
 

@@ -9,7 +9,7 @@ import { LAYOUTS } from "../numbers/layouts.ts";
 import { TASK_STATES, type Task, taskJson, type TaskState } from "../tasks/task.ts";
 import { askerOf } from "./asker.ts";
 import { GUARDED, NO_STORE, refuseForeignPage } from "./browser.ts";
-import { type EventServices, sendEvents } from "./events.ts";
+import { sendEvents } from "./events.ts";
 import { sendJson } from "./json.ts";
 import { askFor, numberText } from "./numbers.ts";
 import { parseNatural, queryOnce } from "./parameters.ts";
@@ -18,9 +18,6 @@ import { chooseFormat } from "./representation.ts";
 import { type Resource, sendResource } from "./resource.ts";
 import { checkExtent, sequenceName, sequenceResource, type SequenceServices } from "./sequence.ts";
 import { refuseResult, storedResource, taskUnknown } from "./stored.ts";
-
-/** What these routes need. */
-export interface TaskServices extends EventServices, SequenceServices {}
 
 /** Kinds of tasks, with the fields that each takes. */
 const FIELDS = {
@@ -36,7 +33,7 @@ const LIST_COUNT_MAX = 1000;
 const TASK_ID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
 
 /** The routes for tasks. */
-export function taskRoutes(services: TaskServices) {
+export function taskRoutes(services: SequenceServices) {
   const { tasks } = services;
   const mustFind = async (c: Context) => {
     const id = c.req.param("id") ?? "";
@@ -84,7 +81,7 @@ export function taskRoutes(services: TaskServices) {
     });
 }
 
-function resultResource(c: Context, services: TaskServices, task: Task): Resource {
+function resultResource(c: Context, services: SequenceServices, task: Task): Resource {
   const { request } = task;
   const format = chooseFormat(c, "text");
   const resource =
@@ -97,7 +94,7 @@ function resultResource(c: Context, services: TaskServices, task: Task): Resourc
   return { ...resource, cacheControl: "private, no-cache" };
 }
 
-function readRequest(text: string, { digitsMax, termsMax }: TaskServices) {
+function readRequest(text: string, { digitsMax, termsMax }: SequenceServices) {
   const example = `POST {"kind":"fibonacci","n":"1000"}`;
   let body: unknown;
   try {

@@ -647,6 +647,22 @@ describe("Prefer", () => {
     30_000,
   );
 
+  test(
+    "who waits is a watcher, and gives its place back; beyond --max-watchers no task is made",
+    async () => {
+      const { url, stop, tasks, watchers } = await serve({ watchersMax: 1 });
+      const ask = (n: number) => fetch(`${url}/v1/ackermann/3/${n}`, { headers: { prefer: "wait=60" } });
+      const waiting = ask(80_000_000);
+      await until("it has its task", async () => (await tasks.list({ limit: 9 })).length === 1);
+      expect((await ask(80_000_001)).status).toBe(503);
+      expect(await tasks.list({ limit: 9 })).toHaveLength(1);
+      stop();
+      expect((await waiting).status).toBe(202);
+      expect(watchers.count).toBe(0);
+    },
+    TIMEOUT_MS,
+  );
+
   test("what is not understood, and HEAD, are answered as without it", async () => {
     const { get, request } = await open();
     for (const prefer of ["", "handling=lenient", "wait", "wait=-1", "wait=0", "wait=abc", "respond-sync"]) {
