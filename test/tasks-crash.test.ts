@@ -428,10 +428,17 @@ test("SIGTERM ends a server whose task runs and is watched; the next one goes on
   await using first = await startServer(["-f", file]);
   const { id } = (await accept(first, LONGEST.n))!;
   await until("it runs", async () => (await find(first, id)).state === "running", 50);
-  const events = (await fetch(`${first.url}/v1/tasks/${id}/events`)).text();
-  first.kill("SIGTERM");
+  const events = (await fetch(`${first.url}/v1/tasks/${id}/events`)).body!.pipeThrough(
+    new TextDecoderStream(),
+  );
+  let seen = "";
+  // The stream ends in order, or this throws.
+  for await (const text of events) {
+    seen += text;
+    if (seen.includes(`"state":"running"`)) first.kill("SIGTERM");
+  }
+  expect(seen).toContain(`"state":"running"`);
   expect(await first.ended()).toBe(0);
-  expect(await events).toContain(`"state":"running"`);
   await using second = await startServer(["-f", file]);
   expect((await mustFinish(second, id)).attempts).toBe(1);
 });
