@@ -4,7 +4,6 @@
  * The faults are injected into the compiled program's own system calls by strace, or are
  * real: a full tmpfs, a missing right, an ext4 file system that is shut down.
  */
-import { dlopen } from "bun:ffi";
 import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
@@ -22,6 +21,7 @@ import {
   temporaryFolder,
   until,
 } from "./binary.ts";
+import { ext4Disk, withPowerLoss } from "./power-loss.ts";
 
 setDefaultTimeout(60_000);
 
@@ -38,10 +38,6 @@ const withSetpriv =
 // Inside of a mount namespace that ends with its command, this tries what the tests do.
 const canMount = isWorking(["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=8k", "none", "/mnt"]);
 const withTmpfs = requires(canMount, "it takes root, with the right to mount");
-const withExt4 = requires(
-  canMount && isWorking(["mkfs.ext4", "-V"]) && fs.existsSync("/dev/loop-control"),
-  "it takes root, loop devices and mkfs.ext4: apt-get install e2fsprogs",
-);
 
 for (const [fault, said] of [
   ["fdatasync:error=EIO:when=2+", "Cannot sync"],
@@ -357,17 +353,13 @@ withPrlimit(
   },
 );
 
-withExt4("a loss of power under load keeps each answered move", async () => {
-  using folder = temporaryFolder();
-  const image = path.join(folder.path, "image");
-  fs.writeFileSync(image, "");
-  fs.truncateSync(image, 16 * 1024 * 1024);
-  expect(Bun.spawnSync(["mkfs.ext4", "-q", image]).exitCode).toBe(0);
+withPowerLoss("a loss of power under load keeps each answered move", async () => {
+  using disk = ext4Disk();
+  const file = path.join(disk.path, "cursor");
   let indexLast = 0;
   let requestedCount = 0;
   {
-    using disk = mounted(["-o", "loop", image]);
-    await using server = await startServer(["-f", path.join(disk.path, "cursor"), ...MANY]);
+    await using server = await startServer(["-f", file, ...MANY]);
     const client = async () => {
       for (; requestedCount < 20_000;) {
         requestedCount++;
@@ -378,12 +370,12 @@ withExt4("a loss of power under load keeps each answered move", async () => {
     };
     const clients = Array.from({ length: 8 }, client);
     await until("the load runs", () => indexLast > 50);
-    losePower(disk.path);
+    disk.losePower();
     expect(await server.ended()).toBe(74);
     await Promise.all(clients);
   }
-  using disk = mounted(["-o", "loop", image]);
-  expect(await positionOf(path.join(disk.path, "cursor"))).toBeWithin(indexLast, requestedCount + 1);
+  disk.restorePower();
+  expect(await positionOf(file)).toBeWithin(indexLast, requestedCount + 1);
 });
 
 async function goNext({ url }: Server) {
@@ -507,15 +499,4 @@ function mounted(options: readonly string[]): Disposable & { readonly path: stri
       folder[Symbol.dispose]();
     },
   };
-}
-
-/** Cuts a file system off from its disk, journal unflushed. @see EXT4_IOC_SHUTDOWN in linux/fs/ext4/ext4.h */
-function losePower(mountPoint: string): void {
-  const EXT4_IOC_SHUTDOWN = 0x8004587d;
-  const NO_LOG_FLUSH = new Uint32Array([2]);
-  const { symbols } = dlopen("libc.so.6", { ioctl: { args: ["i32", "u64", "ptr"], returns: "i32" } });
-  const fd = fs.openSync(mountPoint, "r");
-  const result = symbols.ioctl(fd, EXT4_IOC_SHUTDOWN, NO_LOG_FLUSH);
-  fs.closeSync(fd);
-  if (result !== 0) throw new Error("EXT4_IOC_SHUTDOWN failed");
 }
