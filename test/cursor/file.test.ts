@@ -73,11 +73,11 @@ describe("creation", () => {
   test("openCursorFile() creates one file for many processes that find none", async () => {
     const folder = temporaryFolder();
     const filePath = path.join(folder, "cursor");
-    const [open, syncs] = ["open", "syncs"].map((name) =>
+    const [opener, syncs] = ["open", "syncs"].map((name) =>
       JSON.stringify(path.resolve(import.meta.dir, `../../src/cursor/${name}.ts`)),
     );
     const script = `
-      const { openCursorFile } = await import(${open});
+      const { openCursorFile } = await import(${opener});
       const { blockingSyncs: syncs } = await import(${syncs});
       await Bun.stdin.text();
       await openCursorFile(${JSON.stringify(filePath)}, { syncs, notice: console.error, mayCreate: true });
