@@ -14,8 +14,10 @@ export const LIMITS = {
   bodyBytesMax: 16 * 1024,
   /** A connection without traffic is closed after this. */
   idleTimeoutSeconds: 30,
-  /** How long a stop waits for requests that are running. */
+  /** How long a stop takes at most. */
   stopTimeoutMs: 10_000,
+  /** Of that, what is left for files and threads when requests did not end by themselves. */
+  closeTimeoutMs: 1000,
   /** An Idempotency-Key that is longer is no key. */
   keyCharsMax: 255,
   /** Where `--max-index` ends: F(100,000,000) has 20,898,764 digits. */
@@ -131,7 +133,7 @@ export const TASK_FLAGS = {
 /** The flags of how the process runs. */
 export const PROCESS_FLAGS = {
   debug: { type: "boolean", alias: "d", description: "Log each request and what it took" },
-  "one-cpu": { type: "boolean", alias: "t", description: "Use one CPU and no helper threads" },
+  "one-cpu": { type: "boolean", alias: "t", description: "Keep the process and its threads on one CPU" },
 } as const;
 
 /** The flag of the commands that ask a server. */

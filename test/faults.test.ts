@@ -4,8 +4,9 @@
  * The faults are injected into the compiled program's own system calls by strace, or are
  * real: a full tmpfs, a missing right, an ext4 file system that is shut down.
  */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, onTestFinished, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import {
   isWorking,
@@ -15,12 +16,14 @@ import {
   requires,
   requireTool,
   run,
+  runInShell,
   type Server,
   startServer,
   strace,
   temporaryFolder,
   until,
 } from "./binary.ts";
+import { failingDisk, withFailingDisk } from "./failing-disk.ts";
 import { ext4Disk, withPowerLoss } from "./power-loss.ts";
 
 setDefaultTimeout(60_000);
@@ -40,8 +43,6 @@ const canMount = isWorking(["unshare", "--mount", "mount", "-t", "tmpfs", "-o", 
 const withTmpfs = requires(canMount, "it takes root, with the right to mount");
 
 for (const [fault, said] of [
-  ["fdatasync:error=EIO:when=2+", "Cannot sync"],
-  ["fdatasync:error=EINTR:when=2+", "Cannot sync"],
   ["pwrite64:error=EIO:when=2+", "Cannot write"],
   ["pwrite64:error=ENOSPC:when=2+", "Cannot write"],
   ["pwrite64:retval=10:when=2+", "only 10 of 4096 bytes"],
@@ -69,19 +70,186 @@ for (const [fault, said] of [
   });
 }
 
-withStrace("a sync that fails keeps the moves that were answered before it", async () => {
+for (const fault of ["fail", "interrupt"] as const) {
+  withFailingDisk(
+    `a sync that meets ${fault} is answered with 503, once, and ends the server with 74`,
+    async () => {
+      using folder = temporaryFolder();
+      using faults = failingDisk();
+      const file = path.join(folder.path, "cursor");
+      await run(["cursor", "set", "10", "-f", file]);
+      await using server = await startServer(["-f", file], { env: faults.env });
+      faults.begin(fault, "data");
+      const replies = await Promise.all(Array.from({ length: 16 }, () => goNext(server)));
+      const answered = replies.filter((reply) => reply !== undefined);
+      expect(answered.length).toBeGreaterThan(0);
+      for (const reply of answered) {
+        expect(reply).toEqual({ status: 503, body: '{"value":"-3","status":"503"}', retryAfter: "1" });
+      }
+      expect(await server.ended()).toBe(74);
+      expect(server.log()).toContain("Cannot sync");
+      expect(faults.faultedCount(), "nothing is tried again").toBe(1);
+      expect(await positionOf(file)).toBeWithin(10, 10 + 16 + 1);
+      expect((await run(["-f", file, "n"])).exitCode).toBe(0);
+    },
+  );
+}
+
+withFailingDisk("a sync that fails keeps the moves that were answered before it", async () => {
   using folder = temporaryFolder();
+  using faults = failingDisk();
   const file = path.join(folder.path, "cursor");
   await run(["cursor", "set", "10", "-f", file]);
-  const under = strace(path.join(folder.path, "trace"), "fdatasync", "fdatasync:error=EIO:when=5+");
-  await using server = await startServer(["-f", file], { under });
+  await using server = await startServer(["-f", file], { env: faults.env });
   for (const index of [11, 12, 13]) expect(await mustRequest(server, "next")).toMatchObject({ index });
+  faults.begin("fail", "data");
   const response = await fetch(`${server.url}/v1/cursor/next`, { method: "POST" });
   expect(response.status).toBe(503);
   expect(response.headers.get("retry-after")).toBe("1");
   expect(await response.json()).toMatchObject({ code: "cursor_io", status: 503 });
   expect(await server.ended()).toBe(74);
   expect(await positionOf(file)).toBeWithin(13, 15);
+});
+
+for (const flags of [[], ["-t"]]) {
+  withFailingDisk(
+    `while a sync stalls everything else goes on, and one thread waits ${flags.join()}`,
+    async () => {
+      using folder = temporaryFolder();
+      using faults = failingDisk();
+      const file = path.join(folder.path, "cursor");
+      await using server = await startServer(["-f", file, ...flags], { env: faults.env });
+      expect(await mustRequest(server, "next")).toMatchObject({ index: 1 });
+      // On a disk that was fast until now.
+      faults.begin("stall", "data");
+      const moves = Array.from({ length: 8 }, () => mustRequest(server, "next"));
+      await until("the sync stalls", () => faults.faultedCount() === 1);
+      await expectQuick(server, '{"value":"1","status":"200"}');
+      expect(moves.map((move) => Bun.peek.status(move))).not.toContain("fulfilled");
+      expect(faults.faultedCount()).toBe(1);
+      faults.end("stall", "data");
+      const indexes = (await Promise.all(moves)).map(({ index }) => index);
+      expect(indexes.toSorted((a, b) => a - b)).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
+    },
+  );
+}
+
+withFailingDisk(
+  "a stalled sync of the folder holds up the moves on a replaced file, and nothing else",
+  async () => {
+    using folder = temporaryFolder();
+    using faults = failingDisk();
+    const file = path.join(folder.path, "cursor");
+    await using server = await startServer(["-f", file], { env: faults.env });
+    await run(["cursor", "set", "40", "-f", `${file}.other`]);
+    faults.begin("stall", "folder");
+    fs.renameSync(`${file}.other`, file);
+    const move = mustRequest(server, "next");
+    await until("the sync stalls", () => faults.faultedCount() === 1);
+    await expectQuick(server);
+    expect(Bun.peek.status(move)).toBe("pending");
+    faults.end("stall", "folder");
+    expect(await move).toMatchObject({ index: 41 });
+  },
+);
+
+withFailingDisk("SIGTERM ends a server within its deadline while a sync stalls", async () => {
+  using folder = temporaryFolder();
+  using faults = failingDisk();
+  const file = path.join(folder.path, "cursor");
+  await using server = await startServer(["-f", file], { env: faults.env });
+  faults.begin("stall", "data");
+  const move = request(server, "next");
+  await until("the sync stalls", () => faults.faultedCount() === 1);
+  const startMs = performance.now();
+  server.kill("SIGTERM");
+  await until("the server ended", () => !isRunning(server.pid), 12);
+  expect(performance.now() - startMs).toBeLessThan(10_500);
+  expect(await server.ended()).toBe(0);
+  expect(server.log()).toContain("Ending without the disk");
+  expect(await move).toBeUndefined();
+  expect(await positionOf(file)).toBeWithin(0, 2);
+});
+
+withStrace("a server makes no file that vanishes while it opens the one that replaced its own", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  for (const name of [file, `${file}.other`]) await run(["cursor", "set", "10", "-f", name]);
+  const under = strace(path.join(folder.path, "trace"), "openat", "openat:error=ENOENT:when=2+");
+  // Only opens of this path, all of which are the main thread's.
+  await using server = await startServer(["-f", file], { under: [...under, "-P", file] });
+  fs.renameSync(`${file}.other`, file);
+  expect(await goNext(server)).toMatchObject({ status: 503 });
+  const { stdout } = await run(["-f", file, "c"]);
+  expect(stdout).toBe("55\n");
+});
+
+withStrace("a Go server's file that is read short is not taken for index 0", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  fs.writeFileSync(file, Buffer.from("00000000000000030000000000000005", "hex"));
+  const under = [...strace(path.join(folder.path, "trace"), "pread64", "pread64:retval=0"), "-P", file];
+  const { stdout, stderr, exitCode } = await run(["-f", file, "c"], { under });
+  expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 74 });
+  expect(stderr).toContain("only 0 of 16 bytes were read");
+  expect((await run(["-f", file, "c"])).stdout).toBe("5\n");
+});
+
+withStrace("a lock that is interrupted is tried again", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  const under = strace(path.join(folder.path, "trace"), "flock", "flock:error=EINTR:when=1+2");
+  expect(await run(["-f", file, "n"], { under })).toEqual({ stdout: "1\n", stderr: "", exitCode: 0 });
+});
+
+withFailingDisk("what a killed creation leaves is cleared away by the next one", async () => {
+  using folder = temporaryFolder();
+  using faults = failingDisk();
+  const file = path.join(folder.path, "cursor");
+  faults.begin("kill", "file");
+  for (let attempt = 0; attempt < 3; attempt++) {
+    expect((await run(["-f", file, "n"], { env: faults.env })).exitCode).toBe(137);
+    expect(fs.readdirSync(folder.path)).toEqual(["cursor.fibserver-new"]);
+  }
+  expect((await run(["-f", file, "n"])).stdout).toBe("1\n");
+  expect(fs.readdirSync(folder.path)).toEqual(["cursor"]);
+});
+
+test("address space too short for native calls is said, with what to do", async () => {
+  using folder = temporaryFolder();
+  const { stdout, stderr, exitCode } = await runInShell(
+    "ulimit -v 2000000; $FIBSERVER -f cursor n",
+    folder.path,
+  );
+  expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 74 });
+  expect(stderr).toContain("ulimit -v unlimited");
+  expect(stderr).not.toContain("    at ");
+});
+
+test("a closed output is refused before the cursor moves", async () => {
+  using folder = temporaryFolder();
+  const closed = await runInShell("$FIBSERVER -f cursor n >&-", folder.path);
+  expect(closed.exitCode).toBe(74);
+  expect(closed.stderr).toContain("it is closed. Nothing was done");
+  expect(fs.readdirSync(folder.path)).toEqual([]);
+  // An output that somebody wants to go nowhere is another thing, however it was opened.
+  for (const nowhere of ["> /dev/null", "1<> /dev/null"]) {
+    expect(await runInShell(`$FIBSERVER -f cursor n ${nowhere}`, folder.path)).toMatchObject({ exitCode: 0 });
+  }
+  expect((await runInShell("$FIBSERVER -f cursor c", folder.path)).stdout).toBe("1\n");
+});
+
+withTmpfs("a server follows a file with the same inode number on another device", async () => {
+  using below = mounted(["-t", "tmpfs", "none"]);
+  const file = path.join(below.path, "cursor");
+  fs.writeFileSync(file, fs.readFileSync(await cursorAt(10)));
+  const before = fs.statSync(file);
+  await using server = await startServer(["-f", file]);
+  using _above = mounted(["-t", "tmpfs", "none"], below.path);
+  fs.writeFileSync(file, fs.readFileSync(await cursorAt(40)));
+  expect(fs.statSync(file)).toMatchObject({ ino: before.ino });
+  expect(fs.statSync(file).dev).not.toBe(before.dev);
+  expect(await mustRequest(server, "next")).toMatchObject({ index: 41 });
 });
 
 withStrace("a shell command whose sync fails prints nothing and exits 74", async () => {
@@ -385,6 +553,32 @@ async function goNext({ url }: Server) {
   return { status: response.status, body, retryAfter: response.headers.get("retry-after") };
 }
 
+/** Everything that needs no sync is answered within 50 ms. */
+async function expectQuick({ url }: Server, current?: string): Promise<void> {
+  for (let round = 0; round < 20; round++) {
+    for (const route of current === undefined ? ["/livez"] : ["/livez", "/api0/current"]) {
+      const startMs = performance.now();
+      const body = await (await fetch(`${url}${route}`)).text();
+      expect(performance.now() - startMs, route).toBeLessThan(50);
+      if (route === "/api0/current") expect(body).toBe(current!);
+    }
+  }
+}
+
+function isRunning(pid: number): boolean {
+  // A process that has ended and was not waited for is a zombie.
+  const stat = fs.existsSync(`/proc/${pid}/stat`) ? fs.readFileSync(`/proc/${pid}/stat`, "latin1") : "";
+  return stat !== "" && !/\) Z /.test(stat);
+}
+
+/** A cursor file that stands at an index. */
+async function cursorAt(index: number): Promise<string> {
+  const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "fibserver-test-")), "cursor");
+  onTestFinished(() => fs.rmSync(path.dirname(file), { recursive: true }));
+  await run(["cursor", "set", String(index), "-f", file]);
+  return file;
+}
+
 /** The index in a file, which must be usable. Looking may repair it. */
 async function positionOf(file: string): Promise<number> {
   const seen = await run(["-f", file, "c"]);
@@ -454,7 +648,10 @@ function bytesIn(line: string): Buffer {
 
 async function expectReadOnly(file: string, code: string, under: readonly string[]): Promise<void> {
   const before = fs.readFileSync(file);
-  expect(await run(["-f", file, "c"], { under })).toEqual({ stdout: "13\n", stderr: "", exitCode: 0 });
+  expect(await run(["-f", file, "c"], { under })).toMatchObject({ stdout: "13\n", exitCode: 0 });
+  expect((await run(["-f", file, "c"], { under })).stderr).toContain(
+    "was not synced here and may not be on disk",
+  );
   for (const args of [["n"], ["p"], ["cursor", "set", "1"]]) {
     const { stdout, stderr, exitCode } = await run([...args, "-f", file], { under });
     expect({ args, stdout, exitCode }).toEqual({ args, stdout: "", exitCode: 74 });
@@ -488,14 +685,14 @@ async function connect({ url }: Server) {
 }
 
 /** A file system in a folder of its own, until the end of the test. */
-function mounted(options: readonly string[]): Disposable & { readonly path: string } {
-  const folder = temporaryFolder();
+function mounted(options: readonly string[], on?: string): Disposable & { readonly path: string } {
+  const folder = on === undefined ? temporaryFolder() : { path: on, [Symbol.dispose]: () => {} };
   const { exitCode, stderr } = Bun.spawnSync(["mount", ...options, folder.path]);
   if (exitCode !== 0) throw new Error(`mount failed: ${stderr.toString()}`);
   return {
     path: folder.path,
     [Symbol.dispose]() {
-      Bun.spawnSync(["umount", folder.path]);
+      Bun.spawnSync(["umount", "--lazy", folder.path]);
       folder[Symbol.dispose]();
     },
   };

@@ -4,7 +4,10 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { Cursor, type CursorOptions } from "../src/cursor/cursor.ts";
+import type { CursorFile } from "../src/cursor/file.ts";
 import type { CursorRequest, Outcome, Position } from "../src/cursor/moves.ts";
+import { openCursorFile } from "../src/cursor/open.ts";
+import { blockingSyncs, threadSyncs } from "../src/cursor/syncs.ts";
 import { FibError } from "../src/errors.ts";
 
 /** A new folder; removed when the test has ended. */
@@ -12,6 +15,14 @@ export function temporaryFolder(): string {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "fibserver-test-"));
   onTestFinished(() => fs.rmSync(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** The bare file, as another process would have it: flock belongs to the open descriptor. */
+export async function openFile(
+  file: string,
+  notice: (message: string) => void = () => {},
+): Promise<CursorFile> {
+  return await openCursorFile(file, { syncs: blockingSyncs, notice, mayCreate: true });
 }
 
 /** A cursor on a real file, and what it has told. */
@@ -33,7 +44,7 @@ export async function openCursor(file: string, options: Partial<CursorOptions> =
     path: file,
     indexMax: 92,
     lockTimeoutMs: 5000,
-    syncBlocking: false,
+    syncs: threadSyncs,
     notice: (message) => notices.push(message),
     onFailure: (error) => failures.push(error),
     ...options,

@@ -5,8 +5,9 @@
 import { defineCommand } from "citty";
 import fs from "node:fs";
 import { CURSOR_FLAGS, LIMITS, parseInteger, resolveConfig } from "../config.ts";
-import { decodeFileAt, writeWholeFile } from "../cursor/file.ts";
+import { decodeFileAt } from "../cursor/file.ts";
 import { encodeGoFile } from "../cursor/go.ts";
+import { writeWholeFile } from "../cursor/open.ts";
 import { decodeCopies } from "../cursor/record.ts";
 import { FibError } from "../errors.ts";
 import { fibonacci } from "../numbers/fibonacci.ts";
@@ -65,7 +66,7 @@ const exportCommand = defineCommand({
     out: { type: "positional", required: true, description: "The file to write; it must not exist" },
     go: { type: "boolean", description: "In the Go server's format, the only one there is" },
   },
-  run({ args }) {
+  async run({ args }) {
     const { source, out } = args;
     if (!args.go) {
       throw usageError(
@@ -78,7 +79,7 @@ const exportCommand = defineCommand({
     const bytes = encodeGoFile(index);
     if (fs.existsSync(out))
       throw new FibError("bad_argument", `Cannot write ${out}: it exists; name another file`);
-    writeWholeFile(out, bytes);
+    await writeWholeFile(out, bytes);
     print(`index ${index} written to ${out}\n`);
   },
 });

@@ -7,11 +7,12 @@ import path from "node:path";
 import type { Config } from "../config.ts";
 import { Cursor } from "../cursor/cursor.ts";
 import type { CursorRequest, Outcome, Position } from "../cursor/moves.ts";
+import { blockingSyncs } from "../cursor/syncs.ts";
 import { FibError } from "../errors.ts";
 import { goAnswer } from "../go-answer.ts";
 import { fibonacci } from "../numbers/fibonacci.ts";
 import { textOf } from "../numbers/decimal.ts";
-import { print, warn } from "./output.ts";
+import { print, requireOutput, warn } from "./output.ts";
 
 /** What the letters of the Go server's shell mean. */
 export const LETTERS = { p: "previous", c: "current", n: "next" } as const;
@@ -47,11 +48,12 @@ export function isLetter(word: string): word is Letter {
  *
  * @throws {@link FibError} as `Cursor.open` does.
  */
-export function openShellCursor(config: Config): Promise<Cursor> {
+export async function openShellCursor(config: Config): Promise<Cursor> {
+  requireOutput();
   // The default folder is ours to make; one that the user named is not.
   if (config.fileIsDefault) mkdirSync(path.dirname(config.file), { recursive: true });
   const { file, indexMax, lockTimeoutMs } = config;
-  return Cursor.open({ path: file, indexMax, lockTimeoutMs, syncBlocking: true, notice: warn });
+  return await Cursor.open({ path: file, indexMax, lockTimeoutMs, syncs: blockingSyncs, notice: warn });
 }
 
 /** One request, with an error thrown instead of returned. */

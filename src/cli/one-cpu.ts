@@ -3,9 +3,8 @@
  * @see sched_setaffinity(2)
  * @module
  */
-import { dlopen } from "bun:ffi";
 import fs from "node:fs";
-import { libcName } from "../cursor/lock.ts";
+import { openLibc } from "../cursor/libc.ts";
 import { FibError } from "../errors.ts";
 
 /** Bytes of a kernel CPU mask: 1,024 CPUs. */
@@ -17,7 +16,7 @@ const MASK_BYTES = 128;
  * @throws {@link FibError} `internal`, when the kernel refuses.
  */
 export function useOneCpu(): void {
-  const { symbols } = dlopen(libcName(), {
+  const symbols = openLibc({
     sched_getaffinity: { args: ["i32", "u64", "ptr"], returns: "i32" },
     sched_setaffinity: { args: ["i32", "u64", "ptr"], returns: "i32" },
   });

@@ -6,6 +6,8 @@ import fs from "node:fs";
 import { FibError } from "../errors.ts";
 
 const STDOUT = 1;
+/** As Linux has it on x64 and arm64; node:fs does not name it. */
+const O_CLOEXEC = 0o2000000;
 
 /**
  * Writes all of it before it returns.
@@ -30,6 +32,20 @@ export function write(fd: number, bytes: Uint8Array): void {
       if (error instanceof Error && "code" in error && error.code === "EAGAIN") Bun.sleepSync(1);
       else throw new FibError("output_failed", `Cannot write the output: ${String(error)}`, { cause: error });
     }
+  }
+}
+
+/**
+ * Makes sure that there is somewhere to print to, before something is done that cannot be taken back.
+ *
+ * @throws {@link FibError} `output_failed`, when the program was started with its output closed (`>&-`).
+ */
+export function requireOutput(): void {
+  // Bun puts /dev/null in the place of a closed output, and that swallows everything. It opens it close-on-exec,
+  // which no descriptor can be that came through an exec, so the `> /dev/null` of a user is told apart.
+  const flags = /^flags:\t([0-7]+)$/m.exec(fs.readFileSync(`/proc/self/fdinfo/${STDOUT}`, "latin1"))?.[1];
+  if (flags !== undefined && (Number.parseInt(flags, 8) & O_CLOEXEC) !== 0) {
+    throw new FibError("output_failed", "Cannot write the output: it is closed. Nothing was done");
   }
 }
 

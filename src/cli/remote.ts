@@ -6,6 +6,7 @@ import { FibClient, FibClientError } from "../client/client.ts";
 import { CODES, type ErrorCode, FibError } from "../errors.ts";
 import { goAnswer } from "../go-answer.ts";
 import { LETTERS, printPosition } from "./moves.ts";
+import { requireOutput } from "./output.ts";
 
 /** Somebody waits at the shell: a server that is not there is reported within a second. */
 const RETRIES_MAX = 3;
@@ -37,6 +38,7 @@ export async function runRemoteMoves(
   letters: readonly (keyof typeof LETTERS)[],
   json: boolean,
 ): Promise<void> {
+  requireOutput();
   const { cursor } = openClient(url);
   for (const letter of letters) {
     const { index, value } = await asking(() => cursor[LETTERS[letter]]({ as: "text" }));

@@ -6,6 +6,7 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { type Config, LIMITS } from "../config.ts";
 import { Cursor } from "../cursor/cursor.ts";
+import { threadSyncs } from "../cursor/syncs.ts";
 import type { FibError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { isLoopback } from "../http/hosts.ts";
@@ -85,13 +86,19 @@ export async function serve(config: Config): Promise<void> {
   }
 
   const failure = await end.promise;
+  const deadline = Bun.sleep(LIMITS.stopTimeoutMs);
   stopping.abort();
   log.info("Stopping: {reason}", { reason: failure?.message ?? "asked to by a signal" });
   const whole = await server.stop();
   if (!whole) log.warn("Connections were cut: they were still busy at the deadline");
-  await engine.close();
-  await pool.close();
-  await cursor.close();
+  const close = async () => {
+    await engine.close();
+    await pool.close();
+    await cursor.close();
+    return true;
+  };
+  // A disk that stalls must not hold up the end: what it has not taken was not answered.
+  if (!(await Promise.race([close(), deadline]))) log.warn("Ending without the disk: it did not answer");
   if (failure) throw failure;
 }
 
@@ -100,8 +107,8 @@ function openFile(
   notice: (message: string) => void,
   onFailure: (error: FibError) => void,
 ): Promise<Cursor> {
-  const { file, fileIsDefault, indexMax, lockTimeoutMs, oneCpu } = config;
+  const { file, fileIsDefault, indexMax, lockTimeoutMs } = config;
   // The default folder is ours to make; one that the user named is not.
   if (fileIsDefault) mkdirSync(path.dirname(file), { recursive: true });
-  return Cursor.open({ path: file, indexMax, lockTimeoutMs, syncBlocking: oneCpu, notice, onFailure });
+  return Cursor.open({ path: file, indexMax, lockTimeoutMs, syncs: threadSyncs, notice, onFailure });
 }

@@ -21,7 +21,7 @@
  * @module
  */
 import { FibError } from "../errors.ts";
-import { CursorFile, type Notice, openCursorFile } from "./file.ts";
+import { type CursorFile, fileGone } from "./file.ts";
 import {
   applyRequest,
   type CursorRequest,
@@ -29,7 +29,9 @@ import {
   type Outcome,
   type Position,
 } from "./moves.ts";
+import { type Notice, openCursorFile } from "./open.ts";
 import { BLOCK_BYTES, type CursorRecord, encodeBlock } from "./record.ts";
+import type { Syncs } from "./syncs.ts";
 
 /** How a cursor is opened. */
 export interface CursorOptions {
@@ -38,8 +40,7 @@ export interface CursorOptions {
   readonly indexMax: number;
   /** How long a group waits for another process. */
   readonly lockTimeoutMs: number;
-  /** Sync on the event loop even on a slow disk: for a process with one thread, or with nothing else to do. */
-  readonly syncBlocking: boolean;
+  readonly syncs: Syncs;
   readonly notice: Notice;
   /** Called once, when an I/O error has ended the cursor. */
   readonly onFailure?: (error: FibError) => void;
@@ -49,14 +50,6 @@ export interface CursorOptions {
 const WAITING_COUNT_MAX = 100_000;
 /** A waiter looks for the lock this often; a commit takes some 0.1 ms on a fast disk, some 5 ms on an SD card. */
 const LOCK_POLL_MS = { first: 0.2, last: 5 } as const;
-/**
- * Up to this long a sync runs on the loop: that saves the hand-over to another thread (40 to 90 µs).
- * A slower disk syncs on a thread, and the loop parses the next group meanwhile.
- */
-const SYNC_BLOCKING_MS = 1;
-/** Of the newest sync in the running mean: a single slow one does not count as a slow disk for long. */
-const SYNC_MEAN_WEIGHT = 0.1;
-
 interface Waiting {
   readonly request: CursorRequest;
   readonly answer: (outcome: Outcome) => unknown;
@@ -85,18 +78,18 @@ export class Cursor implements CursorService {
   #failure: FibError | undefined;
   #syncMs = 0;
 
-  private constructor(options: CursorOptions) {
+  private constructor(options: CursorOptions, file: CursorFile) {
     this.#options = options;
-    this.#file = openCursorFile(options.path, options.notice);
+    this.#file = file;
   }
 
   /**
-   * Opens the file, creating it when there is none, and makes sure that its position is on disk.
+   * Opens the file, creating it when there is none, and makes sure that its name and position are on disk.
    *
    * @throws {@link FibError} `cursor_damaged`, `cursor_io`, `cursor_locked`.
    */
   static async open(options: CursorOptions): Promise<Cursor> {
-    const cursor = new Cursor(options);
+    const cursor = new Cursor(options, await openCursorFile(options.path, { ...options, mayCreate: true }));
     const outcome = await cursor.submit({ operation: "current" }, (position) => position);
     if (!(outcome instanceof FibError)) return cursor;
     await cursor.close();
@@ -213,9 +206,11 @@ export class Cursor implements CursorService {
     this.#durable = undefined;
     const { record, slot, otherFault } = this.#file.read();
     if (this.#file.readOnlyReason !== undefined) {
-      if (otherFault !== undefined) this.#options.notice(`${this.#file.path} is half damaged: ${otherFault}`);
+      if (otherFault !== undefined)
+        this.#options.notice(`${this.#file.path} is half damaged: ${otherFault}. ${MAY_BE_UNDONE}`);
       return { record, slot };
     }
+    await this.#file.syncName();
     if (otherFault === undefined) {
       // In place: were it torn, the other copy still holds the last position that can have been answered.
       await this.#put(record, slot);
@@ -226,7 +221,7 @@ export class Cursor implements CursorService {
     const badSlot = slot === 0 ? 1 : 0;
     await this.#put(repaired, badSlot);
     this.#options.notice(
-      `${this.#file.path} was half damaged and is repaired; what was wrong: ${otherFault}`,
+      `${this.#file.path} was half damaged and is repaired; what was wrong: ${otherFault}. ${MAY_BE_UNDONE}`,
     );
     return { record: repaired, slot: badSlot };
   }
@@ -234,9 +229,8 @@ export class Cursor implements CursorService {
   async #put(record: CursorRecord, slot: 0 | 1): Promise<void> {
     this.#file.write(slot, encodeBlock(record, this.#block));
     const startMs = performance.now();
-    if (this.#options.syncBlocking || this.#syncMs < SYNC_BLOCKING_MS) this.#file.syncBlocking();
-    else await this.#file.sync();
-    this.#syncMs += (performance.now() - startMs - this.#syncMs) * SYNC_MEAN_WEIGHT;
+    await this.#file.sync();
+    this.#syncMs = performance.now() - startMs;
   }
 
   /** Takes the lock of the file that is at the path now. */
@@ -248,7 +242,7 @@ export class Cursor implements CursorService {
       if (inPlace === undefined) throw fileGone(this.#options.path);
       if (locked && inPlace) return;
       if (!inPlace) {
-        this.#reopen();
+        await this.#reopen();
       } else if (performance.now() >= deadlineMs) {
         throw new FibError(
           "cursor_locked",
@@ -267,9 +261,9 @@ export class Cursor implements CursorService {
     if (this.#failure === undefined) this.#file.unlock();
   }
 
-  #reopen(): void {
+  async #reopen(): Promise<void> {
     const { path, notice } = this.#options;
-    const file = openCursorFile(path, notice);
+    const file = await openCursorFile(path, { ...this.#options, mayCreate: false });
     notice(`${path} was replaced by another file: using that one from now on`);
     this.#file.close();
     this.#file = file;
@@ -303,13 +297,10 @@ function endOfTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+// A damaged copy does not tell whether it was the newer one.
+const MAY_BE_UNDONE =
+  "If that was the newer copy, the last moves are undone, answered ones too: check the position";
+
 function tooManyWaiting(): FibError {
   return new FibError("overloaded", `Cannot queue: ${WAITING_COUNT_MAX} requests wait already; try again`);
-}
-
-function fileGone(path: string): FibError {
-  return new FibError(
-    "cursor_io",
-    `Cannot use ${path}: it is gone; put it back, or start again for a new one`,
-  );
 }

@@ -1,27 +1,24 @@
 /**
- * The cursor file as the system sees it: open, create, take over, lock, read, write, sync.
+ * An open cursor file as the system sees it: lock, read, write, sync.
  *
- * Nothing here decides what is written. Creation happens under the lock of the
- * *folder*, so two processes that find no file cannot both put theirs there, and goes
- * through a temporary file: sync, rename, sync of the folder. After that the file
- * keeps its size and its blocks for ever; an overwrite in place changes no metadata
- * and cannot run out of space.
+ * Nothing here decides what is written. A file keeps its size and its blocks for ever;
+ * an overwrite in place changes no metadata and cannot run out of space. `open.ts` gets
+ * hold of one.
+ *
+ * Syncs go where `Syncs` puts them. The other calls block, in a server too: they take
+ * 1 µs each out of the page cache and wait for a disk only when memory is so short that
+ * the 8 KiB have left the cache, or when the file system makes writers wait for its journal.
  * @module
  */
 import fs from "node:fs";
 import path from "node:path";
 import { FibError } from "../errors.ts";
-import { decodeGoFile, GO_FILE_BYTES } from "./go.ts";
 import { tryLock, unlock } from "./lock.ts";
-import { BLOCK_BYTES, type Decoded, decodeFile, encodeFile, FILE_BYTES, initialRecord } from "./record.ts";
-
-const { O_RDONLY, O_RDWR, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
-
-/** Tells a person what happened to the file while it was opened. */
-export type Notice = (message: string) => void;
+import { BLOCK_BYTES, type Decoded, decodeFile, FILE_BYTES } from "./record.ts";
+import type { Syncs } from "./syncs.ts";
 
 /** What stays the same while a file has the same name, and differs between two files that are there at once. */
-type Identity = Readonly<Pick<fs.Stats, "dev" | "ino">>;
+export type Identity = Readonly<Pick<fs.BigIntStats, "dev" | "ino">>;
 
 /** An open cursor file. */
 export class CursorFile {
@@ -30,14 +27,23 @@ export class CursorFile {
   readonly readOnlyReason: string | undefined;
   readonly #fd: number;
   readonly #identity: Identity;
+  readonly #syncs: Syncs;
   /** What the file held when it was last read or written here. */
   readonly #image = new Uint8Array(FILE_BYTES);
   readonly #look = new Uint8Array(FILE_BYTES);
+  #nameSynced = false;
 
-  constructor(filePath: string, fd: number, identity: Identity, readOnlyReason: string | undefined) {
+  constructor(
+    filePath: string,
+    fd: number,
+    identity: Identity,
+    syncs: Syncs,
+    readOnlyReason: string | undefined,
+  ) {
     this.path = filePath;
     this.#fd = fd;
     this.#identity = identity;
+    this.#syncs = syncs;
     this.readOnlyReason = readOnlyReason;
   }
 
@@ -88,22 +94,36 @@ export class CursorFile {
     this.#image.set(block, slot * BLOCK_BYTES);
   }
 
-  /** Puts on disk what was written; blocks the thread. @throws {@link FibError} `cursor_io`. */
-  syncBlocking(): void {
-    this.#io("sync", () => fs.fdatasyncSync(this.#fd));
+  /** Puts on disk what was written. @throws {@link FibError} `cursor_io`. */
+  async sync(): Promise<void> {
+    try {
+      await this.#syncs.data(this.#fd);
+    } catch (error) {
+      throw ioError(this.path, "sync", error);
+    }
   }
 
-  /** Puts on disk what was written, on another thread. @throws {@link FibError} `cursor_io`. */
-  sync(): Promise<void> {
-    // Not node:util's promisify, which takes 1 ms to load.
-    return new Promise((resolve, reject) => {
-      fs.fdatasync(this.#fd, (error) => (error ? reject(ioError(this.path, "sync", error)) : resolve()));
-    });
+  /**
+   * Puts the file's name on disk, unless this file has done so before: whoever created it or moved it here may
+   * have died in between, or may not be that far yet. Costs one sync of the folder, some 0.1 ms.
+   *
+   * @throws {@link FibError} `cursor_io`.
+   */
+  async syncName(): Promise<void> {
+    if (this.#nameSynced) return;
+    const folder = path.dirname(this.path);
+    try {
+      await syncFolder(folder, this.#syncs);
+    } catch (error) {
+      throw ioError(folder, "sync", error);
+    }
+    this.#nameSynced = true;
   }
 
   /** Says whether the path still leads to this file: true, false (another file is there) or undefined (none is). */
   isInPlace(): boolean | undefined {
-    const stat = this.#io("find", () => fs.lstatSync(this.path, { throwIfNoEntry: false }));
+    // As big integers: overlayfs counts inodes beyond 2^53, where neighbours are the same number.
+    const stat = this.#io("find", () => fs.lstatSync(this.path, { bigint: true, throwIfNoEntry: false }));
     return stat && stat.ino === this.#identity.ino && stat.dev === this.#identity.dev;
   }
 
@@ -125,38 +145,14 @@ export class CursorFile {
   }
 }
 
-/**
- * Opens a cursor file; creates a missing one at F(0), and takes over a Go server's.
- *
- * @param filePath - Where it is, or will be; its folder must exist.
- * @param notice - Gets a line for each thing that a person should know.
- * @returns The file; its content is not judged yet, except for its kind and size.
- * @throws {@link FibError} `cursor_damaged` for what is no cursor file, `cursor_io` where the system refuses,
- * `cursor_locked` while another process creates files in the folder.
- */
-export function openCursorFile(filePath: string, notice: Notice): CursorFile {
-  // A second round follows a creation or a takeover, by us or by somebody who was faster; a third would be a fight.
-  for (let round = 0; round < 3; round++) {
-    const file = openExisting(filePath);
-    if (file instanceof CursorFile) return file;
-    inLockedFolder(filePath, (folderFd) => {
-      const found = openExisting(filePath);
-      if (found instanceof CursorFile) found.close();
-      else if (found === "missing") putFile(filePath, encodeFile(initialRecord()), folderFd);
-      else takeOver(filePath, found, folderFd, notice);
-    });
+/** Puts the names in a folder on disk. @throws the system's error. */
+export async function syncFolder(folder: string, syncs: Syncs): Promise<void> {
+  const fd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  try {
+    await syncs.all(fd);
+  } finally {
+    fs.closeSync(fd);
   }
-  throw new FibError("cursor_io", `Cannot open ${filePath}: another program keeps replacing it`);
-}
-
-/**
- * Writes a new file whole or not at all, and returns when it is on disk.
- *
- * @param filePath - What to create or replace.
- * @throws {@link FibError} `cursor_io`.
- */
-export function writeWholeFile(filePath: string, bytes: Uint8Array): void {
-  inLockedFolder(filePath, (folderFd) => putFile(filePath, bytes, folderFd));
 }
 
 /**
@@ -173,121 +169,8 @@ export function decodeFileAt(filePath: string, bytes: Uint8Array): Decoded {
   }
 }
 
-/**
- * Opens without following links and without waiting for the other end of a FIFO.
- *
- * @returns The file, "missing", or the bytes of a Go server's file.
- */
-function openExisting(filePath: string): CursorFile | Uint8Array | "missing" {
-  let readOnlyReason: string | undefined;
-  let fd: number;
-  try {
-    fd = fs.openSync(filePath, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
-  } catch (error) {
-    const code = codeOf(error);
-    if (code === "ENOENT") return "missing";
-    if (code !== "EACCES" && code !== "EROFS" && code !== "EPERM") throw openError(filePath, error);
-    readOnlyReason = `${filePath} can only be read (${code}): make it writable for this user, or use another file with -f`;
-    try {
-      fd = fs.openSync(filePath, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    } catch (readError) {
-      throw openError(filePath, readError);
-    }
-  }
-  try {
-    const stat = fs.fstatSync(fd);
-    if (!stat.isFile()) throw refused(filePath, "it is not a regular file");
-    if (stat.size === FILE_BYTES) return new CursorFile(filePath, fd, stat, readOnlyReason);
-    if (stat.size !== GO_FILE_BYTES) {
-      throw refused(filePath, `it has ${stat.size} bytes and a cursor file has ${FILE_BYTES}`);
-    }
-    const bytes = new Uint8Array(GO_FILE_BYTES);
-    fs.readSync(fd, bytes, 0, GO_FILE_BYTES, 0);
-    fs.closeSync(fd);
-    return bytes;
-  } catch (error) {
-    fs.closeSync(fd);
-    throw error;
-  }
-}
-
-function takeOver(filePath: string, goBytes: Uint8Array, folderFd: number, notice: Notice): void {
-  let index: number;
-  try {
-    index = decodeGoFile(goBytes);
-  } catch (error) {
-    throw damaged(filePath, error);
-  }
-  // A name that is free: what was kept by an earlier takeover stays.
-  let kept = `${filePath}.go16`;
-  for (let count = 2; fs.existsSync(kept); count++) kept = `${filePath}.go16.${count}`;
-  putFile(kept, goBytes, folderFd);
-  putFile(filePath, encodeFile(initialRecord(index)), folderFd);
-  notice(`${filePath} was a Go server's file: taken over at index ${index}, the old bytes are in ${kept}`);
-}
-
-function putFile(filePath: string, bytes: Uint8Array, folderFd: number): void {
-  const temporary = `${filePath}.${crypto.randomUUID()}.tmp`;
-  try {
-    const fd = fs.openSync(temporary, "wx", 0o644);
-    try {
-      const written = fs.writeSync(fd, bytes, 0, bytes.length, 0);
-      if (written !== bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes were written`);
-      fs.fsyncSync(fd);
-    } finally {
-      fs.closeSync(fd);
-    }
-    fs.renameSync(temporary, filePath);
-    fs.fsyncSync(folderFd);
-  } catch (error) {
-    fs.rmSync(temporary, { force: true });
-    throw ioError(filePath, "create", error);
-  }
-}
-
-function inLockedFolder(filePath: string, work: (folderFd: number) => void): void {
-  const folder = path.dirname(filePath);
-  let fd: number;
-  try {
-    fd = fs.openSync(folder, O_RDONLY);
-  } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw ioError(folder, "open", error);
-    throw new FibError(
-      "cursor_io",
-      `Cannot create ${filePath}: its folder does not exist; mkdir -p ${folder}`,
-    );
-  }
-  try {
-    // Held for a few milliseconds by whoever creates a file here, so a short wait is enough.
-    for (const deadline = Date.now() + FOLDER_LOCK_MS; !tryLock(fd); Bun.sleepSync(1)) {
-      if (Date.now() > deadline)
-        throw new FibError("cursor_locked", `Cannot create ${filePath}: ${folder} is locked`);
-    }
-    work(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
-}
-
-const FOLDER_LOCK_MS = 1000;
-
-function openError(filePath: string, error: unknown): FibError {
-  const code = codeOf(error);
-  if (code === "ELOOP") return refused(filePath, "it is a symbolic link");
-  if (code === "EISDIR") return refused(filePath, "it is a folder");
-  if (code === "ENXIO") return refused(filePath, "it is not a regular file");
-  return ioError(filePath, "open", error);
-}
-
-function refused(filePath: string, reason: string): FibError {
-  return new FibError(
-    "cursor_damaged",
-    `Cannot use ${filePath}: ${reason}. Nothing was changed; name another file with -f`,
-  );
-}
-
-// What the codecs find wrong becomes one sentence with the file's name; anything else passes.
-function damaged(filePath: string, error: unknown): unknown {
+/** What the codecs find wrong as one sentence with the file's name; any other error as it is. */
+export function damaged(filePath: string, error: unknown): unknown {
   if (!(error instanceof FibError) || error.code !== "cursor_damaged") return error;
   return new FibError(
     "cursor_damaged",
@@ -296,11 +179,16 @@ function damaged(filePath: string, error: unknown): unknown {
   );
 }
 
-function ioError(filePath: string, action: string, error: unknown): FibError {
+/** What the system refused. */
+export function ioError(filePath: string, action: string, error: unknown): FibError {
   const reason = error instanceof Error ? error.message : String(error);
   return new FibError("cursor_io", `Cannot ${action} ${filePath}: ${reason}`, { cause: error });
 }
 
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error ? String(error.code) : undefined;
+/** What to say when the file was there and is no more. */
+export function fileGone(filePath: string): FibError {
+  return new FibError(
+    "cursor_io",
+    `Cannot use ${filePath}: it is gone; put it back, or start again for a new one`,
+  );
 }

@@ -8,9 +8,9 @@
  * @see flock(2)
  * @module
  */
-import { dlopen, type Pointer, read } from "bun:ffi";
-import fs from "node:fs";
+import { type Pointer, read } from "bun:ffi";
 import { FibError } from "../errors.ts";
+import { openLibc } from "./libc.ts";
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
@@ -18,7 +18,7 @@ const LOCK_UN = 8;
 const EINTR = 4;
 const EWOULDBLOCK = 11;
 
-const libc = openLibc();
+let libc: ReturnType<typeof openCalls> | undefined;
 
 /**
  * Takes the exclusive lock, unless somebody has it.
@@ -28,9 +28,10 @@ const libc = openLibc();
  * @throws {@link FibError} `cursor_io`, when the file system has no locks.
  */
 export function tryLock(fd: number): boolean {
+  const { flock, __errno_location } = (libc ??= openCalls());
   for (;;) {
-    if (libc.flock(fd, LOCK_EX | LOCK_NB) === 0) return true;
-    const errno = read.i32(libc.__errno_location() as Pointer);
+    if (flock(fd, LOCK_EX | LOCK_NB) === 0) return true;
+    const errno = read.i32(__errno_location() as Pointer);
     if (errno === EWOULDBLOCK) return false;
     if (errno === EINTR) continue;
     throw new FibError(
@@ -42,22 +43,13 @@ export function tryLock(fd: number): boolean {
 
 /** Gives the lock back; the next process may take it at once. */
 export function unlock(fd: number): void {
-  libc.flock(fd, LOCK_UN);
+  (libc ??= openCalls()).flock(fd, LOCK_UN);
 }
 
-/** The C library that this binary was built for: glibc and musl name theirs differently. */
-export function libcName(): string {
-  const muslName = `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`;
-  return fs.existsSync(`/lib/${muslName}`) && !isGlibc() ? muslName : "libc.so.6";
-}
-
-function isGlibc(): boolean {
-  return fs.readFileSync("/proc/self/maps", "latin1").includes("/libc.so.6");
-}
-
-function openLibc() {
-  return dlopen(libcName(), {
+// Not before it is needed: `fibserver --version` needs no native call.
+function openCalls() {
+  return openLibc({
     flock: { args: ["i32", "i32"], returns: "i32" },
     __errno_location: { args: [], returns: "ptr" },
-  }).symbols;
+  });
 }

@@ -15,7 +15,8 @@ export interface Listening {
   /** Such as `http://127.0.0.1:8080/`. */
   readonly url: string;
   /**
-   * Takes no more requests and waits for those that are running, at most {@link LIMITS.stopTimeoutMs}.
+   * Takes no more requests and waits for those that are running, at most until {@link LIMITS.closeTimeoutMs}
+   * before {@link LIMITS.stopTimeoutMs} are over.
    *
    * @returns false when the time was up and connections were cut.
    */
@@ -101,7 +102,7 @@ function logged(answer: (request: Request) => Response | Promise<Response>, log:
 
 async function stop(server: Bun.Server<undefined>): Promise<boolean> {
   const timeout = Promise.withResolvers<false>();
-  const timer = setTimeout(() => timeout.resolve(false), LIMITS.stopTimeoutMs);
+  const timer = setTimeout(() => timeout.resolve(false), LIMITS.stopTimeoutMs - LIMITS.closeTimeoutMs);
   const whole = await Promise.race([server.stop().then(() => true), timeout.promise]);
   clearTimeout(timer);
   if (!whole) await server.stop(true);

@@ -6,8 +6,9 @@ import { describe, expect, onTestFinished, test } from "bun:test";
 import * as fc from "fast-check";
 import fs from "node:fs";
 import path from "node:path";
-import { CursorFile, openCursorFile, writeWholeFile } from "../../src/cursor/file.ts";
+import type { CursorFile } from "../../src/cursor/file.ts";
 import { applyRequest, type CursorRequest, type Outcome } from "../../src/cursor/moves.ts";
+import { writeWholeFile } from "../../src/cursor/open.ts";
 import {
   BLOCK_BYTES,
   type CursorRecord,
@@ -20,7 +21,7 @@ import {
 } from "../../src/cursor/record.ts";
 import { FibError } from "../../src/errors.ts";
 import { rejected } from "../refusal.ts";
-import { openCursor, type OpenedCursor, temporaryFolder } from "../temporary.ts";
+import { openCursor, type OpenedCursor, openFile, temporaryFolder } from "../temporary.ts";
 
 /** Where a cursor file is, or will be. */
 function newPath(): string {
@@ -40,8 +41,8 @@ function generations(file: string): number[] {
 }
 
 /** Another process, as far as the lock can tell: flock belongs to the open descriptor. */
-function stranger(file: string): CursorFile {
-  const opened = openCursorFile(file, () => {});
+async function stranger(file: string): Promise<CursorFile> {
+  const opened = await openFile(file);
   onTestFinished(() => opened.close());
   return opened;
 }
@@ -290,7 +291,7 @@ describe("sharing", () => {
   test("current() shows no move that waits for the lock", async () => {
     const file = newPath();
     const { cursor, must } = await openCursor(file);
-    const other = stranger(file);
+    const other = await stranger(file);
     expect(other.tryLock()).toBe(true);
     const move = must("next");
     for (let turn = 0; turn < 5; turn++) {
@@ -305,7 +306,7 @@ describe("sharing", () => {
   test("current() never shows what another process has written and not yet let go", async () => {
     const file = newPath();
     const { cursor, must } = await openCursor(file);
-    const other = stranger(file);
+    const other = await stranger(file);
     expect(other.tryLock()).toBe(true);
     const { record, slot } = other.read();
     const moved = { ...record, generation: record.generation + 1, index: 50 };
@@ -321,7 +322,7 @@ describe("sharing", () => {
   test("submit() says cursor_locked when the lock is not to be had in time, and goes on afterwards", async () => {
     const file = newPath();
     const { ask, must, failures } = await openCursor(file, { lockTimeoutMs: 20 });
-    const other = stranger(file);
+    const other = await stranger(file);
     expect(other.tryLock()).toBe(true);
     const outcomes = await Promise.all([ask("next"), ask("current"), ask("previous")]);
     expect(outcomes.map(codeOf)).toEqual(["cursor_locked", "cursor_locked", "cursor_locked"]);
@@ -333,7 +334,7 @@ describe("sharing", () => {
 
   test("open() says cursor_locked too, and keeps no descriptor", async () => {
     const file = newPath();
-    const other = stranger(file);
+    const other = await stranger(file);
     expect(other.tryLock()).toBe(true);
     const before = descriptorsOf(file).length;
     const error = await rejected(openCursor(file, { lockTimeoutMs: 0 }));
@@ -344,7 +345,7 @@ describe("sharing", () => {
   test("submit() gives the lock back between groups", async () => {
     const file = newPath();
     const { must, ask } = await openCursor(file);
-    const other = stranger(file);
+    const other = await stranger(file);
     for (const operation of ["next", "current", "previous", "previous"] as const) {
       await ask(operation);
       expect(other.tryLock()).toBe(true);
@@ -367,7 +368,8 @@ describe("damage", () => {
       const { must, notices, cursor } = await openCursor(file);
       expect((await must("current")).index).toBe(30);
       expect(notices).toEqual([
-        `${file} was half damaged and is repaired; what was wrong: its checksum does not match`,
+        `${file} was half damaged and is repaired; what was wrong: its checksum does not match. ` +
+          "If that was the newer copy, the last moves are undone, answered ones too: check the position",
       ]);
       expect(decodeFile(fs.readFileSync(file)).otherFault).toBeUndefined();
       expect(onDisk(file).generation).toBeGreaterThan(survivor.generation);
@@ -432,7 +434,7 @@ describe("a file that changes under an open cursor", () => {
     await must("next");
     fs.linkSync(file, `${file}.old`);
     const old = fs.readFileSync(file);
-    writeWholeFile(file, encodeFile(initialRecord(40)));
+    await writeWholeFile(file, encodeFile(initialRecord(40)));
     expect(cursor.current()).toBeUndefined();
     expect((await must("next")).index).toBe(41);
     expect(cursor.current()?.index).toBe(41);
@@ -575,8 +577,8 @@ describe("close()", () => {
     const late = ask("next");
     await closing;
     // It gets the number of the descriptor that was closed.
-    const reused = stranger(path.join(temporaryFolder(), "cursor"));
-    const rival = stranger(reused.path);
+    const reused = await stranger(path.join(temporaryFolder(), "cursor"));
+    const rival = await stranger(reused.path);
     await late;
     await nextTurn();
     await nextTurn();
@@ -593,12 +595,11 @@ describe("close()", () => {
 });
 
 /** Opens as a user who may only read: root may write to everything. */
-function openedBySomebodyElse(file: string): Promise<OpenedCursor> {
-  if (process.geteuid!() !== 0) return openCursor(file);
+async function openedBySomebodyElse(file: string): Promise<OpenedCursor> {
+  if (process.geteuid!() !== 0) return await openCursor(file);
   process.seteuid!(65534);
   try {
-    // The file is opened before the call returns its promise.
-    return openCursor(file);
+    return await openCursor(file);
   } finally {
     process.seteuid!(0);
   }

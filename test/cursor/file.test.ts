@@ -2,17 +2,17 @@
 import { describe, expect, onTestFinished, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
-import { CursorFile, openCursorFile, writeWholeFile } from "../../src/cursor/file.ts";
+import type { CursorFile } from "../../src/cursor/file.ts";
 import { encodeGoFile } from "../../src/cursor/go.ts";
 import { tryLock, unlock } from "../../src/cursor/lock.ts";
+import { openCursorFile, writeWholeFile } from "../../src/cursor/open.ts";
 import { BLOCK_BYTES, encodeBlock, encodeFile, FILE_BYTES, initialRecord } from "../../src/cursor/record.ts";
+import { blockingSyncs } from "../../src/cursor/syncs.ts";
 import { rejected, thrown } from "../refusal.ts";
-import { temporaryFolder } from "../temporary.ts";
+import { openFile, temporaryFolder } from "../temporary.ts";
 
-const silent = () => {};
-
-function open(filePath: string, notice: (message: string) => void = silent): CursorFile {
-  const file = openCursorFile(filePath, notice);
+async function open(filePath: string, notice?: (message: string) => void): Promise<CursorFile> {
+  const file = await openFile(filePath, notice);
   onTestFinished(() => file.close());
   return file;
 }
@@ -25,47 +25,47 @@ function contents(folder: string): Record<string, string> {
 }
 
 /** Runs as a user who owns nothing here: root may write to everything. */
-function unprivileged<T>(call: () => T): T {
-  if (process.geteuid!() !== 0) return call();
+async function unprivileged<T>(call: () => Promise<T>): Promise<T> {
+  if (process.geteuid!() !== 0) return await call();
   process.seteuid!(65534);
   try {
-    return call();
+    return await call();
   } finally {
     process.seteuid!(0);
   }
 }
 
 describe("creation", () => {
-  test("openCursorFile() creates 8,192 bytes at F(0), and leaves nothing beside them", () => {
+  test("openCursorFile() creates 8,192 bytes at F(0), and leaves nothing beside them", async () => {
     const folder = temporaryFolder();
-    const file = open(path.join(folder, "cursor"));
+    const file = await open(path.join(folder, "cursor"));
     expect(fs.readdirSync(folder)).toEqual(["cursor"]);
     expect(fs.statSync(path.join(folder, "cursor")).size).toBe(8192);
     expect(file.read()).toMatchObject({ record: { index: 0, keyedCount: 0 }, otherFault: undefined });
     expect(file.readOnlyReason).toBeUndefined();
   });
 
-  test("openCursorFile() opens what is there and changes none of it", () => {
+  test("openCursorFile() opens what is there and changes none of it", async () => {
     const folder = temporaryFolder();
     const filePath = path.join(folder, "cursor");
     fs.writeFileSync(filePath, encodeFile(initialRecord(40)));
     const before = contents(folder);
-    expect(open(filePath).read().record.index).toBe(40);
+    expect((await open(filePath)).read().record.index).toBe(40);
     expect(contents(folder)).toEqual(before);
   });
 
-  test("openCursorFile() says how to make a folder that is missing, and makes none itself", () => {
+  test("openCursorFile() says how to make a folder that is missing, and makes none itself", async () => {
     const folder = temporaryFolder();
-    const error = thrown(() => openCursorFile(path.join(folder, "no", "cursor"), silent));
+    const error = await rejected(openFile(path.join(folder, "no", "cursor")));
     expect(error.code).toBe("cursor_io");
     expect(error.message).toEndWith(`mkdir -p ${folder}/no`);
     expect(fs.readdirSync(folder)).toEqual([]);
   });
 
-  test("openCursorFile() refuses a path that leads through a file", () => {
+  test("openCursorFile() refuses a path that leads through a file", async () => {
     const folder = temporaryFolder();
     fs.writeFileSync(path.join(folder, "plain"), "x");
-    const error = thrown(() => openCursorFile(path.join(folder, "plain", "cursor"), silent));
+    const error = await rejected(openFile(path.join(folder, "plain", "cursor")));
     expect(error.code).toBe("cursor_io");
     expect(error.message).toContain("ENOTDIR");
   });
@@ -73,11 +73,14 @@ describe("creation", () => {
   test("openCursorFile() creates one file for many processes that find none", async () => {
     const folder = temporaryFolder();
     const filePath = path.join(folder, "cursor");
-    const source = path.resolve(import.meta.dir, "../../src/cursor/file.ts");
+    const [opener, syncs] = ["open", "syncs"].map((name) =>
+      JSON.stringify(path.resolve(import.meta.dir, `../../src/cursor/${name}.ts`)),
+    );
     const script = `
-      const { openCursorFile } = await import(${JSON.stringify(source)});
+      const { openCursorFile } = await import(${opener});
+      const { blockingSyncs: syncs } = await import(${syncs});
       await Bun.stdin.text();
-      openCursorFile(${JSON.stringify(filePath)}, console.error);
+      await openCursorFile(${JSON.stringify(filePath)}, { syncs, notice: console.error, mayCreate: true });
       console.log(require("node:fs").statSync(${JSON.stringify(filePath)}).ino);`;
     const children = Array.from({ length: 4 }, () =>
       Bun.spawn([process.execPath, "-e", script], { stdio: ["pipe", "pipe", "pipe"] }),
@@ -90,22 +93,22 @@ describe("creation", () => {
     expect(fs.readdirSync(folder)).toEqual(["cursor"]);
   });
 
-  test("openCursorFile() gives up on a folder that stays locked, and creates nothing", () => {
+  test("openCursorFile() gives up on a folder that stays locked, and creates nothing", async () => {
     const folder = temporaryFolder();
     const fd = fs.openSync(folder, "r");
     onTestFinished(() => fs.closeSync(fd));
     expect(tryLock(fd)).toBe(true);
-    const error = thrown(() => openCursorFile(path.join(folder, "cursor"), silent));
+    const error = await rejected(openFile(path.join(folder, "cursor")));
     expect(error.code).toBe("cursor_locked");
     expect(fs.readdirSync(folder)).toEqual([]);
     unlock(fd);
-    open(path.join(folder, "cursor"));
+    await open(path.join(folder, "cursor"));
     expect(fs.readdirSync(folder)).toEqual(["cursor"]);
   });
 });
 
 describe("what is no cursor file", () => {
-  test("openCursorFile() refuses a symbolic link, a folder and a FIFO at once, and changes nothing", () => {
+  test("openCursorFile() refuses a symbolic link, a folder and a FIFO at once, and changes nothing", async () => {
     const folder = temporaryFolder();
     const target = path.join(folder, "target");
     fs.writeFileSync(target, encodeFile(initialRecord(3)));
@@ -121,7 +124,7 @@ describe("what is no cursor file", () => {
     expect(Bun.spawnSync(["mkfifo", path.join(folder, "fifo")]).exitCode).toBe(0);
     const names = fs.readdirSync(folder);
     for (const [name, reason] of Object.entries(kinds)) {
-      const error = thrown(() => openCursorFile(path.join(folder, name), silent));
+      const error = await rejected(openFile(path.join(folder, name)));
       expect(error.code, name).toBe("cursor_damaged");
       expect(error.message).toContain(reason);
       expect(error.message).toContain("Nothing was changed");
@@ -130,27 +133,28 @@ describe("what is no cursor file", () => {
     expect(fs.readFileSync(target)).toEqual(Buffer.from(encodeFile(initialRecord(3))));
   });
 
-  test("openCursorFile() refuses a device", () => {
-    expect(thrown(() => openCursorFile("/dev/null", silent)).code).toBe("cursor_damaged");
+  test("openCursorFile() refuses a device", async () => {
+    expect((await rejected(openFile("/dev/null"))).code).toBe("cursor_damaged");
   });
 
-  test("openCursorFile() refuses every other size, and changes nothing", () => {
+  test("openCursorFile() refuses every other size, and changes nothing", async () => {
     const folder = temporaryFolder();
     const filePath = path.join(folder, "cursor");
     for (const size of [0, 1, 15, 17, BLOCK_BYTES, FILE_BYTES - 1, FILE_BYTES + 1, 2 * FILE_BYTES]) {
       fs.writeFileSync(filePath, new Uint8Array(size).fill(7));
       const before = contents(folder);
-      const error = thrown(() => openCursorFile(filePath, silent));
+      const error = await rejected(openFile(filePath));
       expect(error.code).toBe("cursor_damaged");
       expect(error.message).toContain(`it has ${size} bytes`);
       expect(contents(folder)).toEqual(before);
     }
   });
 
-  test("read() refuses 8,192 bytes of something else, and says what to do", () => {
+  test("read() refuses 8,192 bytes of something else, and says what to do", async () => {
     const filePath = path.join(temporaryFolder(), "cursor");
     fs.writeFileSync(filePath, new Uint8Array(FILE_BYTES));
-    const error = thrown(() => open(filePath).read());
+    const file = await open(filePath);
+    const error = thrown(() => file.read());
     expect(error.code).toBe("cursor_damaged");
     expect(error.message).toContain("does not begin with FIBCURSR");
     expect(error.message).toContain(`fibserver cursor inspect -f ${filePath}`);
@@ -158,30 +162,30 @@ describe("what is no cursor file", () => {
 });
 
 describe("a Go server's file", () => {
-  test("openCursorFile() takes each position over once, and keeps the old bytes beside it", () => {
+  test("openCursorFile() takes each position over once, and keeps the old bytes beside it", async () => {
     const folder = temporaryFolder();
     for (const index of [0, 1, 2, 3, 41, 92]) {
       const filePath = path.join(folder, `cursor${index}`);
       fs.writeFileSync(filePath, encodeGoFile(index));
       const notices: string[] = [];
-      expect(open(filePath, (message) => notices.push(message)).read().record.index).toBe(index);
+      expect((await open(filePath, (message) => notices.push(message))).read().record.index).toBe(index);
       expect(notices).toEqual([
         `${filePath} was a Go server's file: taken over at index ${index}, the old bytes are in ${filePath}.go16`,
       ]);
       expect(fs.readFileSync(`${filePath}.go16`)).toEqual(Buffer.from(encodeGoFile(index)));
-      open(filePath, (message) => notices.push(message));
+      await open(filePath, (message) => notices.push(message));
       expect(notices.length).toBe(1);
     }
     expect(fs.readdirSync(folder).filter((name) => name.endsWith(".tmp"))).toEqual([]);
   });
 
-  test("openCursorFile() refuses 16 bytes that are no neighbouring pair, and changes nothing", () => {
+  test("openCursorFile() refuses 16 bytes that are no neighbouring pair, and changes nothing", async () => {
     const folder = temporaryFolder();
     const filePath = path.join(folder, "cursor");
     for (const text of ["0123456789abcdef", "\xff".repeat(16)]) {
       fs.writeFileSync(filePath, text, "latin1");
       const before = contents(folder);
-      const error = thrown(() => openCursorFile(filePath, silent));
+      const error = await rejected(openFile(filePath));
       expect(error.code).toBe("cursor_damaged");
       expect(error.message).toContain("are not neighbours in the sequence");
       expect(contents(folder)).toEqual(before);
@@ -190,54 +194,119 @@ describe("a Go server's file", () => {
 });
 
 describe("permissions", () => {
-  test("openCursorFile() opens what it may only read, and says why", () => {
+  test("openCursorFile() opens what it may only read, and says why", async () => {
     const folder = temporaryFolder();
     const filePath = path.join(folder, "cursor");
     fs.writeFileSync(filePath, encodeFile(initialRecord(12)));
     fs.chmodSync(filePath, 0o444);
     fs.chmodSync(folder, 0o755);
-    const file = unprivileged(() => open(filePath));
+    const file = await unprivileged(() => open(filePath));
     expect(file.readOnlyReason).toContain("can only be read (EACCES): make it writable");
     expect(file.read().record.index).toBe(12);
     expect(file.tryLock()).toBe(true);
   });
 
-  test("openCursorFile() says what is wrong with a file that it may not even read", () => {
+  test("openCursorFile() says what is wrong with a file that it may not even read", async () => {
     const folder = temporaryFolder();
     const filePath = path.join(folder, "cursor");
     fs.writeFileSync(filePath, encodeFile(initialRecord(12)));
     fs.chmodSync(filePath, 0);
     fs.chmodSync(folder, 0o755);
-    const error = unprivileged(() => thrown(() => openCursorFile(filePath, silent)));
+    const error = await unprivileged(() => rejected(openFile(filePath)));
     expect(error.code).toBe("cursor_io");
     expect(error.message).toContain("EACCES");
   });
 
-  test("openCursorFile() leaves nothing in a folder where it may not create", () => {
+  test("openCursorFile() leaves nothing in a folder where it may not create", async () => {
     const folder = temporaryFolder();
     fs.chmodSync(folder, 0o555);
-    const error = unprivileged(() => thrown(() => openCursorFile(path.join(folder, "cursor"), silent)));
+    const error = await unprivileged(() => rejected(openFile(path.join(folder, "cursor"))));
     expect(error.code).toBe("cursor_io");
     expect(error.message).toContain("EACCES");
     expect(fs.readdirSync(folder)).toEqual([]);
   });
 
-  test("openCursorFile() leaves a Go server's file as it was where it may not take it over", () => {
+  test("openCursorFile() leaves a Go server's file alone that it may only read, or that is another user's", async () => {
+    const folder = temporaryFolder();
+    const filePath = path.join(folder, "cursor");
+    fs.writeFileSync(filePath, encodeGoFile(9));
+    fs.chmodSync(folder, 0o777);
+    const before = contents(folder);
+    for (const [mode, reason] of [
+      [0o444, "can only be read (EACCES)"],
+      [0o666, "it belongs to another user (uid 0)"],
+    ] as const) {
+      fs.chmodSync(filePath, mode);
+      if (process.geteuid!() !== 0 && mode === 0o666) continue;
+      const error = await unprivileged(() => rejected(openFile(filePath)));
+      expect(error.code).toBe("cursor_io");
+      expect(error.message).toContain(reason);
+      expect(contents(folder)).toEqual(before);
+    }
+  });
+
+  test("openCursorFile() only reads a file whose folder cannot be synced", async () => {
+    const folder = temporaryFolder();
+    const filePath = path.join(folder, "cursor");
+    fs.writeFileSync(filePath, encodeFile(initialRecord(12)));
+    fs.chmodSync(filePath, 0o666);
+    fs.chmodSync(folder, 0o311);
+    const notices: string[] = [];
+    const file = await unprivileged(() => open(filePath, (message) => notices.push(message)));
+    fs.chmodSync(folder, 0o755);
+    if (process.geteuid!() === 0)
+      expect(file.readOnlyReason).toContain("its folder cannot be synced (EACCES)");
+    expect(notices.join()).toContain("was not synced here and may not be on disk");
+  });
+
+  test("openCursorFile() takes a Go server's file over with its owner and mode, and the kept bytes too", async () => {
+    const folder = temporaryFolder();
+    const filePath = path.join(folder, "cursor");
+    fs.writeFileSync(filePath, encodeGoFile(9));
+    fs.chmodSync(filePath, 0o600);
+    if (process.geteuid!() === 0) fs.chownSync(filePath, 1000, 1001);
+    const { uid, gid, mode } = fs.statSync(filePath);
+    await open(filePath);
+    expect(fs.statSync(filePath).size).toBe(FILE_BYTES);
+    for (const name of [filePath, `${filePath}.go16`])
+      expect(fs.statSync(name)).toMatchObject({ uid, gid, mode });
+  });
+
+  test("openCursorFile() keeps the same bytes once, and other bytes apart", async () => {
+    const folder = temporaryFolder();
+    const filePath = path.join(folder, "cursor");
+    for (const index of [9, 9, 10, 10, 9]) {
+      fs.writeFileSync(filePath, encodeGoFile(index));
+      await open(filePath);
+    }
+    expect(fs.readdirSync(folder).toSorted()).toEqual(["cursor", "cursor.go16", "cursor.go16.2"]);
+  });
+
+  test("openCursorFile() makes no missing file where it may not, nor waits for the folder", async () => {
+    const folder = temporaryFolder();
+    const options = { syncs: blockingSyncs, notice: () => {}, mayCreate: false };
+    const error = await rejected(openCursorFile(path.join(folder, "cursor"), options));
+    expect(error.code).toBe("cursor_io");
+    expect(error.message).toContain("it is gone");
+    expect(fs.readdirSync(folder)).toEqual([]);
+  });
+
+  test("openCursorFile() leaves a Go server's file as it was where it may not take it over", async () => {
     const folder = temporaryFolder();
     const filePath = path.join(folder, "cursor");
     fs.writeFileSync(filePath, encodeGoFile(9));
     fs.chmodSync(filePath, 0o444);
     fs.chmodSync(folder, 0o555);
     const before = contents(folder);
-    expect(unprivileged(() => thrown(() => openCursorFile(filePath, silent))).code).toBe("cursor_io");
+    expect((await unprivileged(() => rejected(openFile(filePath)))).code).toBe("cursor_io");
     expect(contents(folder)).toEqual(before);
   });
 });
 
 describe("an open file", () => {
-  test("tryLock() excludes every other descriptor until unlock() or close()", () => {
+  test("tryLock() excludes every other descriptor until unlock() or close()", async () => {
     const filePath = path.join(temporaryFolder(), "cursor");
-    const [first, second] = [open(filePath), openCursorFile(filePath, silent)];
+    const [first, second] = [await open(filePath), await openFile(filePath)];
     expect([first.tryLock(), second.tryLock()]).toEqual([true, false]);
     first.unlock();
     expect([second.tryLock(), first.tryLock()]).toEqual([true, false]);
@@ -247,12 +316,11 @@ describe("an open file", () => {
 
   test("write() overwrites one copy and not a byte of the other", async () => {
     const filePath = path.join(temporaryFolder(), "cursor");
-    const file = open(filePath);
+    const file = await open(filePath);
     const before = fs.readFileSync(filePath);
     const record = { ...initialRecord(77), generation: 9 };
     const block = encodeBlock(record, new Uint8Array(BLOCK_BYTES));
     file.write(1, block);
-    file.syncBlocking();
     await file.sync();
     const after = fs.readFileSync(filePath);
     expect(after.subarray(0, BLOCK_BYTES)).toEqual(before.subarray(0, BLOCK_BYTES));
@@ -260,9 +328,9 @@ describe("an open file", () => {
     expect(file.read()).toEqual({ record, slot: 1, otherFault: undefined });
   });
 
-  test("isUnchanged() notices a commit of another process without the lock", () => {
+  test("isUnchanged() notices a commit of another process without the lock", async () => {
     const filePath = path.join(temporaryFolder(), "cursor");
-    const [file, other] = [open(filePath), open(filePath)];
+    const [file, other] = [await open(filePath), await open(filePath)];
     const { record, slot } = file.read();
     expect(file.isUnchanged()).toBe(true);
     const moved = { ...record, generation: record.generation + 1, index: 1 };
@@ -272,16 +340,16 @@ describe("an open file", () => {
     expect(file.isUnchanged()).toBe(true);
   });
 
-  test("isUnchanged() stays true after a write of its own", () => {
-    const file = open(path.join(temporaryFolder(), "cursor"));
+  test("isUnchanged() stays true after a write of its own", async () => {
+    const file = await open(path.join(temporaryFolder(), "cursor"));
     const { record, slot } = file.read();
     file.write(slot, encodeBlock({ ...record, index: 5 }, new Uint8Array(BLOCK_BYTES)));
     expect(file.isUnchanged()).toBe(true);
   });
 
-  test("isUnchanged() notices any one byte that differs, and a file that was cut short", () => {
+  test("isUnchanged() notices any one byte that differs, and a file that was cut short", async () => {
     const filePath = path.join(temporaryFolder(), "cursor");
-    const file = open(filePath);
+    const file = await open(filePath);
     file.read();
     const bytes = fs.readFileSync(filePath);
     for (let at = 0; at < FILE_BYTES; at += 61) {
@@ -296,9 +364,9 @@ describe("an open file", () => {
     expect(file.isUnchanged()).toBe(false);
   });
 
-  test("isInPlace() tells its file from another one, and from none", () => {
+  test("isInPlace() tells its file from another one, and from none", async () => {
     const filePath = path.join(temporaryFolder(), "cursor");
-    const file = open(filePath);
+    const file = await open(filePath);
     expect(file.isInPlace()).toBe(true);
     fs.renameSync(filePath, `${filePath}.away`);
     expect(file.isInPlace()).toBeUndefined();
@@ -310,13 +378,12 @@ describe("an open file", () => {
 
   test("every call on a descriptor that fails is cursor_io, with the file's name", async () => {
     const filePath = path.join(temporaryFolder(), "cursor");
-    const file = openCursorFile(filePath, silent);
+    const file = await openFile(filePath);
     file.close();
     const errors = [
       thrown(() => file.read()),
       thrown(() => file.isUnchanged()),
       thrown(() => file.write(0, new Uint8Array(BLOCK_BYTES))),
-      thrown(() => file.syncBlocking()),
       await rejected(file.sync()),
     ];
     for (const error of errors) {
@@ -328,16 +395,16 @@ describe("an open file", () => {
 });
 
 describe("writeWholeFile()", () => {
-  test("writeWholeFile() puts the bytes there and leaves nothing beside them", () => {
+  test("writeWholeFile() puts the bytes there and leaves nothing beside them", async () => {
     const folder = temporaryFolder();
-    writeWholeFile(path.join(folder, "out"), encodeGoFile(10));
+    await writeWholeFile(path.join(folder, "out"), encodeGoFile(10));
     expect(contents(folder)).toEqual({ out: Buffer.from(encodeGoFile(10)).toString("hex") });
   });
 
-  test("writeWholeFile() leaves no temporary file when it cannot rename", () => {
+  test("writeWholeFile() leaves no temporary file when it cannot rename", async () => {
     const folder = temporaryFolder();
     fs.mkdirSync(path.join(folder, "out"));
-    const error = thrown(() => writeWholeFile(path.join(folder, "out"), encodeGoFile(10)));
+    const error = await rejected(writeWholeFile(path.join(folder, "out"), encodeGoFile(10)));
     expect(error.code).toBe("cursor_io");
     expect(fs.readdirSync(folder)).toEqual(["out"]);
   });

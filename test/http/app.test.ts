@@ -1,10 +1,10 @@
 /** Every row of the HTTP contract for the cursor, through the app itself: no port, a real file. */
 import { describe, expect, test } from "bun:test";
 import fs from "node:fs";
-import { openCursorFile } from "../../src/cursor/file.ts";
 import { FibError } from "../../src/errors.ts";
 import { problemOf } from "../refusal.ts";
 import { openServices } from "../services.ts";
+import { openFile } from "../temporary.ts";
 
 /** An app on a cursor of its own. */
 async function openApp(options: Parameters<typeof openServices>[0] = {}) {
@@ -102,7 +102,7 @@ describe("/api0", () => {
 
   test("a file that stays locked is 503 with -3 and Retry-After, and nothing moves", async () => {
     const { request, file, index } = await openApp({ lockTimeoutMs: 10 });
-    const other = openCursorFile(file, () => {});
+    const other = await openFile(file);
     expect(other.tryLock()).toBe(true);
     for (const move of ["next", "previous"]) {
       const response = await request(`GET /api0/${move}`);
@@ -216,7 +216,7 @@ describe("/v1/cursor", () => {
 
   test("a file that stays locked, or is gone, is a 503 problem with Retry-After", async () => {
     const { request, file } = await openApp({ lockTimeoutMs: 10 });
-    const other = openCursorFile(file, () => {});
+    const other = await openFile(file);
     expect(other.tryLock()).toBe(true);
     const locked = await request("POST /v1/cursor/next");
     expect(locked.status).toBe(503);

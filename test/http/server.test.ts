@@ -2,10 +2,10 @@
 import { describe, expect, onTestFinished, test } from "bun:test";
 import os from "node:os";
 import { LIMITS } from "../../src/config.ts";
-import { openCursorFile } from "../../src/cursor/file.ts";
 import { listen, pathOf, type RequestLog } from "../../src/http/server.ts";
 import { thrown } from "../refusal.ts";
 import { openServices } from "../services.ts";
+import { openFile } from "../temporary.ts";
 import { connect, exchange, requestBytes, statusOf } from "../wire.ts";
 
 /** A server on a free port, with a cursor of its own. */
@@ -405,7 +405,7 @@ describe("clients that leave", () => {
 
   test("a client that leaves before its answer has moved the cursor at most once", async () => {
     const { port, file, index, arrivals, must } = await serve();
-    const other = openCursorFile(file, () => {});
+    const other = await openFile(file);
     onTestFinished(() => other.close());
     for (let client = 1; client <= 10; client++) {
       // Nobody is answered while another process has the file, so each leaves in the middle.
@@ -442,7 +442,7 @@ describe("start and stop", () => {
 
   test("stop() answers what is in flight, and takes nothing new", async () => {
     const { port, file, server, index, arrivals } = await serve();
-    const other = openCursorFile(file, () => {});
+    const other = await openFile(file);
     onTestFinished(() => other.close());
     expect(other.tryLock()).toBe(true);
     const inFlight = Array.from({ length: 5 }, () => exchange(port, requestBytes("GET /api0/next")));

@@ -1,0 +1,287 @@
+/**
+ * Getting hold of a cursor file: open it, create it, take over a Go server's.
+ *
+ * Creation happens under the lock of the *folder*, so two processes that find no file
+ * cannot both put theirs there, and goes through a temporary file: sync, rename. Its
+ * name is always the same, so what a killed creation leaves is cleared away by the next
+ * one. The folders above are synced first: where there is a file, the way to it is on disk.
+ *
+ * The file's own name is on disk when its folder has been synced, and nobody can know
+ * that of a name that was there before: its creator may have been killed between rename
+ * and sync. So everybody who opens a file syncs the folder, by `CursorFile.syncName`,
+ * before anything is answered. Rejected: a mark in the file that this was done. An `mv`
+ * takes the mark along to a name that is not on disk, and back.
+ * @module
+ */
+import fs from "node:fs";
+import path from "node:path";
+import { FibError } from "../errors.ts";
+import { CursorFile, damaged, fileGone, ioError, syncFolder } from "./file.ts";
+import { decodeGoFile, GO_FILE_BYTES } from "./go.ts";
+import { tryLock } from "./lock.ts";
+import { encodeFile, FILE_BYTES, initialRecord } from "./record.ts";
+import { blockingSyncs, type Syncs } from "./syncs.ts";
+
+const { O_RDONLY, O_RDWR, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+
+/** Held for a few milliseconds by whoever creates a file in the folder, so a short wait is enough. */
+const FOLDER_LOCK_MS = 1000;
+
+/** Tells a person what happened to the file while it was opened. */
+export type Notice = (message: string) => void;
+
+/** How a file is opened. */
+export interface OpenOptions {
+  readonly syncs: Syncs;
+  /** Gets a line for each thing that a person should know. */
+  readonly notice: Notice;
+  /** Make a missing file, at F(0). Whoever has had one open already must not: its moves would begin again. */
+  readonly mayCreate: boolean;
+}
+
+/** A Go server's file; its content is copied, its owner and mode are kept. */
+interface GoFile {
+  readonly bytes: Uint8Array;
+  readonly stat: Owner;
+}
+
+type Owner = Readonly<Pick<fs.BigIntStats, "uid" | "gid" | "mode">>;
+
+/**
+ * Opens a cursor file; creates a missing one, and takes over a Go server's.
+ *
+ * @param filePath - Where it is, or will be; its folder must exist.
+ * @returns The file; its content is not judged yet, except for its kind and size, and its name is not synced.
+ * @throws {@link FibError} `cursor_damaged` for what is no cursor file, `cursor_io` where the system refuses,
+ * `cursor_locked` while another process creates files in the folder.
+ */
+export async function openCursorFile(filePath: string, options: OpenOptions): Promise<CursorFile> {
+  // A second round follows a creation or a takeover, by us or by somebody who was faster; a third would be a fight.
+  for (let round = 0; round < 3; round++) {
+    const file = openExisting(filePath, options.syncs);
+    if (file instanceof CursorFile) {
+      if (file.readOnlyReason !== undefined) {
+        options.notice(`${file.readOnlyReason}. What it shows was not synced here and may not be on disk`);
+      }
+      return file;
+    }
+    if (file === "missing" && !options.mayCreate) throw fileGone(filePath);
+    await inLockedFolder(filePath, async (folderFd) => {
+      const found = openExisting(filePath, options.syncs);
+      if (found instanceof CursorFile) found.close();
+      else if (found !== "missing") await takeOver(filePath, found, folderFd, options);
+      else if (options.mayCreate) await create(filePath, folderFd, options.syncs);
+    });
+  }
+  throw new FibError("cursor_io", `Cannot open ${filePath}: another program keeps replacing it`);
+}
+
+/**
+ * Writes a new file whole or not at all, and returns when it is on disk.
+ *
+ * @param filePath - What to create or replace.
+ * @throws {@link FibError} `cursor_io`.
+ */
+export function writeWholeFile(filePath: string, bytes: Uint8Array): Promise<void> {
+  return inLockedFolder(filePath, (folderFd) => putFile(filePath, bytes, folderFd, blockingSyncs));
+}
+
+function openExisting(filePath: string, syncs: Syncs): CursorFile | GoFile | "missing" {
+  const opened = openDescriptor(filePath);
+  if (opened === undefined) return "missing";
+  const { fd } = opened;
+  try {
+    const stat = fs.fstatSync(fd, { bigint: true });
+    if (!stat.isFile()) throw refused(filePath, "it is not a regular file");
+    const readOnlyReason = opened.readOnlyReason ?? unsyncable(filePath);
+    if (stat.size === BigInt(FILE_BYTES)) return new CursorFile(filePath, fd, stat, syncs, readOnlyReason);
+    if (stat.size !== BigInt(GO_FILE_BYTES)) {
+      throw refused(filePath, `it has ${stat.size} bytes and a cursor file has ${FILE_BYTES}`);
+    }
+    if (readOnlyReason !== undefined) {
+      throw new FibError("cursor_io", `Cannot take over a Go server's file: ${readOnlyReason}`);
+    }
+    const bytes = readGoFile(filePath, fd);
+    fs.closeSync(fd);
+    return { bytes, stat };
+  } catch (error) {
+    fs.closeSync(fd);
+    throw error;
+  }
+}
+
+/** Opens without following links and without waiting for the other end of a FIFO; undefined when there is none. */
+function openDescriptor(filePath: string): { fd: number; readOnlyReason?: string } | undefined {
+  try {
+    return { fd: fs.openSync(filePath, O_RDWR | O_NOFOLLOW | O_NONBLOCK) };
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "ENOENT") return undefined;
+    if (code !== "EACCES" && code !== "EROFS" && code !== "EPERM") throw openError(filePath, error);
+    const readOnlyReason = `${filePath} can only be read (${code}): make it writable for this user, or use another file with -f`;
+    try {
+      return { fd: fs.openSync(filePath, O_RDONLY | O_NOFOLLOW | O_NONBLOCK), readOnlyReason };
+    } catch (readError) {
+      throw openError(filePath, readError);
+    }
+  }
+}
+
+// Who may write to a file and not list its folder cannot put the name on disk, so no move could be promised.
+function unsyncable(filePath: string): string | undefined {
+  const folder = path.dirname(filePath);
+  try {
+    fs.closeSync(fs.openSync(folder, O_RDONLY));
+    return undefined;
+  } catch (error) {
+    if (codeOf(error) !== "EACCES") throw ioError(folder, "open", error);
+    return `${filePath} can only be read, because its folder cannot be synced (EACCES): make ${folder} readable for this user, or use another file with -f`;
+  }
+}
+
+function readGoFile(filePath: string, fd: number): Uint8Array {
+  const bytes = new Uint8Array(GO_FILE_BYTES);
+  const count = fs.readSync(fd, bytes, 0, GO_FILE_BYTES, 0);
+  // The rest would be zeros, and all zeros are index 0.
+  if (count === GO_FILE_BYTES) return bytes;
+  throw new FibError(
+    "cursor_io",
+    `Cannot read ${filePath}: only ${count} of ${GO_FILE_BYTES} bytes were read; try again`,
+  );
+}
+
+async function create(filePath: string, folderFd: number, syncs: Syncs): Promise<void> {
+  try {
+    await syncFoldersAbove(filePath, syncs);
+  } catch (error) {
+    throw ioError(filePath, "create", error);
+  }
+  await putFile(filePath, encodeFile(initialRecord()), folderFd, syncs);
+}
+
+// Up to the mount point. A folder that may not be read was not made by this user just now.
+async function syncFoldersAbove(filePath: string, syncs: Syncs): Promise<void> {
+  let folder = fs.realpathSync(path.dirname(filePath));
+  for (const { dev } = fs.statSync(folder); folder !== "/";) {
+    folder = path.dirname(folder);
+    if (fs.statSync(folder).dev !== dev) return;
+    try {
+      await syncFolder(folder, syncs);
+    } catch (error) {
+      if (codeOf(error) !== "EACCES") throw error;
+    }
+  }
+}
+
+async function takeOver(
+  filePath: string,
+  { bytes, stat }: GoFile,
+  folderFd: number,
+  { syncs, notice }: OpenOptions,
+): Promise<void> {
+  const user = process.geteuid!();
+  if (user !== 0 && BigInt(user) !== stat.uid) {
+    throw new FibError(
+      "cursor_io",
+      `Cannot take over ${filePath}: it belongs to another user (uid ${stat.uid}), who would lose it; open it once as that user, or as root`,
+    );
+  }
+  let index: number;
+  try {
+    index = decodeGoFile(bytes);
+  } catch (error) {
+    throw damaged(filePath, error);
+  }
+  const kept = keptName(filePath, bytes);
+  // Also when it is there already: whoever wrote it may not have got as far as the folder's sync.
+  await putFile(kept, bytes, folderFd, syncs, stat);
+  await putFile(filePath, encodeFile(initialRecord(index)), folderFd, syncs, stat);
+  notice(`${filePath} was a Go server's file: taken over at index ${index}, the old bytes are in ${kept}`);
+}
+
+/** A name that is free, or has these very bytes: other bytes that were kept by an earlier takeover stay. */
+function keptName(filePath: string, bytes: Uint8Array): string {
+  for (let count = 1; ; count++) {
+    const name = count === 1 ? `${filePath}.go16` : `${filePath}.go16.${count}`;
+    const stat = fs.lstatSync(name, { throwIfNoEntry: false });
+    if (stat === undefined) return name;
+    if (stat.isFile() && stat.size === GO_FILE_BYTES && fs.readFileSync(name).equals(bytes)) return name;
+  }
+}
+
+async function putFile(
+  filePath: string,
+  bytes: Uint8Array,
+  folderFd: number,
+  syncs: Syncs,
+  owner?: Owner,
+): Promise<void> {
+  const temporary = `${filePath}.fibserver-new`;
+  try {
+    fs.rmSync(temporary, { force: true });
+    const fd = fs.openSync(temporary, "wx", owner === undefined ? 0o644 : 0o600);
+    try {
+      const written = fs.writeSync(fd, bytes, 0, bytes.length, 0);
+      if (written !== bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes were written`);
+      if (owner !== undefined) {
+        fs.fchownSync(fd, Number(owner.uid), Number(owner.gid));
+        fs.fchmodSync(fd, Number(owner.mode) & 0o777);
+      }
+      await syncs.all(fd);
+      fs.renameSync(temporary, filePath);
+    } catch (error) {
+      fs.rmSync(temporary, { force: true });
+      throw error;
+    } finally {
+      fs.closeSync(fd);
+    }
+    await syncs.all(folderFd);
+  } catch (error) {
+    throw ioError(filePath, "create", error);
+  }
+}
+
+async function inLockedFolder(filePath: string, work: (folderFd: number) => Promise<void>): Promise<void> {
+  const folder = path.dirname(filePath);
+  let fd: number;
+  try {
+    fd = fs.openSync(folder, O_RDONLY);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw ioError(folder, "open", error);
+    throw new FibError(
+      "cursor_io",
+      `Cannot create ${filePath}: its folder does not exist; mkdir -p ${folder}`,
+    );
+  }
+  try {
+    // Not by Date: a clock that is set back would make this wait longer.
+    const deadlineMs = performance.now() + FOLDER_LOCK_MS;
+    while (!tryLock(fd)) {
+      if (performance.now() > deadlineMs)
+        throw new FibError("cursor_locked", `Cannot create ${filePath}: ${folder} is locked`);
+      await Bun.sleep(1);
+    }
+    await work(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function openError(filePath: string, error: unknown): FibError {
+  const code = codeOf(error);
+  if (code === "ELOOP") return refused(filePath, "it is a symbolic link");
+  if (code === "EISDIR") return refused(filePath, "it is a folder");
+  if (code === "ENXIO") return refused(filePath, "it is not a regular file");
+  return ioError(filePath, "open", error);
+}
+
+function refused(filePath: string, reason: string): FibError {
+  return new FibError(
+    "cursor_damaged",
+    `Cannot use ${filePath}: ${reason}. Nothing was changed; name another file with -f`,
+  );
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error ? String(error.code) : undefined;
+}

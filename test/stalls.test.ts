@@ -1,0 +1,70 @@
+/**
+ * A disk that hangs stops those who wait for it, and nobody else.
+ *
+ * Method: strace attaches to the running server and delays every sync of every thread by 20 seconds. The cursor, the
+ * database of tasks and the folder of results then hang together, which is more threads than the machine has CPUs.
+ */
+import { expect, setDefaultTimeout } from "bun:test";
+import fs from "node:fs";
+import path from "node:path";
+import { injectInto, mustRequest, requireTool, startServer, temporaryFolder, until } from "./binary.ts";
+
+setDefaultTimeout(60_000);
+
+const withStrace = requireTool(["strace", "-o", "/dev/null", "true"], "apt-get install strace");
+const STALL_SECONDS = 20;
+/** What must not wait gets far less than the stall, and far more than it takes: a busy machine is no failure. */
+const PATIENCE_MS = 2000;
+/** The deadline of a stop, and a second for a busy machine. */
+const STOP_SECONDS = 12;
+
+/** Whether the threads that sync have all come to a sync that is delayed. */
+function syncingThreads(trace: string): number {
+  const lines = fs.existsSync(trace) ? fs.readFileSync(trace, "latin1").split("\n") : [];
+  return new Set(lines.filter((line) => line.includes("sync(")).map((line) => line.split(" ", 1)[0])).size;
+}
+
+withStrace("while every sync hangs, what needs none goes on, and SIGTERM ends in its deadline", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  const trace = path.join(folder.path, "trace");
+  await using server = await startServer(["-f", file]);
+  const before = await mustRequest(server, "next");
+  // Long enough to be still computed when strace is there: then its result hangs in the folder's thread.
+  const post = (n: number) =>
+    fetch(`${server.url}/v1/tasks`, {
+      method: "POST",
+      body: JSON.stringify({ kind: "factorial", n: String(n) }),
+    });
+  const { id } = (await (await post(2_000_000)).json()) as { id: string };
+  const task = async () => (await (await fetch(`${server.url}/v1/tasks/${id}`)).json()) as { state: string };
+  await until("it runs", async () => (await task()).state === "running");
+  await using _ = await injectInto(
+    server.pid,
+    trace,
+    "fsync,fdatasync",
+    `delay_enter=${STALL_SECONDS * 1_000_000}`,
+  );
+  const hanging = [fetch(`${server.url}/api0/next`), post(1)];
+  for (const answer of hanging) answer.catch(() => {});
+  await until("cursor, database and results hang", () => syncingThreads(trace) >= 3);
+
+  for (let round = 0; round < 20; round++) {
+    for (const route of ["/livez", "/api0/current", "/?sn=2000", "/v1/fibonacci/100000"]) {
+      const startMs = performance.now();
+      const response = await fetch(server.url + route);
+      await response.arrayBuffer();
+      expect([route, response.status]).toEqual([route, 200]);
+      expect(performance.now() - startMs, route).toBeLessThan(PATIENCE_MS);
+    }
+  }
+  expect(await (await fetch(`${server.url}/api0/current`)).json()).toEqual({ value: "1", status: "200" });
+  for (const answer of hanging) expect(Bun.peek.status(answer)).toBe("pending");
+
+  server.kill("SIGTERM");
+  await until("the server has ended", () => !fs.existsSync(`/proc/${server.pid}/exe`), STOP_SECONDS);
+  await using again = await startServer(["-f", file]);
+  const after = await mustRequest(again, "current");
+  // What was answered is there; what was not may be.
+  expect([before.index, before.index + 1]).toContain(after.index);
+});
