@@ -151,7 +151,7 @@ export class Session {
     clearInterval(this.#sweep);
     const cut = await this.#executor.close();
     // A commit that fails changes nothing for the worse: what is running on disk is queued again by the next start.
-    await this.#ask("giveBack", cut).catch(() => {});
+    if (cut.length > 0) await this.#ask("giveBack", cut).catch(() => {});
     await this.#steps.idle();
     await this.#endThreads();
   }
