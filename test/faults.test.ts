@@ -42,6 +42,11 @@ const withSetpriv =
 const canMount = isWorking(["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=8k", "none", "/mnt"]);
 const withTmpfs = requires(canMount, "it takes root, with the right to mount");
 
+const withOverlay = requires(
+  canMount && /\toverlay$/m.test(fs.readFileSync("/proc/filesystems", "utf8")),
+  "it takes root, with the right to mount an overlay",
+);
+
 for (const [fault, said] of [
   ["pwrite64:error=EIO:when=2+", "Cannot write"],
   ["pwrite64:error=ENOSPC:when=2+", "Cannot write"],
@@ -249,6 +254,25 @@ withTmpfs("a server follows a file with the same inode number on another device"
   fs.writeFileSync(file, fs.readFileSync(await cursorAt(40)));
   expect(fs.statSync(file)).toMatchObject({ ino: before.ino });
   expect(fs.statSync(file).dev).not.toBe(before.dev);
+  expect(await mustRequest(server, "next")).toMatchObject({ index: 41 });
+});
+
+withOverlay("a server follows a file whose inode number differs beyond 2^53", async () => {
+  using lower = mounted(["-t", "tmpfs", "none"]);
+  using upper = mounted(["-t", "tmpfs", "none"]);
+  for (const [name, index] of [
+    ["cursor", 10],
+    ["other", 40],
+  ] as const) {
+    fs.writeFileSync(path.join(lower.path, name), fs.readFileSync(await cursorAt(index)));
+  }
+  for (const name of ["files", "work"]) fs.mkdirSync(path.join(upper.path, name));
+  const layers = `lowerdir=${lower.path},upperdir=${upper.path}/files,workdir=${upper.path}/work,xino=on`;
+  using disk = mounted(["-t", "overlay", "-o", layers, "none"]);
+  const [file, other] = [path.join(disk.path, "cursor"), path.join(disk.path, "other")];
+  expect(fs.statSync(file).ino, "as numbers they are the same").toBe(fs.statSync(other).ino);
+  await using server = await startServer(["-f", file]);
+  fs.renameSync(other, file);
   expect(await mustRequest(server, "next")).toMatchObject({ index: 41 });
 });
 

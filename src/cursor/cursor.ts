@@ -50,6 +50,9 @@ export interface CursorOptions {
 const WAITING_COUNT_MAX = 100_000;
 /** A waiter looks for the lock this often; a commit takes some 0.1 ms on a fast disk, some 5 ms on an SD card. */
 const LOCK_POLL_MS = { first: 0.2, last: 5 } as const;
+/** On a slow disk enough gather while the sync runs. */
+const GATHER_MS_MAX = 1;
+
 interface Waiting {
   readonly request: CursorRequest;
   readonly answer: (outcome: Outcome) => unknown;
@@ -77,6 +80,8 @@ export class Cursor implements CursorService {
   #seen: Position | undefined;
   #failure: FibError | undefined;
   #syncMs = 0;
+  /** Who was in flight when the last group was answered. */
+  #expectedCount = 0;
 
   private constructor(options: CursorOptions, file: CursorFile) {
     this.#options = options;
@@ -150,14 +155,21 @@ export class Cursor implements CursorService {
     this.#running = undefined;
   }
 
-  /** Lets the turn of the loop end, and waits on while each turn brings more and waiting costs less than a sync. */
+  /**
+   * Lets the turn of the loop end, and waits on while that brings more, or those who were answered last may ask
+   * again: else clients fall into two groups, each of which waits for the other's sync. Never longer than a sync.
+   */
   async #gather(): Promise<void> {
     const startMs = performance.now();
+    const limitMs = Math.min(this.#syncMs, GATHER_MS_MAX);
     let count: number;
     do {
       count = this.#waiting.length;
       await endOfTurn();
-    } while (this.#waiting.length > count && performance.now() - startMs < this.#syncMs);
+    } while (
+      (this.#waiting.length > count || this.#waiting.length < this.#expectedCount) &&
+      performance.now() - startMs < limitMs
+    );
   }
 
   async #commitGroup(): Promise<void> {
@@ -167,6 +179,7 @@ export class Cursor implements CursorService {
       group = this.#takeWaiting();
       const outcomes = await this.#commit(group);
       this.#unlock();
+      this.#expectedCount = group.length + this.#waiting.length;
       for (const [i, waiting] of group.entries()) settle(waiting, outcomes[i]!);
     } catch (error) {
       const reason =
