@@ -57,7 +57,9 @@ withClock("a folder that is locked is waited for one second, whatever the clock 
   const clock = clockIn(folder.path);
   const locked = path.join(folder.path, "locked");
   fs.mkdirSync(locked);
-  const holder = Bun.spawn(["flock", "--no-fork", locked, "sh", "-c", "echo held; exec sleep 60"], { stdout: "pipe" });
+  const holder = Bun.spawn(["flock", "--no-fork", locked, "sh", "-c", "echo held; exec sleep 60"], {
+    stdout: "pipe",
+  });
   try {
     await holder.stdout.getReader().read();
     const startMs = performance.now();
