@@ -14,8 +14,8 @@ export const LIMITS = {
   bodyBytesMax: 16 * 1024,
   /** A connection without traffic is closed after this. */
   idleTimeoutSeconds: 30,
-  /** How long a stop takes at most. */
-  stopTimeoutMs: 10_000,
+  /** How long a stop takes at most: 10 s with the end of the process itself. */
+  stopTimeoutMs: 9500,
   /** Of that, what is left for files and threads when requests did not end by themselves. */
   closeTimeoutMs: 1000,
   /** An Idempotency-Key that is longer is no key. */

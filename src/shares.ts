@@ -35,7 +35,12 @@ export class Shares {
     const held = this.#held.get(holder) ?? 0;
     const free = this.#limit - this.#taken;
     if (size > free || (held > 0 && held + size > free)) return undefined;
-    this.#held.set(holder, held + size);
+    return this.count(holder, size);
+  }
+
+  /** Counts a share that a holder has already, allowed or not; as {@link take} for the rest. */
+  count(holder: string, size = 1): () => void {
+    this.#held.set(holder, (this.#held.get(holder) ?? 0) + size);
     this.#taken += size;
     let isTaken = true;
     return () => {

@@ -53,15 +53,16 @@ export class Thread<Target extends object> {
    * @param transfer - Buffers that change hands without a copy.
    * @throws {@link FibError} as the method does; `internal` for its other errors, and when the thread has ended.
    */
-  call<Name extends Method<Target>>(
+  async call<Name extends Method<Target>>(
     name: Name,
     args: Arguments<Target, Name>,
     transfer: ArrayBuffer[] = [],
   ): Promise<Returned<Target, Name>> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (this.#ended !== undefined) throw this.#ended;
     const owed = Promise.withResolvers<never>();
-    if (this.#owed.push(owed) === 1) this.#worker.ref();
+    // First: what cannot be copied throws here, and nothing is owed for it.
     this.#worker.postMessage([name, args], transfer);
+    if (this.#owed.push(owed) === 1) this.#worker.ref();
     return owed.promise;
   }
 

@@ -4,7 +4,7 @@ import path from "node:path";
 import { type Config, LIMITS } from "../src/config.ts";
 import type { FibError } from "../src/errors.ts";
 import { createApp, type Services } from "../src/http/app.ts";
-import { Openings, Streams } from "../src/http/streams.ts";
+import { Watchers, Streams } from "../src/http/streams.ts";
 import { textOf } from "../src/numbers/decimal.ts";
 import { fibonacci } from "../src/numbers/fibonacci.ts";
 import type { Job } from "../src/numbers/job.ts";
@@ -41,7 +41,7 @@ export async function openServices(options: Partial<Options> = {}) {
     options.resultBytesMax ?? LIMITS.resultBytesMax,
   );
   const streams = new Streams(options.streamsMax ?? 256);
-  const watchers = new Openings(options.watchersMax ?? 10_000, "watchers");
+  const watchers = new Watchers(options.watchersMax ?? 10_000);
   const bugs: unknown[] = [];
   const faults: FibError[] = [];
   const stopping = new AbortController();

@@ -26,6 +26,14 @@ test("take() gives a first share wherever it fits, and none beyond the limit", (
   expect(new Shares(100).take("big", 100)).toBeDefined();
 });
 
+test("count() counts what is held beyond the limit, too", () => {
+  const shares = new Shares(2);
+  const give = [1, 2, 3].map(() => shares.count("one"));
+  expect([shares.taken, shares.take("other")]).toEqual([3, undefined]);
+  for (const each of give) each();
+  expect(shares.take("other")).toBeDefined();
+});
+
 test("take() counts what was given back once, however often it is given back", () => {
   const shares = new Shares(8);
   const [first] = takeAll(shares, "one");

@@ -20,6 +20,7 @@ import {
   temporaryFolder,
   until,
 } from "./binary.ts";
+import { failingDisk, withFailingDisk } from "./failing-disk.ts";
 import { ext4Disk, withPowerLoss } from "./power-loss.ts";
 import reference from "./vectors/reference.json";
 
@@ -408,6 +409,36 @@ for (const [fault, said] of [
   });
 }
 
+withFailingDisk(
+  "when the disk ends the tasks' session, all who wait get 503, and it comes back by itself",
+  async () => {
+    using folder = temporaryFolder();
+    using disk = failingDisk();
+    const file = path.join(folder.path, "cursor");
+    await using server = await startServer(["-f", file], { env: disk.env });
+    const { id } = (await accept(server, LONG.max))!;
+    await mustFinish(server, id);
+    const post = async (n: number) => {
+      const body = JSON.stringify({ kind: "fibonacci", n: String(n) });
+      const response = await fetch(`${server.url}/v1/tasks`, { method: "POST", body });
+      return [response.status, ((await response.json()) as { code?: string }).code] as const;
+    };
+    // One commit hangs, and others wait for the next; then the first fails.
+    disk.begin("stall", "file");
+    const first = post(1);
+    await until("it hangs", () => disk.faultedCount() > 0);
+    const others = Array.from({ length: 20 }, (_, i) => post(2 + i));
+    disk.begin("fail", "file");
+    disk.end("stall", "file");
+    for (const answer of [await first, ...(await Promise.all(others))])
+      expect(answer).toEqual([503, "tasks_io"]);
+    disk.end("fail", "file");
+    await until("it is back", async () => (await post(92))[0] === 202);
+    // Nothing was taken for lost.
+    expect((await mustFinish(server, id)).attempts).toBe(1);
+  },
+);
+
 withStrace("a result for which the disk has no room makes its task fail, with the reason", async () => {
   using folder = temporaryFolder();
   const file = path.join(folder.path, "cursor");
@@ -455,7 +486,16 @@ test("a second server on the same cursor moves it, and says who has the tasks", 
   expect(await answer.json()).toMatchObject({ code: "tasks_locked" });
   for (const { url } of [second, first]) expect((await fetch(`${url}/api0/next`)).status).toBe(200);
   expect((await fetch(`${second.url}/readyz`)).status).toBe(200);
+  // Being told so costs no threads.
+  const threadIds = () => Math.max(...fs.readdirSync(`/proc/${second.pid}/task`).map(Number));
+  const newest = threadIds();
+  for (let i = 0; i < 50; i++) expect((await fetch(`${second.url}/v1/tasks/${id}`)).status).toBe(503);
+  expect(threadIds() - newest).toBeLessThan(50);
   first.kill("SIGKILL");
   await first.ended();
+  await until(
+    "the second has them",
+    async () => (await fetch(`${second.url}/v1/tasks/${id}`)).status === 200,
+  );
   await mustFinish(second, id);
 });

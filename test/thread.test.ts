@@ -45,6 +45,13 @@ test("call() throws what the method throws: a FibError as one, anything else wit
   expect(await thread.call("echo", ["on"])).toEqual([1, "on"]);
 });
 
+test("call() rejects what cannot be copied, and every later answer goes to whoever asked", async () => {
+  const thread = start();
+  const [wrong, right] = [thread.call("echo", [(() => {}) as never]), thread.call("echo", ["right"])];
+  expect(await wrong.catch((error: unknown) => (error as Error).name)).toBe("DataCloneError");
+  expect(await right).toEqual([1, "right"]);
+});
+
 test("the loop goes on while the thread waits, and end() refuses those who wait", async () => {
   const thread = start();
   const fifo = makeFifo();

@@ -11,7 +11,7 @@ import type { FibError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { isLoopback } from "../http/hosts.ts";
 import { listen, pathOf } from "../http/server.ts";
-import { Openings, Streams } from "../http/streams.ts";
+import { Watchers, Streams } from "../http/streams.ts";
 import { openLog } from "../log.ts";
 import { Neighbours } from "../numbers/neighbours.ts";
 import { Pool } from "../numbers/pool.ts";
@@ -48,7 +48,7 @@ export async function serve(config: Config): Promise<void> {
     valueAt: (index) => neighbours.at(index),
     results: new Results(pool, LIMITS.resultBytesMax),
     streams: new Streams(config.streamsMax),
-    watchers: new Openings(config.watchersMax, "watchers"),
+    watchers: new Watchers(config.watchersMax),
     digitsMax: config.digitsMax,
     termsMax: config.termsMax,
     earlierTermsMax: config.earlierTermsMax,
@@ -88,13 +88,12 @@ export async function serve(config: Config): Promise<void> {
   const failure = await end.promise;
   const deadline = Bun.sleep(LIMITS.stopTimeoutMs);
   stopping.abort();
+  pool.refuseWaiting();
   log.info("Stopping: {reason}", { reason: failure?.message ?? "asked to by a signal" });
   const whole = await server.stop();
   if (!whole) log.warn("Connections were cut: they were still busy at the deadline");
   const close = async () => {
-    await engine.close();
-    await pool.close();
-    await cursor.close();
+    await Promise.all([engine.close().then(() => pool.close()), cursor.close()]);
     return true;
   };
   // A disk that stalls must not hold up the end: what it has not taken was not answered.

@@ -131,7 +131,7 @@ async function runToEnd(create: () => Promise<Task>, { name, goOn }: Wait): Prom
   const abort = new AbortController();
   const { signal } = abort;
   const onSignal = (received: NodeJS.Signals) => abort.abort(received);
-  const signals = ["SIGINT", "SIGTERM"] as const;
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const each of signals) process.once(each, onSignal);
   try {
     // Not aborted: a task whose id is not known could not be cancelled.
@@ -161,7 +161,7 @@ async function cancelAndSay(created: Task, goOn: string): Promise<void> {
     else if (state === "ready") warn(`${name} is ready: ${goOn}`);
     else warn(`${name} goes on, because it was asked for ${requests} times: ${goOn}`);
   } catch (error) {
-    warn(`Cannot cancel task ${created.id}, which goes on: ${(error as Error).message}`);
+    warn(`Cannot tell whether task ${created.id} was cancelled: ${(error as Error).message}`);
   }
 }
 

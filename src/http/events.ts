@@ -46,11 +46,12 @@ export async function sendEvents(c: Context, id: string, services: WaitServices)
   if (refusal) throw refusal;
   const { holder, signal } = askerOf(c);
   const leave = watchers.enter(holder);
-  keepOpen(c);
+  const endSilence = keepOpen(c);
   const left = new AbortController();
   const states = tasks.watch(id, AbortSignal.any([left.signal, signal, stopSignal]));
   const end = () => {
     leave();
+    endSilence();
     left.abort();
   };
   return new Response(eventsOf(states, lastId, end), { headers: HEADERS });

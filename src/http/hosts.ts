@@ -11,7 +11,8 @@ import os from "node:os";
 import { FibError } from "../errors.ts";
 
 /** A name or an address, and perhaps a port. Each character is looked at twice at most. */
-const HOST = /^([\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
+const HOST = /^([\w.-]+|\[[\da-f:.]+\])(?::(\d{1,5}))?$/i;
+const PORT_MAX = 65_535;
 
 /** Says whether only this machine can connect to an address that is listened on. */
 export function isLoopback(hostname: string): boolean {
@@ -40,8 +41,10 @@ export function hostGuard(
     // Not from the URL: Bun takes the first of two Hosts for it, and makes a bare path with what is no host.
     const host = headers.get("host") ?? "";
     if (host === knownHost) return undefined;
-    const name = HOST.exec(host)?.[1]?.toLowerCase();
-    if (name === undefined) {
+    const [, given, port] = HOST.exec(host) ?? [];
+    const name = given?.toLowerCase();
+    // Of a port that there is none of no URL can be made.
+    if (name === undefined || Number(port ?? 0) > PORT_MAX) {
       return new FibError(
         "bad_argument",
         "Cannot answer: a request needs one Host header with one name in it",

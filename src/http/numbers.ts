@@ -13,7 +13,7 @@ import { answerAsPreferred, type WaitServices } from "./prefer.ts";
 import { problem } from "./problem.ts";
 import { chooseFormat, type Format, MEDIA_TYPES } from "./representation.ts";
 import { type Resource, sendResource } from "./resource.ts";
-import { refuseResult, storedResource } from "./stored.ts";
+import { type NumberText, refuseResult, storedResource } from "./stored.ts";
 import { sliced, type Streams } from "./streams.ts";
 
 /** Goes into every ETag: to be raised when the same request is to get other bytes. */
@@ -54,14 +54,6 @@ export function askFor(kind: Job["kind"], arguments_: readonly bigint[], digitsM
   }
   const job: Job = kind === "ackermann" ? { kind, m: first, n: second } : { kind, n: Number(first) };
   return { job, digits: Number(digits) };
-}
-
-/** What stands around the digits, and what the whole is called. */
-export interface NumberText {
-  readonly head: string;
-  readonly tail: string;
-  readonly name: string;
-  readonly contentType: string;
 }
 
 /** How `/v1` writes a number, whoever computes it. */

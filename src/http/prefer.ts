@@ -9,21 +9,20 @@
  */
 import type { Context } from "hono";
 import { LIMITS } from "../config.ts";
-import { INLINE_DIGITS_MAX } from "../numbers/job.ts";
+import { isShort } from "../tasks/compute.ts";
 import type { TaskQueue } from "../tasks/queue.ts";
 import { isFinished, type Task, taskJson, type TaskRequest } from "../tasks/task.ts";
 import { askerOf, isHead, patiently } from "./asker.ts";
 import { NO_STORE, refuseForeignPage } from "./browser.ts";
-import type { Openings } from "./streams.ts";
-
-/** Seconds after which a task is worth another look. */
-const RETRY_AFTER_SECONDS = 1;
+import { RETRY_AFTER_SECONDS } from "./problem.ts";
+import { taskUnknown } from "./stored.ts";
+import type { Watchers } from "./streams.ts";
 
 /** What waiting for a task needs. */
 export interface WaitServices {
   readonly tasks: TaskQueue;
   /** Those who wait for what becomes of a task. */
-  readonly watchers: Openings;
+  readonly watchers: Watchers;
   /** Aborted when a stop has begun: finish what is running, keep nobody waiting, send nothing new. */
   readonly stopSignal: AbortSignal;
 }
@@ -58,8 +57,7 @@ export async function answerAsPreferred(
     return response;
   };
   const { request, sizeBytes } = answers;
-  const isQuick = request.kind === "sequence" || sizeBytes <= INLINE_DIGITS_MAX;
-  if (isQuick && waitSeconds) return apply(await answers.now());
+  if (isShort({ request, sizeBytes }) && waitSeconds) return apply(await answers.now());
 
   const refusal = refuseForeignPage(c.req.raw, "start a task");
   if (refusal) throw refusal;
@@ -73,6 +71,8 @@ export async function answerAsPreferred(
     await patiently(c, async () => {
       for await (const state of tasks.watch(task.id, end)) newest = state;
     });
+    // Neither the end of the wait nor that of the task: there is none any more.
+    if (!end.aborted && !isFinished(newest.state)) throw taskUnknown(task.id);
     return apply(isFinished(newest.state) ? await answers.ofTask(newest) : accepted(c, newest));
   } finally {
     leave();

@@ -7,7 +7,7 @@ import { CODES, type ErrorCode, FibError, toldOf } from "../errors.ts";
 import { NO_STORE } from "./browser.ts";
 
 /** Seconds after which a refusal that passes by itself is worth another try. */
-const RETRY_AFTER_SECONDS = 1;
+export const RETRY_AFTER_SECONDS = 1;
 
 /**
  * The answer for an error.

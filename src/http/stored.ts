@@ -7,13 +7,20 @@ import { FibError } from "../errors.ts";
 import type { ByteRange } from "../numbers/sequence.ts";
 import type { StoredResult, TaskQueue } from "../tasks/queue.ts";
 import { isFinished, type Task } from "../tasks/task.ts";
-import type { NumberText } from "./numbers.ts";
-import { problem } from "./problem.ts";
+import { problem, RETRY_AFTER_SECONDS } from "./problem.ts";
 import type { Resource } from "./resource.ts";
 import type { Source } from "./streams.ts";
 
 /** Larger pieces would not be read faster, and there is one for each reader. */
 const PIECE_BYTES = 128 * 1024;
+
+/** What stands around the digits of a number, and what the whole is called. */
+export interface NumberText {
+  readonly head: string;
+  readonly tail: string;
+  readonly name: string;
+  readonly contentType: string;
+}
 
 /** The number of a ready task, with text around it. */
 export function storedResource(
@@ -47,7 +54,7 @@ export function taskUnknown(id: string): FibError {
 export function refuseResult(c: Context, { id, state, reason }: Task): Response {
   if (!isFinished(state)) {
     const error = new FibError("task_not_ready", `Cannot send the result of ${id}: it is ${state}`);
-    return problem(error, c.req.path, { "retry-after": "1" }, { state });
+    return problem(error, c.req.path, { "retry-after": String(RETRY_AFTER_SECONDS) }, { state });
   }
   const detail = `Cannot send the result of ${id}: it ${state === "failed" ? `failed: ${reason}` : "was cancelled"}`;
   return problem(new FibError("task_failed", detail), c.req.path, {}, { state });

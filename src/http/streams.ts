@@ -36,14 +36,14 @@ const SLICE_BYTES = 64 * 1024;
 const CHUNKS_PER_TURN = 2;
 
 /** A limit on what is open at the same time, of which no client can take all. */
-export class Openings {
+class Openings {
   readonly #shares: Shares;
-  readonly #name: string;
+  readonly #refusal: string;
 
-  /** @param name - What they are, for the error. */
-  constructor(countMax: number, name: string) {
+  /** @param refusal - What to say to one too many. */
+  constructor(countMax: number, refusal: string) {
     this.#shares = new Shares(countMax);
-    this.#name = name;
+    this.#refusal = refusal;
   }
 
   /** How many are open. */
@@ -60,7 +60,14 @@ export class Openings {
   enter(holder: string): () => void {
     const leave = this.#shares.take(holder);
     if (leave !== undefined) return leave;
-    throw new FibError("overloaded", `Cannot send: too many ${this.#name} are open already; try again`);
+    throw new FibError("overloaded", this.#refusal);
+  }
+}
+
+/** Those who wait for what becomes of a task. */
+export class Watchers extends Openings {
+  constructor(countMax: number) {
+    super(countMax, "Cannot wait: too many clients follow tasks already; try again");
   }
 }
 
@@ -70,7 +77,7 @@ export class Streams extends Openings {
   readonly #ownBytes = new Shares(LIMITS.ownBytesMax);
 
   constructor(countMax: number) {
-    super(countMax, "streams");
+    super(countMax, "Cannot send: too many long bodies are being sent already; try again");
   }
 
   /**

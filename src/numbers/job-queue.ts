@@ -54,10 +54,16 @@ export class JobQueue<Job extends Waiting> {
     (job.background ? this.#background : this.#answers).delete(job);
   }
 
+  /** Takes out all answers. */
+  clearAnswers(): Job[] {
+    const all = [...this.#answers];
+    this.#answers.clear();
+    return all;
+  }
+
   /** Takes out all of them. */
   clear(): Job[] {
-    const all = [...this.#answers, ...this.#background];
-    this.#answers.clear();
+    const all = [...this.clearAnswers(), ...this.#background];
     this.#background.clear();
     return all;
   }

@@ -19,8 +19,6 @@ import { estimateMs, type Job } from "./job.ts";
 import { JobQueue, type Waiting } from "./job-queue.ts";
 import type { Answer } from "./worker.ts";
 
-export type { Job } from "./job.ts";
-
 /**
  * A thread that holds more than this is ended after its job. A new thread and a cold kernel cost 16 ms (F(10^6)
  * takes 18 ms in a new thread, 2 in a warm one), a job that needs so much at least 240; after F(10^8) the
@@ -72,7 +70,7 @@ export class Pool {
 
   readonly #workerUrl: URL;
   readonly #queue = new JobQueue<Entry>();
-  readonly #places: Shares;
+  #places: Shares;
   readonly #running = new Map<Worker, Entry>();
   readonly #idle: Worker[] = [];
   /** Every thread until it is gone, with what resolves when it is. */
@@ -130,6 +128,13 @@ export class Pool {
   holdBackground(held: boolean): void {
     this.#backgroundHeld = held;
     this.#startNext();
+  }
+
+  /** Refuses the answers that wait, and from now on those that would have to. What runs goes on. */
+  refuseWaiting(): void {
+    this.#places = new Shares(0);
+    const reason = new FibError("overloaded", "Cannot compute: the server is stopping");
+    for (const entry of this.#queue.clearAnswers()) this.#abort(entry, reason);
   }
 
   /** Ends every thread. Jobs that run or wait are rejected with `overloaded`. */

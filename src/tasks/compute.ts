@@ -29,15 +29,15 @@ export function computeShort({
   return undefined;
 }
 
-/** Computes any task. Returns and throws as {@link computeShort} and `Pool.run` do. */
-export async function computeTask(
+/** Computes a number on a thread. Throws as {@link computeShort} and `Pool.run` do. */
+export async function computeLong(
   pool: Pick<Pool, "run">,
-  task: Pick<Task, "request" | "sizeBytes">,
+  { request, sizeBytes }: Pick<Task, "request" | "sizeBytes">,
   options: RunOptions = {},
-): Promise<Digits | undefined> {
+): Promise<Digits> {
   options.signal?.throwIfAborted();
-  const { request, sizeBytes } = task;
-  if (isShort(task) || request.kind === "sequence") return computeShort(task);
+  if (request.kind === "sequence")
+    throw new Error("a sequence is not computed: it is written when it is fetched");
   return checked(await pool.run(request, options), sizeBytes);
 }
 

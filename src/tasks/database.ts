@@ -16,6 +16,7 @@
  * @module
  */
 import { Database, SQLiteError } from "bun:sqlite";
+import fs from "node:fs";
 import { FibError } from "../errors.ts";
 import type { TaskFilter } from "./queue.ts";
 import type { TaskRow } from "./row.ts";
@@ -43,6 +44,7 @@ const MIGRATIONS = [
    CREATE INDEX expiry ON tasks (expiresAtMs) WHERE expiresAtMs IS NOT NULL;
    CREATE TABLE results (id TEXT PRIMARY KEY, digits BLOB NOT NULL) STRICT;`,
   `ALTER TABLE tasks ADD COLUMN requestCount INTEGER NOT NULL DEFAULT 1;
+   ALTER TABLE tasks ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;
    ALTER TABLE tasks ADD COLUMN holder TEXT NOT NULL DEFAULT '';
    CREATE INDEX held ON tasks (holder, expiresAtMs) WHERE expiresAtMs IS NOT NULL;`,
 ] as const;
@@ -78,6 +80,7 @@ export interface Removed extends Kept {
 export class TaskDatabase {
   readonly #path: string;
   readonly #db: Database;
+  readonly #identity: Readonly<Pick<fs.BigIntStats, "dev" | "ino">>;
 
   /**
    * Opens the file, creating it when there is none.
@@ -87,6 +90,7 @@ export class TaskDatabase {
   constructor(file: string) {
     this.#path = file;
     this.#db = this.#io("open", () => new Database(file, { create: true, readwrite: true, strict: true }));
+    this.#identity = fs.statSync(file, { bigint: true });
     try {
       this.#io("open", () => this.#prepare());
     } catch (error) {
@@ -134,9 +138,9 @@ export class TaskDatabase {
     this.#db
       .query(
         `INSERT INTO tasks (id, request, sizeBytes, state, attempts, createdAtMs, startedAtMs, finishedAtMs,
-           expiresAtMs, reason, keptBytes, requestCount, holder)
+           expiresAtMs, reason, keptBytes, requestCount, deaths, holder)
          VALUES ($id, $request, $sizeBytes, $state, $attempts, $createdAtMs, $startedAtMs, $finishedAtMs,
-           $expiresAtMs, $reason, $keptBytes, $requestCount, $holder)`,
+           $expiresAtMs, $reason, $keptBytes, $requestCount, $deaths, $holder)`,
       )
       .run({ ...row });
     if (digits !== undefined) this.#insertDigits(row.id, digits);
@@ -181,7 +185,8 @@ export class TaskDatabase {
 
   /** Ends a task, and makes its result visible; undefined when it had ended otherwise before. */
   end(id: string, { state, reason, digits, atMs, ttlMs }: Ending): TaskRow | undefined {
-    // A short task is never running on disk: it is queued, and then it is ready. A sequence keeps no digits.
+    // One that ends without being running on disk is an attempt as well: its begin could not be written. A sequence
+    // keeps no digits.
     const ran = state === "cancelled" ? 0 : 1;
     const sql = `UPDATE tasks SET state = ?1, reason = ?2, finishedAtMs = ?3, expiresAtMs = ?4,
                    keptBytes = iif(?1 = 'ready' AND request NOT LIKE 'sequence %', max(sizeBytes, ?5), ?5),
@@ -192,11 +197,11 @@ export class TaskDatabase {
     return row;
   }
 
-  /** Queues again what was running when its process died, and what has lost its result. */
-  requeue(id: string): void {
-    const sql = `UPDATE tasks SET state = 'queued', finishedAtMs = NULL, expiresAtMs = NULL, keptBytes = 0
-                 WHERE id = ?`;
-    this.#db.query(sql).run(id);
+  /** Queues again what was running, and what has lost its result; undefined when there is no such task. */
+  requeue(id: string, deaths = 0): TaskRow | undefined {
+    const sql = `UPDATE tasks SET state = 'queued', finishedAtMs = NULL, expiresAtMs = NULL, keptBytes = 0,
+                   deaths = deaths + ? WHERE id = ? RETURNING *`;
+    return this.#one(sql, deaths, id);
   }
 
   /** Gives a running task back as if it had never been begun. */
@@ -259,6 +264,17 @@ export class TaskDatabase {
   /** Reads something; an error of the disk becomes one that a caller can tell. @throws {@link FibError} `tasks_io`. */
   read<T>(work: () => T): T {
     return this.#io("read", work);
+  }
+
+  /** Says whether the file is still where it was opened: nobody has moved or replaced it. Takes 2 µs. */
+  isInPlace(): boolean {
+    const stat = fs.lstatSync(this.#path, { bigint: true, throwIfNoEntry: false });
+    return stat !== undefined && stat.ino === this.#identity.ino && stat.dev === this.#identity.dev;
+  }
+
+  /** The error for a file that is not in its place. */
+  moved(): FibError {
+    return new FibError("tasks_io", `Cannot use ${this.#path}: it was moved or replaced while it was in use`);
   }
 
   close(): void {

@@ -3,7 +3,7 @@
  *
  * Nothing is created before the first task. A database that is there is opened at the start, and what it holds is
  * computed to the end. When it cannot be had (another server has it, or its disk refused something) requests are told
- * why, and it is tried again every {@link RETRY_MS} and with each request; the cursor does not depend on it.
+ * why, and it is tried again every {@link RETRY_MS}; the cursor does not depend on it.
  *
  * Two servers may share one cursor file, and then the first one has the tasks: the second answers them with 503
  * `tasks_locked` until the first has ended. Rejected: sharing the database as well. It works in SQLite, but a task would
@@ -21,7 +21,7 @@ import type { Task, TaskRequest } from "./task.ts";
 const RETRY_MS = 2000;
 
 /** What the embedded engine needs. */
-export type EmbeddedOptions = Omit<SessionOptions, "changes" | "onFailure">;
+export type EmbeddedOptions = Omit<SessionOptions, "changes" | "onFailure" | "processDied">;
 
 /** The tasks of one server. */
 export class EmbeddedTasks implements TaskQueue {
@@ -31,6 +31,8 @@ export class EmbeddedTasks implements TaskQueue {
   #retry: Timer | undefined;
   /** What was last said about why it cannot be used. */
   #told: string | undefined;
+  /** No session of this process has been open yet. */
+  #isFirst = true;
   #closed = false;
 
   constructor(options: EmbeddedOptions) {
@@ -88,19 +90,23 @@ export class EmbeddedTasks implements TaskQueue {
     return this.#session ?? (fs.existsSync(this.#options.path) ? this.#open() : undefined);
   }
 
-  /** The session; opened when there is none, by one at a time. */
+  /** The session; opened when there is none, by one at a time. After a failure it is that for a while. */
   #open(): Promise<Session> {
     if (this.#session !== undefined) return this.#session;
     if (this.#closed)
       return Promise.reject(new FibError("overloaded", "Cannot take tasks: the server is stopping"));
     const opening = Session.open({
       ...this.#options,
+      processDied: this.#isFirst,
       changes: this.#changes,
       onFailure: (error) => this.#onFailure(error),
     });
     this.#session = opening;
     opening.then(
-      () => (this.#told = undefined),
+      () => {
+        this.#isFirst = false;
+        this.#told = undefined;
+      },
       (error: unknown) => this.#onFailure(error),
     );
     return opening;
@@ -112,17 +118,18 @@ export class EmbeddedTasks implements TaskQueue {
   }
 
   #onFailure(error: unknown): void {
-    this.#session = undefined;
     if (!(error instanceof FibError)) this.#options.onBug(error);
-    if (!this.#closed) this.#tryLater(error);
-  }
-
-  #tryLater(error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
-    if (message !== this.#told) this.#options.notice(message);
-    this.#told = message;
+    else if (error.message !== this.#told) this.#options.notice(error.message);
+    if (error instanceof FibError) this.#told = error.message;
+    if (this.#closed) return;
+    const failed = Promise.reject<Session>(error);
+    failed.catch(() => {});
+    this.#session = failed;
     clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => this.#resume(), RETRY_MS);
+    this.#retry = setTimeout(() => {
+      this.#session = undefined;
+      this.#resume();
+    }, RETRY_MS);
     this.#retry.unref();
   }
 }

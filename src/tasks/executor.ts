@@ -12,7 +12,7 @@
 import { FibError } from "../errors.ts";
 import type { Digits } from "../numbers/decimal.ts";
 import type { Pool } from "../numbers/pool.ts";
-import { computeTask } from "./compute.ts";
+import { computeLong } from "./compute.ts";
 import type { Task } from "./task.ts";
 
 /** Digits that are computed and not yet on disk, from which on no task starts: three of the longest results. */
@@ -26,7 +26,7 @@ export interface Ledger {
   /** Says that a task runs; undefined when it is not to be run any more. */
   readonly begin: (task: Task) => Promise<Task | undefined>;
   /** Keeps the result, and says that the task is ready. */
-  readonly finish: (task: Task, digits: Digits | undefined) => Promise<void>;
+  readonly finish: (task: Task, digits: Digits) => Promise<void>;
   readonly fail: (task: Task, reason: string) => Promise<void>;
   /** Told of a task that runs and has come further. */
   readonly progressed: (task: Task) => void;
@@ -114,7 +114,7 @@ export class Executor {
       if (held.begun !== undefined) ledger.progressed({ ...held.begun, progress });
     };
     try {
-      const digits = await computeTask(pool, task, { background: true, signal, onStart, onProgress });
+      const digits = await computeLong(pool, task, { background: true, signal, onStart, onProgress });
       await this.#finish(digits, held);
     } catch (error) {
       // Whoever cancelled it has written that down.
@@ -134,12 +134,11 @@ export class Executor {
   }
 
   /** Writes the result, once it is written that the task runs. */
-  async #finish(digits: Digits | undefined, { begin }: Held): Promise<void> {
-    const sizeBytes = digits?.length ?? 0;
+  async #finish(digits: Digits, { begin }: Held): Promise<void> {
+    const sizeBytes = digits.length;
     this.#countUnwritten(sizeBytes);
     try {
-      const begun = await begin;
-      if (begun !== undefined) await this.#options.ledger.finish(begun, digits);
+      await this.#options.ledger.finish(await begin!, digits);
     } finally {
       this.#countUnwritten(-sizeBytes);
     }

@@ -14,6 +14,8 @@ export type TaskRow = Omit<
 > & {
   /** As {@link requestKey} writes it. */
   readonly request: string;
+  /** How often its process died while it ran; `attempts` counts each time that it was begun. */
+  readonly deaths: number;
   /** The address that asked first. */
   readonly holder: string;
   readonly startedAtMs: number | null;

@@ -11,6 +11,7 @@
  * or a file that nobody owns, which the next opening removes.
  * @module
  */
+import fs from "node:fs";
 import path from "node:path";
 import { FibError } from "../errors.ts";
 import { Groups } from "../groups.ts";
@@ -50,6 +51,8 @@ export interface SessionOptions {
   readonly path: string;
   readonly pool: ExecutorOptions["pool"];
   readonly limits: TaskLimits;
+  /** What runs on disk was begun by a process that is gone, and not by a session before this one. */
+  readonly processDied: boolean;
   readonly changes: Changes;
   /** Tells a person what happened. */
   readonly notice: (message: string) => void;
@@ -81,12 +84,12 @@ export class Session {
       await session.#recover();
       return session;
     } catch (error) {
-      session.#end(error as Error);
+      await session.#end(error as Error);
       throw error;
     }
   }
 
-  /** See {@link TaskQueue.create}. */
+  /** See `TaskQueue.create`. */
   async create(
     request: TaskRequest,
     sizeBytes: number,
@@ -116,7 +119,7 @@ export class Session {
     return rows.map((row) => this.#current(row));
   }
 
-  /** See {@link TaskQueue.cancel}. */
+  /** See `TaskQueue.cancel`. */
   async cancel(id: string, options: CancelOptions): Promise<Task | undefined> {
     const row = await this.#ask("cancel", id, options);
     if (row?.state === "cancelled") {
@@ -126,18 +129,18 @@ export class Session {
     return row && this.#current(row);
   }
 
-  /** See {@link TaskQueue.forget}. */
+  /** See `TaskQueue.forget`. */
   async forget(id: string): Promise<void> {
     await this.#ask("forget", id);
     this.#executor.cancel(id);
   }
 
-  /** See {@link TaskQueue.openResult}. */
+  /** See `TaskQueue.openResult`. */
   async openResult(id: string): Promise<StoredResult | undefined> {
-    const task = await this.find(id);
-    if (task?.state !== "ready" || task.request.kind === "sequence") return undefined;
-    const text = await this.#ask("digits", id);
-    if (text === undefined) return await openResultFile(path.join(this.#folder, resultName(task)));
+    const found = await this.#ask("result", id);
+    if (found === undefined) return undefined;
+    const { row, digits: text } = found;
+    if (text === undefined) return await this.#openFile(row);
     const digits = Buffer.from(text, "latin1");
     return {
       sizeBytes: digits.length,
@@ -156,16 +159,34 @@ export class Session {
     await this.#endThreads();
   }
 
+  async #openFile(row: TaskRow): Promise<StoredResult | undefined> {
+    const file = path.join(this.#folder, resultName(row));
+    try {
+      return await openResultFile(file);
+    } catch (error) {
+      if (fs.existsSync(file)) throw error;
+      // It was forgotten a moment ago, or somebody has removed the file.
+      const lost = await this.#ask("lose", row.id, row.attempts);
+      if (lost === undefined) return undefined;
+      this.#options.notice(`The result of ${row.id} is gone: computing it again`);
+      this.#executor.submit(taskOf(lost));
+      throw new FibError(
+        "task_not_ready",
+        `Cannot send the result of ${row.id}: its file is gone; it is computed again`,
+      );
+    }
+  }
+
   get #folder(): string {
     return `${this.#options.path}.results`;
   }
 
   async #recover(): Promise<void> {
-    const { path: file, limits, notice } = this.#options;
+    const { path: file, limits, notice, processDied } = this.#options;
     const inFiles = await this.#store.call("open", [file, limits]);
     const owners = inFiles.map(({ id, attempts, sizeBytes }) => ({ id, attempts, sizeBytes }));
     const lost = await this.#results.call("open", [this.#folder, owners]);
-    const pending = await this.#store.call("recover", [lost]);
+    const pending = await this.#store.call("recover", [lost, processDied]);
     if (lost.length > 0) notice(`The results of ${lost.length} tasks are gone: computing them again`);
     if (pending.length > 0) notice(`Going on with ${pending.length} tasks`);
     for (const row of pending) this.#executor.submit(taskOf(row));
@@ -192,9 +213,9 @@ export class Session {
     };
   }
 
-  async #finish(task: Task, digits: Digits | undefined): Promise<void> {
-    if (digits === undefined || digits.length <= ROW_BYTES_MAX) {
-      await this.#writeEnd(task.id, { state: "ready", digits: digits && textOf(digits) });
+  async #finish(task: Task, digits: Digits): Promise<void> {
+    if (digits.length <= ROW_BYTES_MAX) {
+      await this.#writeEnd(task.id, { state: "ready", digits: textOf(digits) });
       return;
     }
     await this.#results.call("put", [resultName(task), digits], [digits.buffer]);
@@ -202,7 +223,8 @@ export class Session {
     try {
       isReady = await this.#writeEnd(task.id, { state: "ready" });
     } finally {
-      if (!isReady) this.#removeFile(task);
+      // Not when nobody knows what has become of the commit: what is nobody's is removed by the next opening.
+      if (!isReady && this.#failure === undefined) this.#removeFile(task);
     }
   }
 
@@ -230,6 +252,8 @@ export class Session {
 
   /** Sends a group; what it has removed loses its file and its watchers. */
   async #apply(calls: StepCall[]): Promise<readonly Outcome[]> {
+    const refused = (error: unknown) => calls.map(() => ({ failure: failureOf(error) }));
+    if (this.#failure !== undefined) return refused(this.#failure);
     try {
       const answer = await this.#store.call("apply", [JSON.stringify(calls)]);
       const { outcomes, removed, hasFailed } = JSON.parse(answer) as GroupAnswer;
@@ -241,7 +265,7 @@ export class Session {
       return outcomes;
     } catch (error) {
       this.#fail(error as Error);
-      return calls.map(() => ({ failure: failureOf(error) }));
+      return refused(this.#failure);
     }
   }
 
@@ -258,16 +282,16 @@ export class Session {
 
   #fail(error: Error): void {
     if (this.#failure !== undefined) return;
-    this.#end(error);
-    this.#options.onFailure(error);
+    // Told when its threads have let go of the database: before that nobody could open it.
+    void this.#end(error).then(() => this.#options.onFailure(error));
   }
 
-  #end(error: Error): void {
+  async #end(error: Error): Promise<void> {
     this.#failure = error;
     clearInterval(this.#sweep);
-    // Its threads that compute end later; nothing of it writes any more.
+    // What it computes ends later, and is not written any more.
     void this.#executor.close();
-    void this.#endThreads();
+    await this.#endThreads();
   }
 
   async #endThreads(): Promise<void> {

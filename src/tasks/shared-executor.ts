@@ -12,7 +12,7 @@ import { FibError } from "../errors.ts";
 import type { Pool } from "../numbers/pool.ts";
 import { type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
 import { Groups } from "../groups.ts";
-import { computeTask } from "./compute.ts";
+import { computeLong, computeShort } from "./compute.ts";
 import { type Delivery, openWorker } from "./delivery.ts";
 import type { TaskLimits } from "./queue.ts";
 import { CHANGES_CHANNEL, type Finished, TaskRecords } from "./records.ts";
@@ -93,7 +93,7 @@ export class SharedExecutor {
     let finished: Finished;
     try {
       const task = { request: requestOfKey(data.key), sizeBytes: data.sizeBytes };
-      finished = { id, digits: await computeTask(this.#options.pool, task) };
+      finished = { id, digits: computeShort(task) };
     } catch (error) {
       finished = { id, failure: (error as Error).message };
     }
@@ -126,8 +126,8 @@ export class SharedExecutor {
     };
     let finished: Finished;
     try {
-      const digits = await computeTask(this.#options.pool, task, { background: true, signal, onProgress });
-      if (digits) await this.#insist(() => this.#records.putChunks(task.id, digits));
+      const digits = await computeLong(this.#options.pool, task, { background: true, signal, onProgress });
+      await this.#insist(() => this.#records.putChunks(task.id, digits));
       finished = { id: task.id, digits };
     } catch (error) {
       // Cancelled, ended by another executor, or this one ends: there is nothing to write.

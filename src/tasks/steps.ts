@@ -26,6 +26,7 @@ const NEW = {
   state: "queued",
   attempts: 0,
   requestCount: 1,
+  deaths: 0,
   startedAtMs: null,
   finishedAtMs: null,
   expiresAtMs: null,
@@ -83,9 +84,20 @@ export class Steps {
     return this.#database.list(filter, Date.now());
   }
 
-  /** A short result. */
-  digits(id: string): string | undefined {
-    return this.#database.digits(id);
+  /** A ready number, and its digits unless they are in a file; undefined when there is none. */
+  result(id: string): { readonly row: TaskRow; readonly digits?: string | undefined } | undefined {
+    const row = this.find(id);
+    if (row?.state !== "ready" || requestOfKey(row.request).kind === "sequence") return undefined;
+    return { row, digits: this.#database.digits(id) };
+  }
+
+  /** Queues a ready task again whose file is gone; undefined when it is another attempt's by now, or nobody's. */
+  lose(id: string, attempts: number): TaskRow | undefined {
+    const row = this.find(id);
+    if (row?.state !== "ready" || row.attempts !== attempts) return undefined;
+    this.#keep({ ...row, keptBytes: -row.keptBytes });
+    this.#shares.set(id, this.#unfinished.count(row.holder));
+    return this.#database.requeue(id);
   }
 
   /** Says that a task runs; undefined when it is not to be run any more. */
@@ -130,14 +142,15 @@ export class Steps {
   }
 
   /** See `TaskStore.recover`. */
-  recover(lost: readonly string[]): TaskRow[] {
+  recover(lost: readonly string[], processDied: boolean): TaskRow[] {
     for (const id of lost) this.#database.requeue(id);
     this.count();
-    for (const { id, state, attempts } of this.#database.unfinished()) {
+    for (const { id, state, deaths } of this.#database.unfinished()) {
       if (state !== "running") continue;
-      const reason = `It was begun ${attempts} times, and the process ended each time`;
-      if (attempts < this.#limits.attemptsMax) this.#database.requeue(id);
-      else this.end(id, { state: "failed", reason });
+      const deathsNow = deaths + (processDied ? 1 : 0);
+      const reason = `The process ended ${deathsNow} times while it was computed`;
+      if (deathsNow >= this.#limits.attemptsMax) this.end(id, { state: "failed", reason });
+      else this.#database.requeue(id, processDied ? 1 : 0);
     }
     // Short ones of the first release, which wrote them down before they were computed.
     return this.#database.unfinished().filter((row) => {
@@ -153,9 +166,10 @@ export class Steps {
   count(): void {
     this.#unfinished = new Shares(this.#limits.tasksMax);
     this.#shares = new Map();
-    // A lower limit than that of the last start does not give up what was accepted.
+    // Also beyond a limit that is lower than that of the last start: what was accepted is not given up.
     for (const { id, holder } of this.#database.unfinished())
-      this.#shares.set(id, this.#unfinished.take(holder) ?? (() => {}));
+      this.#shares.set(id, this.#unfinished.count(holder));
+    this.#greedy = undefined;
     this.#keptBytes = 0;
     this.#keptBytesOf = new Map();
     for (const kept of this.#database.keptBytes()) this.#keep(kept);

@@ -16,7 +16,7 @@ import type { TaskRow } from "./row.ts";
 import { Steps } from "./steps.ts";
 
 /** Those that write nothing: a group of them needs no transaction. */
-const READING: ReadonlySet<StepName> = new Set(["find", "list", "digits"]);
+const READING: ReadonlySet<StepName> = new Set(["find", "list", "result"]);
 
 /** What the loop may call. */
 export type StepName = Exclude<keyof Steps, "onRemoved" | "recover" | "count">;
@@ -58,11 +58,12 @@ export class TaskStore {
    * Queues again what was running when its process died, and what has lost its result.
    *
    * @param lost - Ready tasks whose file is gone.
+   * @param processDied - Of what runs on disk; false when only a session of this process has failed.
    * @returns What is to be computed.
    * @throws {@link FibError} `tasks_io`.
    */
-  recover(lost: readonly string[]): readonly TaskRow[] {
-    return this.#database.transaction(() => this.#steps.recover(lost));
+  recover(lost: readonly string[], processDied: boolean): readonly TaskRow[] {
+    return this.#database.transaction(() => this.#steps.recover(lost, processDied));
   }
 
   /**
@@ -84,6 +85,10 @@ export class TaskStore {
     this.#steps.onRemoved = (row) => removed.push(row);
     const run = () => calls.map((call) => this.#applyOne(call));
     const isReading = calls.every(([name]) => READING.has(name));
+    if (!this.#database.isInPlace()) {
+      const failure = failureOf(this.#database.moved());
+      return { outcomes: calls.map(() => ({ failure })), removed: [], hasFailed: true };
+    }
     try {
       const outcomes = isReading ? this.#database.read(run) : this.#database.transaction(run);
       return { outcomes, removed, hasFailed: false };

@@ -125,6 +125,27 @@ describe("files", () => {
   );
 });
 
+describe("a result that is gone", () => {
+  test(
+    "while it is forgotten is no result, and while its task is ready it is computed again",
+    async () => {
+      const file = path.join(temporaryFolder(), "c.tasks");
+      const { tasks, notices } = openOn(file);
+      const { task } = await tasks.create(...LONG);
+      await ready(tasks, task);
+      const text = await textOf(tasks, task);
+      fs.rmSync(`${file}.results`, { recursive: true });
+      expect((await rejected(tasks.openResult(task.id))).code).toBe("task_not_ready");
+      expect(notices[0]).toContain("is gone: computing it again");
+      expect((await ready(tasks, task)).attempts).toBe(2);
+      expect(await textOf(tasks, task)).toBe(text);
+      await tasks.forget(task.id);
+      expect(await tasks.openResult(task.id)).toBeUndefined();
+    },
+    TIMEOUT_MS,
+  );
+});
+
 describe("what a crash may leave", () => {
   test(
     "half-written results and results without a task are removed, never shown",
@@ -180,12 +201,16 @@ describe("what a crash may leave", () => {
         [1, "running"],
         [3, "failed"],
       ] as const) {
-        change(file, `UPDATE tasks SET state = 'running', startedAtMs = 1, attempts = ${attempts}`);
+        // As often as the process has died with it, which the opening counts.
+        change(
+          file,
+          `UPDATE tasks SET state = 'running', startedAtMs = 1, attempts = ${attempts}, deaths = ${attempts - 1}`,
+        );
         const { tasks, close } = openOn(file);
         await until(`it is ${state}`, async () => (await tasks.find(task.id))?.state === state);
         const found = await tasks.find(task.id);
         expect(found?.attempts).toBe(state === "running" ? 2 : 3);
-        if (state === "failed") expect(found?.reason).toContain("begun 3 times");
+        if (state === "failed") expect(found?.reason).toContain("ended 3 times");
         await close();
       }
     },
@@ -294,8 +319,10 @@ describe("a database that cannot be used", () => {
       const { tasks } = openOn(file);
       expect((await rejected(tasks.create(...SHORT))).code).toBe("tasks_io");
       fs.rmdirSync(file);
-      const { task } = await tasks.create(...SHORT);
-      await ready(tasks, task);
+      // What is wrong is said for a while without looking again.
+      expect((await rejected(tasks.create(...SHORT))).code).toBe("tasks_io");
+      const used = async () => (await tasks.create(...SHORT).catch(() => undefined))?.task;
+      await until("it is used again", async () => (await used())?.state === "ready");
     },
     TIMEOUT_MS,
   );

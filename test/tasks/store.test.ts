@@ -17,10 +17,14 @@ const LIMITS: TaskLimits = {
 const RECORD_BYTES = 4096;
 
 /** A store on a file of its own. */
-function open(limits: Partial<TaskLimits> = {}, file = path.join(temporaryFolder(), "c.tasks")) {
+function open(
+  limits: Partial<TaskLimits> = {},
+  file = path.join(temporaryFolder(), "c.tasks"),
+  processDied = true,
+) {
   const store = new TaskStore();
   store.open(file, { ...LIMITS, ...limits });
-  const pending = store.recover([]);
+  const pending = store.recover([], processDied);
   onTestFinished(() => store.close());
   const apply = (...calls: StepCall[]) => JSON.parse(store.apply(JSON.stringify(calls))) as GroupAnswer;
   return { store, file, pending, apply };
@@ -85,10 +89,8 @@ describe("apply()", () => {
     expect(wrong).toMatchObject({ state: "failed", reason: expect.stringContaining("predicted") });
     const right = rowOf(apply(short(21)))!;
     expect(right).toMatchObject({ state: "ready", attempts: 1, reason: null });
-    expect(apply(["digits", right.id], ["digits", wrong.id]).outcomes).toEqual([
-      { value: "354224848179261915075" },
-      {},
-    ]);
+    const results = apply(["result", right.id], ["result", wrong.id]).outcomes.map(({ value }) => value);
+    expect(results).toEqual([{ row: right, digits: "354224848179261915075" }, undefined]);
   });
 
   test("writes nothing of a group that fails, and says that nothing can be asked any more", () => {
@@ -115,6 +117,49 @@ test("open() moves what an interrupted process has logged into the database, and
   const again = open({}, copy);
   expect(again.pending.map(({ id }) => id)).toEqual([task[1].id]);
   expect(fs.statSync(`${copy}-wal`).size).toBe(0);
+});
+
+test("recover() counts the processes that died while a task ran, and not the sessions that failed", () => {
+  const first = open({ attemptsMax: 3 });
+  const task = long(30_000);
+  const { id } = task[1];
+  first.apply(task);
+  let { store, apply } = first;
+  const reopen = (processDied: boolean) => {
+    apply(["begin", id]);
+    store.close();
+    const again = open({ attemptsMax: 3 }, first.file, processDied);
+    ({ store, apply } = again);
+    return again.pending.length;
+  };
+  for (let failures = 0; failures < 10; failures++) expect(reopen(false)).toBe(1);
+  expect([reopen(true), reopen(true), reopen(true)]).toEqual([1, 1, 0]);
+  expect(rowOf(apply(["find", id]))).toMatchObject({
+    state: "failed",
+    reason: expect.stringContaining("3 times"),
+  });
+});
+
+test("lose() queues a task again whose file is gone, and leaves room for the result that comes", () => {
+  const { apply } = open({ resultBytesMax: 60_000 });
+  const task = long(30_000);
+  const { id } = task[1];
+  apply(task, ["begin", id], ["end", id, { state: "ready" }]);
+  expect(rowOf(apply(["lose", id, 2]))).toBeUndefined();
+  expect(rowOf(apply(["lose", id, 1]))).toMatchObject({ id, state: "queued", keptBytes: 0 });
+  expect(rowOf(apply(["begin", id]))).toMatchObject({ attempts: 2 });
+  expect(rowOf(apply(["lose", id, 2]))).toBeUndefined();
+  apply(["end", id, { state: "ready" }], quick(1));
+  expect(rowOf(apply(["list", { limit: 9 }]))).toHaveLength(2);
+});
+
+test("a database that was moved is not written any more", () => {
+  const { apply, file } = open();
+  apply(quick(1));
+  fs.renameSync(file, `${file}.away`);
+  expect(apply(quick(2))).toMatchObject({ hasFailed: true, outcomes: [{ failure: { code: "tasks_io" } }] });
+  fs.writeFileSync(file, "");
+  expect(apply(quick(2)).hasFailed).toBe(true);
 });
 
 describe("what finished tasks take", () => {
@@ -161,6 +206,15 @@ describe("what waits or runs", () => {
     const greedy = apply(...[1, 2, 3, 4, 5].map((i) => long(30_000 + i, "greedy")));
     expect(codesOf(greedy)).toEqual([undefined, undefined, undefined, undefined, "too_many_tasks"]);
     expect(codesOf(apply(long(40_000, "modest")))).toEqual([undefined]);
+  });
+
+  test("is counted also beyond a limit that has become lower", () => {
+    const { store, apply, file } = open();
+    apply(...Array.from({ length: 20 }, (_, i) => long(30_000 + i, "one")));
+    store.close();
+    const again = open({ tasksMax: 10 }, file);
+    expect(again.pending).toHaveLength(20);
+    expect(codesOf(again.apply(long(40_000, "other")))).toEqual(["too_many_tasks"]);
   });
 
   test("gives its share back when it ends, is cancelled or is forgotten, also across an opening", () => {
