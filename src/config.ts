@@ -219,8 +219,8 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
     indexMax: integer("max-index", 92, 0, LIMITS.indexMaxMax),
     lockTimeoutMs: seconds(setting("lock-timeout"), 5),
     port: integer("port", 8080, 0, 65_535),
-    host: setting("host").text ?? "127.0.0.1",
-    allowHosts: list(setting("allow-host")),
+    host: hostOf(setting("host")),
+    allowHosts: hostNames(setting("allow-host")),
     trustedProxies: list(setting("trust-proxy")),
     digitsMax: integer("max-digits", 25_000_000, 1, 1_000_000_000),
     termsMax: integer("max-sequence", 1_000_000, 1, 1_000_000_000),
@@ -306,6 +306,22 @@ function redisUrl({ text, source }: Setting): string | undefined {
   throw new FibError(
     "bad_argument",
     `Cannot use ${source}: it takes a URL such as redis://127.0.0.1:6379 or rediss://:PASSWORD@HOST:6379/0, with special characters of the password as %XX`,
+  );
+}
+
+// An empty one would open the server to the network, and a variable that is empty is enough.
+function hostOf({ text, source }: Setting): string {
+  if (text !== "") return text ?? "127.0.0.1";
+  throw new FibError("bad_argument", `Cannot use an empty ${source}: it takes an address, such as 127.0.0.1`);
+}
+
+function hostNames(setting: Setting): string[] {
+  const names = list(setting);
+  const wrong = names.find((name) => !/^[\w.-]+$/.test(name));
+  if (wrong === undefined) return names;
+  throw new FibError(
+    "bad_argument",
+    `Cannot use '${wrong.slice(0, 40)}' for ${setting.source}: it takes names without scheme and port, such as fib.example.org`,
   );
 }
 

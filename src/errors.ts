@@ -28,7 +28,7 @@ export const CODES = {
   result_too_large: { http: 422, exit: 1, title: "The result would be too large" },
   key_reused: { http: 422, exit: 2, title: "The Idempotency-Key was used for another operation" },
   too_many_tasks: { http: 429, exit: 75, title: "Too many tasks are waiting" },
-  cursor_damaged: { http: 500, exit: 65, title: "The cursor file cannot be used" },
+  cursor_damaged: { http: 503, exit: 65, title: "The cursor file cannot be used" },
   internal: { http: 500, exit: 70, title: "This is a bug in fibserver" },
   cursor_io: { http: 503, exit: 74, title: "The cursor file cannot be read or written" },
   cursor_locked: { http: 503, exit: 75, title: "The cursor file is locked" },
@@ -57,8 +57,13 @@ export class FibError extends Error {
   }
 }
 
+/** Whether those who run the server should hear of it: something is wrong around it, and more than being busy. */
+export function isFault({ code }: FibError): boolean {
+  return CODES[code].http === 503 && code !== "overloaded";
+}
+
 /** Whether a message is for those who run the server only. */
-export function isInternal({ code }: FibError): boolean {
+function isInternal({ code }: FibError): boolean {
   return "isInternal" in CODES[code];
 }
 

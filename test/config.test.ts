@@ -7,6 +7,22 @@ import { thrown } from "./refusal.ts";
 
 const home = { HOME: "/home/somebody" };
 
+test("resolveConfig() refuses an empty host, which would open the server, and names that no Host can have", () => {
+  for (const [flags, env] of [
+    [{ host: "" }, {}],
+    [{}, { FIBSERVER_HOST: "" }],
+    [{ "allow-host": "http://fib.test" }, {}],
+    [{ "allow-host": "good.test,fib.test:8080" }, {}],
+    [{}, { FIBSERVER_ALLOW_HOST: "*.fib.test" }],
+  ] as const) {
+    expect(() => resolveConfig(flags, { HOME: "/home/x", ...env })).toThrow("Cannot use");
+  }
+  expect(resolveConfig({ "allow-host": "A.test, b.test" }, { HOME: "/home/x" }).allowHosts).toEqual([
+    "a.test",
+    "b.test",
+  ]);
+});
+
 test("resolveConfig() has the defaults that the help names", () => {
   expect(resolveConfig({}, home)).toEqual({
     file: "/home/somebody/.local/state/fibserver/cursor",

@@ -153,7 +153,7 @@ for (const [kind, prepare] of [
   withStrace(`SIGKILL before any call on ${kind} file keeps each move that was printed`, async () => {
     using folder = temporaryFolder();
     let killedCount = 0;
-    for (const call of ["flock", "pwrite64", "fsync", "fdatasync", "rename"]) {
+    for (const call of ["flock", "pwrite64", "fsync", "fdatasync", "rename", "renameat2"]) {
       for (let when = 1, killed = true; killed; when++) {
         const file = path.join(folder.path, `cursor-${call}-${when}`);
         await prepare(file);

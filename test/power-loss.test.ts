@@ -83,3 +83,27 @@ for (const who of ["a server that was running", "a shell command"] as const) {
     },
   );
 }
+
+withPowerLoss("a file that was away and is put back keeps the moves that are answered then", async () => {
+  using disk = ext4Disk();
+  const [file, other] = [path.join(disk.path, "cursor"), path.join(disk.path, "other")];
+  await run(["cursor", "set", "3", "-f", file]);
+  {
+    await using server = await startServer(["-f", file]);
+    expect(await mustRequest(server, "next")).toMatchObject({ index: 4 });
+    // Longer than a tick of the kernel's clock, by which a folder's time counts.
+    const { mtimeMs } = fs.statSync(disk.path);
+    const tick = () => {
+      fs.writeFileSync(other, "");
+      return fs.statSync(disk.path).mtimeMs > mtimeMs;
+    };
+    await until("the clock has gone on", () => (fs.rmSync(other, { force: true }), tick()));
+    fs.renameSync(file, other);
+    Bun.spawnSync(["sync", disk.path]);
+    fs.renameSync(other, file);
+    expect(await mustRequest(server, "next")).toMatchObject({ index: 5 });
+    disk.losePower();
+  }
+  disk.restorePower();
+  expect((await run(["-f", file, "c"])).stdout).toBe("5\n");
+});

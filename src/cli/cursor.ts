@@ -7,7 +7,7 @@ import fs from "node:fs";
 import { CURSOR_FLAGS, LIMITS, parseInteger, resolveConfig } from "../config.ts";
 import { decodeFileAt } from "../cursor/file.ts";
 import { encodeGoFile } from "../cursor/go.ts";
-import { writeWholeFile } from "../cursor/open.ts";
+import { writeNewFile } from "../cursor/open.ts";
 import { decodeCopies } from "../cursor/record.ts";
 import { FibError } from "../errors.ts";
 import { fibonacci } from "../numbers/fibonacci.ts";
@@ -77,9 +77,7 @@ const exportCommand = defineCommand({
     }
     const { index } = decodeFileAt(source, readFile(source)).record;
     const bytes = encodeGoFile(index);
-    if (fs.existsSync(out))
-      throw new FibError("bad_argument", `Cannot write ${out}: it exists; name another file`);
-    await writeWholeFile(out, bytes);
+    await writeNewFile(out, bytes);
     print(`index ${index} written to ${out}\n`);
   },
 });

@@ -97,7 +97,8 @@ export async function serve(config: Config): Promise<void> {
     return true;
   };
   // A disk that stalls must not hold up the end: what it has not taken was not answered.
-  if (!(await Promise.race([close(), deadline]))) log.warn("Ending without the disk: it did not answer");
+  if (!(await Promise.race([close(), deadline])))
+    log.warn("Ending at the deadline: a disk or a computation did not end");
   if (failure) throw failure;
 }
 

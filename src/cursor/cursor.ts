@@ -141,7 +141,8 @@ export class Cursor implements CursorService {
 
   #isUnchanged(): boolean {
     try {
-      return this.#file.isInPlace() === true && this.#file.isUnchanged();
+      const isKnown = this.#file.readOnlyReason !== undefined || this.#file.isNameSynced();
+      return isKnown && this.#file.isInPlace() === true && this.#file.isUnchanged();
     } catch {
       return false;
     }
@@ -215,6 +216,7 @@ export class Cursor implements CursorService {
 
   /** The file's record once it is surely on disk; adopts what another process wrote. */
   async #readDurable(): Promise<Durable> {
+    if (this.#file.readOnlyReason === undefined) await this.#file.syncName();
     if (this.#durable !== undefined && this.#file.isUnchanged()) return this.#durable;
     this.#durable = undefined;
     const { record, slot, otherFault } = this.#file.read();
@@ -223,7 +225,6 @@ export class Cursor implements CursorService {
         this.#options.notice(`${this.#file.path} is half damaged: ${otherFault}. ${MAY_BE_UNDONE}`);
       return { record, slot };
     }
-    await this.#file.syncName();
     if (otherFault === undefined) {
       // In place: were it torn, the other copy still holds the last position that can have been answered.
       await this.#put(record, slot);

@@ -31,7 +31,8 @@ export class CursorFile {
   /** What the file held when it was last read or written here. */
   readonly #image = new Uint8Array(FILE_BYTES);
   readonly #look = new Uint8Array(FILE_BYTES);
-  #nameSynced = false;
+  /** When the folder had last changed before it was synced, in ns; undefined before the first sync. */
+  #folderChangedNs: bigint | undefined;
 
   constructor(
     filePath: string,
@@ -104,20 +105,31 @@ export class CursorFile {
   }
 
   /**
-   * Puts the file's name on disk, unless this file has done so before: whoever created it or moved it here may
-   * have died in between, or may not be that far yet. Costs one sync of the folder, some 0.1 ms.
+   * Puts the file's name on disk, unless it is there: whoever created it or moved it here may have died in
+   * between, or may not be that far yet. Costs one sync of the folder, some 0.1 ms.
    *
    * @throws {@link FibError} `cursor_io`.
    */
   async syncName(): Promise<void> {
-    if (this.#nameSynced) return;
+    if (this.isNameSynced()) return;
     const folder = path.dirname(this.path);
+    const changedNs = this.#folderTime();
     try {
       await syncFolder(folder, this.#syncs);
     } catch (error) {
       throw ioError(folder, "sync", error);
     }
-    this.#nameSynced = true;
+    this.#folderChangedNs = changedNs;
+  }
+
+  /**
+   * Says whether no name in the folder has changed since it was synced here: this very file may have been moved
+   * away and back, and only the way back is missing on disk. As fine as the kernel's tick, 4 ms. Takes 2 µs.
+   *
+   * @throws {@link FibError} `cursor_io`.
+   */
+  isNameSynced(): boolean {
+    return this.#folderChangedNs !== undefined && this.#folderChangedNs === this.#folderTime();
   }
 
   /** Says whether the path still leads to this file: true, false (another file is there) or undefined (none is). */
@@ -130,6 +142,10 @@ export class CursorFile {
   /** Closes the descriptor, and with it gives back the lock. */
   close(): void {
     fs.closeSync(this.#fd);
+  }
+
+  #folderTime(): bigint {
+    return this.#io("find", () => fs.statSync(path.dirname(this.path), { bigint: true }).mtimeNs);
   }
 
   #readInto(bytes: Uint8Array): number {

@@ -16,9 +16,10 @@
 import fs from "node:fs";
 import path from "node:path";
 import { FibError } from "../errors.ts";
-import { CursorFile, damaged, fileGone, ioError, syncFolder } from "./file.ts";
+import { CursorFile, damaged, fileGone, type Identity, ioError, syncFolder } from "./file.ts";
 import { decodeGoFile, GO_FILE_BYTES } from "./go.ts";
 import { tryLock } from "./lock.ts";
+import { renameToFree, replace } from "./rename.ts";
 import { encodeFile, FILE_BYTES, initialRecord } from "./record.ts";
 import { blockingSyncs, type Syncs } from "./syncs.ts";
 
@@ -42,10 +43,19 @@ export interface OpenOptions {
 /** A Go server's file; its content is copied, its owner and mode are kept. */
 interface GoFile {
   readonly bytes: Uint8Array;
-  readonly stat: Owner;
+  readonly stat: Owner & Identity;
 }
 
 type Owner = Readonly<Pick<fs.BigIntStats, "uid" | "gid" | "mode">>;
+
+/** How a file is put somewhere. */
+interface PutOptions {
+  readonly syncs: Syncs;
+  /** Whose it is to be; ours, without. */
+  readonly owner?: Owner;
+  /** Gives it its name, or says that it cannot have it; replaces what is there, without. */
+  readonly place?: (from: string, to: string) => boolean;
+}
 
 /**
  * Opens a cursor file; creates a missing one, and takes over a Go server's.
@@ -56,6 +66,14 @@ type Owner = Readonly<Pick<fs.BigIntStats, "uid" | "gid" | "mode">>;
  * `cursor_locked` while another process creates files in the folder.
  */
 export async function openCursorFile(filePath: string, options: OpenOptions): Promise<CursorFile> {
+  try {
+    return await findOrMake(filePath, options);
+  } catch (error) {
+    throw error instanceof FibError ? error : ioError(filePath, "open", error);
+  }
+}
+
+async function findOrMake(filePath: string, options: OpenOptions): Promise<CursorFile> {
   // A second round follows a creation or a takeover, by us or by somebody who was faster; a third would be a fight.
   for (let round = 0; round < 3; round++) {
     const file = openExisting(filePath, options.syncs);
@@ -79,11 +97,14 @@ export async function openCursorFile(filePath: string, options: OpenOptions): Pr
 /**
  * Writes a new file whole or not at all, and returns when it is on disk.
  *
- * @param filePath - What to create or replace.
- * @throws {@link FibError} `cursor_io`.
+ * @param filePath - What to create.
+ * @throws {@link FibError} `cursor_io`; `bad_argument` for what is there already.
  */
-export function writeWholeFile(filePath: string, bytes: Uint8Array): Promise<void> {
-  return inLockedFolder(filePath, (folderFd) => putFile(filePath, bytes, folderFd, blockingSyncs));
+export function writeNewFile(filePath: string, bytes: Uint8Array): Promise<void> {
+  return inLockedFolder(filePath, async (folderFd) => {
+    const isPut = await putFile(filePath, bytes, folderFd, { syncs: blockingSyncs, place: renameToFree });
+    if (!isPut) throw new FibError("bad_argument", `Cannot write ${filePath}: it exists; name another file`);
+  });
 }
 
 function openExisting(filePath: string, syncs: Syncs): CursorFile | GoFile | "missing" {
@@ -156,7 +177,8 @@ async function create(filePath: string, folderFd: number, syncs: Syncs): Promise
   } catch (error) {
     throw ioError(filePath, "create", error);
   }
-  await putFile(filePath, encodeFile(initialRecord()), folderFd, syncs);
+  // Where somebody else has put a file meanwhile, that one is found by the next round.
+  await putFile(filePath, encodeFile(initialRecord()), folderFd, { syncs, place: renameToFree });
 }
 
 // Up to the mount point. A folder that may not be read was not made by this user just now.
@@ -194,9 +216,19 @@ async function takeOver(
   }
   const kept = keptName(filePath, bytes);
   // Also when it is there already: whoever wrote it may not have got as far as the folder's sync.
-  await putFile(kept, bytes, folderFd, syncs, stat);
-  await putFile(filePath, encodeFile(initialRecord(index)), folderFd, syncs, stat);
-  notice(`${filePath} was a Go server's file: taken over at index ${index}, the old bytes are in ${kept}`);
+  await putFile(kept, bytes, folderFd, { syncs, owner: stat });
+  const isGoFile = (found: string) => {
+    const now = fs.lstatSync(found, { bigint: true, throwIfNoEntry: false });
+    return now !== undefined && now.ino === stat.ino && now.dev === stat.dev;
+  };
+  const place = (from: string, to: string) => replace(from, to, isGoFile);
+  const isPut = await putFile(filePath, encodeFile(initialRecord(index)), folderFd, {
+    syncs,
+    owner: stat,
+    place,
+  });
+  if (isPut)
+    notice(`${filePath} was a Go server's file: taken over at index ${index}, the old bytes are in ${kept}`);
 }
 
 /** A name that is free, or has these very bytes: other bytes that were kept by an earlier takeover stay. */
@@ -205,30 +237,38 @@ function keptName(filePath: string, bytes: Uint8Array): string {
     const name = count === 1 ? `${filePath}.go16` : `${filePath}.go16.${count}`;
     const stat = fs.lstatSync(name, { throwIfNoEntry: false });
     if (stat === undefined) return name;
-    if (stat.isFile() && stat.size === GO_FILE_BYTES && fs.readFileSync(name).equals(bytes)) return name;
+    if (stat.isFile() && stat.size === GO_FILE_BYTES && holds(name, bytes)) return name;
   }
 }
 
+function holds(name: string, bytes: Uint8Array): boolean {
+  try {
+    return fs.readFileSync(name).equals(bytes);
+  } catch {
+    // Somebody else's, who lets nobody read it.
+    return false;
+  }
+}
+
+/** @returns false when the name could not be had; then nothing is left. */
 async function putFile(
   filePath: string,
   bytes: Uint8Array,
   folderFd: number,
-  syncs: Syncs,
-  owner?: Owner,
-): Promise<void> {
+  { syncs, owner, place = replaceAny }: PutOptions,
+): Promise<boolean> {
   const temporary = `${filePath}.fibserver-new`;
   try {
     fs.rmSync(temporary, { force: true });
     const fd = fs.openSync(temporary, "wx", owner === undefined ? 0o644 : 0o600);
+    let isPut: boolean;
     try {
       const written = fs.writeSync(fd, bytes, 0, bytes.length, 0);
       if (written !== bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes were written`);
-      if (owner !== undefined) {
-        fs.fchownSync(fd, Number(owner.uid), Number(owner.gid));
-        fs.fchmodSync(fd, Number(owner.mode) & 0o777);
-      }
+      if (owner !== undefined) keepOwner(fd, owner);
       await syncs.all(fd);
-      fs.renameSync(temporary, filePath);
+      isPut = place(temporary, filePath);
+      if (!isPut) fs.rmSync(temporary, { force: true });
     } catch (error) {
       fs.rmSync(temporary, { force: true });
       throw error;
@@ -236,9 +276,27 @@ async function putFile(
       fs.closeSync(fd);
     }
     await syncs.all(folderFd);
+    return isPut;
   } catch (error) {
-    throw ioError(filePath, "create", error);
+    throw error instanceof FibError ? error : ioError(filePath, "create", error);
   }
+}
+
+function replaceAny(from: string, to: string): boolean {
+  fs.renameSync(from, to);
+  return true;
+}
+
+function keepOwner(fd: number, { uid, gid, mode }: Owner): void {
+  let kept = Number(mode) & 0o777;
+  try {
+    fs.fchownSync(fd, Number(uid), Number(gid));
+  } catch (error) {
+    if (codeOf(error) !== "EPERM") throw error;
+    // Ours, and of a group that we may not give it to: then no other group gets its rights.
+    kept &= 0o707;
+  }
+  fs.fchmodSync(fd, kept);
 }
 
 async function inLockedFolder(filePath: string, work: (folderFd: number) => Promise<void>): Promise<void> {

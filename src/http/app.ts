@@ -3,7 +3,7 @@
  * @module
  */
 import { Hono } from "hono";
-import { FibError, isInternal } from "../errors.ts";
+import { FibError, isFault } from "../errors.ts";
 import { type CursorServices, cursorRoutes, goCursorRoutes } from "./cursor.ts";
 import { earlierTaskRoutes, type EarlierTaskServices } from "./earlier-tasks.ts";
 import { earlierRoutes, type EarlierServices } from "./earlier.ts";
@@ -51,7 +51,7 @@ export function createApp(services: Services) {
     .onError((error, c) => {
       const expected = isCutBody(error) ? bodyTooLarge() : error;
       if (!(expected instanceof FibError)) services.onBug(error);
-      else if (isInternal(expected)) services.onFault(expected);
+      else if (isFault(expected)) services.onFault(expected);
       return problem(expected, c.req.path);
     });
   // HEAD is GET, of which the port does not send the body. Hono would drop it sooner, and its length with it.

@@ -46,7 +46,11 @@ export function refuseForeignGet(request: Request, what?: string): FibError | un
 /** The same for what makes the server work for long. A person may follow a link to it. */
 export function refuseForeignWork(request: Request): FibError | undefined {
   const { headers } = request;
-  const isFollowed = headers.get("sec-fetch-mode") === "navigate" && headers.get("sec-fetch-user") === "?1";
+  // Of a page of its own: a click may also fill a hundred hidden frames.
+  const isFollowed =
+    headers.get("sec-fetch-mode") === "navigate" &&
+    headers.get("sec-fetch-dest") === "document" &&
+    headers.get("sec-fetch-user") === "?1";
   return isFollowed ? undefined : refuseForeignPage(request, "do this, which is long");
 }
 

@@ -9,7 +9,7 @@ import { type Context, Hono } from "hono";
 import { LIMITS, parseInteger } from "../config.ts";
 import type { CursorRequest, CursorService, Outcome, Position } from "../cursor/moves.ts";
 import { KEY_BYTES } from "../cursor/record.ts";
-import { FibError, isInternal } from "../errors.ts";
+import { FibError, isFault } from "../errors.ts";
 import { goAnswer, goRefusal } from "../go-answer.ts";
 import { termDigits } from "../numbers/offsets.ts";
 import { isHead, patiently } from "./asker.ts";
@@ -38,7 +38,7 @@ const CURRENT: CursorRequest = { operation: "current" };
 export function goCursorRoutes({ cursor, indexMax, valueAt, streams, onFault }: CursorServices) {
   const refuse = (error: unknown) => {
     if (!(error instanceof FibError)) throw error;
-    if (isInternal(error)) onFault(error);
+    if (isFault(error)) onFault(error);
     return goError(error);
   };
   const answer = (outcome: Outcome) => {
@@ -98,29 +98,31 @@ export function cursorRoutes({ cursor, indexMax, valueAt, streams }: CursorServi
       return show(c, outcome);
     });
 
+  const answerCurrent = (c: Context, outcome: Outcome): Response | Promise<Response> => {
+    if (outcome instanceof FibError) throw outcome;
+    const etag = `"${outcome.generation}"`;
+    if (!passesIfMatch(c.req.header("if-match"), etag)) {
+      throw new FibError(
+        "cursor_moved",
+        `Cannot show this: the cursor is at ${etag}, which If-Match does not name`,
+      );
+    }
+    if (namesCurrent(c.req.header("if-none-match"), etag)) return c.body(null, 304, positionHeaders(outcome));
+    if (isHead(c) && isLong(outcome.index)) return headOfLong(positionHeaders(outcome));
+    return show(c, outcome);
+  };
+
   const move = (c: Context, request: CursorRequest) => {
     refuseForeign(c);
     return submit(c, conditional(c, request));
   };
 
   return new Hono()
-    .get("/", (c) =>
-      cursor.submit<Response>(CURRENT, (outcome) => {
-        if (outcome instanceof FibError) throw outcome;
-        const etag = `"${outcome.generation}"`;
-        if (!passesIfMatch(c.req.header("if-match"), etag)) {
-          throw new FibError(
-            "cursor_moved",
-            `Cannot show this: the cursor is at ${etag}, which If-Match does not name`,
-          );
-        }
-        if (namesCurrent(c.req.header("if-none-match"), etag)) {
-          return c.body(null, 304, positionHeaders(outcome));
-        }
-        if (isHead(c) && isLong(outcome.index)) return headOfLong(positionHeaders(outcome));
-        return show(c, outcome);
-      }),
-    )
+    .get("/", (c) => {
+      const position = cursor.current();
+      const reply = (outcome: Outcome) => answerCurrent(c, outcome);
+      return position === undefined ? cursor.submit<Response>(CURRENT, reply) : reply(position);
+    })
     .put("/", async (c) => {
       refuseForeign(c);
       const target = targetIndex(await c.req.text(), indexMax);

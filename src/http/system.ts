@@ -4,7 +4,7 @@
  */
 import { Hono } from "hono";
 import type { CursorService } from "../cursor/moves.ts";
-import { CODES, FibError, isInternal } from "../errors.ts";
+import { FibError, isFault, toldOf } from "../errors.ts";
 import type { TaskQueue } from "../tasks/queue.ts";
 import { GUARDED, NO_STORE } from "./browser.ts";
 import { problem } from "./problem.ts";
@@ -22,10 +22,12 @@ export interface SystemServices {
 /** `/livez`, `/readyz` and the Go server's `/test/stats`. */
 export function systemRoutes({ cursor, tasks, stopSignal, onFault }: SystemServices) {
   const parts = {
-    cursor: () =>
-      cursor.submit({ operation: "current" }, (outcome) => {
-        if (outcome instanceof FibError) throw outcome;
-      }),
+    cursor: async () => {
+      // Not behind a commit: a disk that is slow is no reason to send no requests.
+      if (cursor.current() !== undefined) return;
+      const outcome = await cursor.submit({ operation: "current" }, (result) => result);
+      if (outcome instanceof FibError) throw outcome;
+    },
     tasks: () => tasks.check(),
   };
   return new Hono()
@@ -38,8 +40,8 @@ export function systemRoutes({ cursor, tasks, stopSignal, onFault }: SystemServi
           await check();
         } catch (error) {
           if (!(error instanceof FibError)) throw error;
-          if (isInternal(error)) onFault(error);
-          const detail = `Cannot take requests, for want of the ${part}: ${CODES[error.code].title}`;
+          if (isFault(error)) onFault(error);
+          const detail = `Cannot take requests, for want of the ${part}: ${toldOf(error)}`;
           return problem(new FibError(error.code, detail), c.req.path, {}, { detail, part });
         }
       }

@@ -28,6 +28,8 @@ export class EmbeddedTasks implements TaskQueue {
   readonly #options: EmbeddedOptions;
   readonly #changes = new Changes();
   #session: Promise<Session> | undefined;
+  /** Why there is none for a while; a promise rejects with it. */
+  #unusable: Error | undefined;
   #retry: Timer | undefined;
   /** What was last said about why it cannot be used. */
   #told: string | undefined;
@@ -87,29 +89,36 @@ export class EmbeddedTasks implements TaskQueue {
   }
 
   #openExisting(): Promise<Session> | undefined {
-    return this.#session ?? (fs.existsSync(this.#options.path) ? this.#open() : undefined);
+    return (
+      this.#session ??
+      (this.#unusable !== undefined || fs.existsSync(this.#options.path) ? this.#open() : undefined)
+    );
   }
 
   /** The session; opened when there is none, by one at a time. After a failure it is that for a while. */
   #open(): Promise<Session> {
     if (this.#session !== undefined) return this.#session;
+    if (this.#unusable !== undefined) return Promise.reject(this.#unusable);
     if (this.#closed)
       return Promise.reject(new FibError("overloaded", "Cannot take tasks: the server is stopping"));
-    const opening = Session.open({
-      ...this.#options,
-      processDied: this.#isFirst,
-      changes: this.#changes,
-      onFailure: (error) => this.#onFailure(error),
-    });
-    this.#session = opening;
-    opening.then(
-      () => {
-        this.#isFirst = false;
-        this.#told = undefined;
-      },
-      (error: unknown) => this.#onFailure(error),
-    );
-    return opening;
+    return (this.#session = this.#openAnew());
+  }
+
+  async #openAnew(): Promise<Session> {
+    try {
+      const session = await Session.open({
+        ...this.#options,
+        processDied: this.#isFirst,
+        changes: this.#changes,
+        onFailure: (error) => this.#onFailure(error),
+      });
+      this.#isFirst = false;
+      this.#told = undefined;
+      return session;
+    } catch (error) {
+      this.#onFailure(error as Error);
+      throw error;
+    }
   }
 
   #resume(): void {
@@ -117,17 +126,16 @@ export class EmbeddedTasks implements TaskQueue {
     this.#openExisting()?.catch(() => {});
   }
 
-  #onFailure(error: unknown): void {
+  #onFailure(error: Error): void {
     if (!(error instanceof FibError)) this.#options.onBug(error);
     else if (error.message !== this.#told) this.#options.notice(error.message);
     if (error instanceof FibError) this.#told = error.message;
     if (this.#closed) return;
-    const failed = Promise.reject<Session>(error);
-    failed.catch(() => {});
-    this.#session = failed;
+    this.#session = undefined;
+    this.#unusable = error;
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => {
-      this.#session = undefined;
+      this.#unusable = undefined;
       this.#resume();
     }, RETRY_MS);
     this.#retry.unref();

@@ -59,7 +59,7 @@ export interface SessionOptions {
   /** Told of each error that is a bug. */
   readonly onBug: (error: unknown) => void;
   /** Called once, when the disk has ended the session. */
-  readonly onFailure: (error: unknown) => void;
+  readonly onFailure: (error: Error) => void;
 }
 
 /** An open database with its results and its executor. */
@@ -281,9 +281,13 @@ export class Session {
   }
 
   #fail(error: Error): void {
-    if (this.#failure !== undefined) return;
-    // Told when its threads have let go of the database: before that nobody could open it.
-    void this.#end(error).then(() => this.#options.onFailure(error));
+    if (this.#failure === undefined) void this.#endAndTell(error);
+  }
+
+  // Told when its threads have let go of the database: before that nobody could open it.
+  async #endAndTell(error: Error): Promise<void> {
+    await this.#end(error);
+    this.#options.onFailure(error);
   }
 
   async #end(error: Error): Promise<void> {

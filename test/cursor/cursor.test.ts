@@ -8,7 +8,7 @@ import fs from "node:fs";
 import path from "node:path";
 import type { CursorFile } from "../../src/cursor/file.ts";
 import { applyRequest, type CursorRequest, type Outcome } from "../../src/cursor/moves.ts";
-import { writeWholeFile } from "../../src/cursor/open.ts";
+import { writeNewFile } from "../../src/cursor/open.ts";
 import {
   BLOCK_BYTES,
   type CursorRecord,
@@ -434,7 +434,8 @@ describe("a file that changes under an open cursor", () => {
     await must("next");
     fs.linkSync(file, `${file}.old`);
     const old = fs.readFileSync(file);
-    await writeWholeFile(file, encodeFile(initialRecord(40)));
+    await writeNewFile(`${file}.new`, encodeFile(initialRecord(40)));
+    fs.renameSync(`${file}.new`, file);
     expect(cursor.current()).toBeUndefined();
     expect((await must("next")).index).toBe(41);
     expect(cursor.current()?.index).toBe(41);

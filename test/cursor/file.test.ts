@@ -5,7 +5,7 @@ import path from "node:path";
 import type { CursorFile } from "../../src/cursor/file.ts";
 import { encodeGoFile } from "../../src/cursor/go.ts";
 import { tryLock, unlock } from "../../src/cursor/lock.ts";
-import { openCursorFile, writeWholeFile } from "../../src/cursor/open.ts";
+import { openCursorFile, writeNewFile } from "../../src/cursor/open.ts";
 import { BLOCK_BYTES, encodeBlock, encodeFile, FILE_BYTES, initialRecord } from "../../src/cursor/record.ts";
 import { blockingSyncs } from "../../src/cursor/syncs.ts";
 import { rejected, thrown } from "../refusal.ts";
@@ -394,18 +394,18 @@ describe("an open file", () => {
   });
 });
 
-describe("writeWholeFile()", () => {
-  test("writeWholeFile() puts the bytes there and leaves nothing beside them", async () => {
+describe("writeNewFile()", () => {
+  test("writeNewFile() puts the bytes there and leaves nothing beside them", async () => {
     const folder = temporaryFolder();
-    await writeWholeFile(path.join(folder, "out"), encodeGoFile(10));
+    await writeNewFile(path.join(folder, "out"), encodeGoFile(10));
     expect(contents(folder)).toEqual({ out: Buffer.from(encodeGoFile(10)).toString("hex") });
   });
 
-  test("writeWholeFile() leaves no temporary file when it cannot rename", async () => {
+  test("writeNewFile() replaces nothing, and leaves no temporary file then", async () => {
     const folder = temporaryFolder();
     fs.mkdirSync(path.join(folder, "out"));
-    const error = await rejected(writeWholeFile(path.join(folder, "out"), encodeGoFile(10)));
-    expect(error.code).toBe("cursor_io");
+    const error = await rejected(writeNewFile(path.join(folder, "out"), encodeGoFile(10)));
+    expect(error.code).toBe("bad_argument");
     expect(fs.readdirSync(folder)).toEqual(["out"]);
   });
 });

@@ -539,8 +539,11 @@ describe("browsers", () => {
       expect((await ask(`GET ${target}`, cross)).status, target).toBe(403);
       expect((await (await ask(`GET ${target}`)).text()).length).toBeGreaterThan(208_988);
     }
-    const followed = { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-user": "?1" };
+    const clicked = { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-user": "?1" };
+    const followed = { ...clicked, "sec-fetch-dest": "document" };
     expect((await request("GET /v1/fibonacci/200000?format=text", followed)).status).toBe(200);
+    const framed = { ...clicked, "sec-fetch-dest": "iframe" };
+    expect((await request("GET /v1/fibonacci/200000?format=text", framed)).status).toBe(403);
     expect(await moves(followed)).toBe(false);
   });
 
@@ -646,6 +649,8 @@ describe("operation", () => {
       expect(response.headers.get("cache-control")).toBe("no-store");
     }
     fs.renameSync(file, `${file}.away`);
+    // What a turn of the loop has seen holds for all of it.
+    await new Promise((resolve) => setImmediate(resolve));
     expect((await request("GET /readyz")).status).toBe(503);
     fs.renameSync(`${file}.away`, file);
     expect((await request("GET /readyz")).status).toBe(200);
