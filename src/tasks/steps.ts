@@ -42,7 +42,7 @@ export class Steps {
   readonly #limits: TaskLimits;
   #unfinished!: Shares;
   /** What gives back the share of an unfinished task. */
-  #shares = new Map<string, () => void>();
+  #shares = new Map<string, (() => void) | undefined>();
   #keptBytes = 0;
   #keptBytesOf = new Map<string, number>();
   /** Who has more than half of the room, if anybody. */
@@ -155,7 +155,7 @@ export class Steps {
     this.#shares = new Map();
     // A lower limit than that of the last start does not give up what was accepted.
     for (const { id, holder } of this.#database.unfinished())
-      this.#shares.set(id, this.#unfinished.take(holder) ?? (() => {}));
+      this.#shares.set(id, this.#unfinished.take(holder));
     this.#keptBytes = 0;
     this.#keptBytesOf = new Map();
     for (const kept of this.#database.keptBytes()) this.#keep(kept);
