@@ -428,10 +428,14 @@ test("SIGTERM ends a server whose task runs and is watched; the next one goes on
   await using first = await startServer(["-f", file]);
   const { id } = (await accept(first, LONGEST.n))!;
   await until("it runs", async () => (await find(first, id)).state === "running", 50);
-  const events = (await fetch(`${first.url}/v1/tasks/${id}/events`)).text();
-  first.kill("SIGTERM");
+  const { body } = await fetch(`${first.url}/v1/tasks/${id}/events`);
+  let told = "";
+  for await (const chunk of body!.pipeThrough(new TextDecoderStream())) {
+    told += chunk;
+    if (told.includes("data: ")) first.kill("SIGTERM");
+  }
   expect(await first.ended()).toBe(0);
-  expect(await events).toContain(`"state":"running"`);
+  expect(told).toContain(`"state":"running"`);
   await using second = await startServer(["-f", file]);
   expect((await mustFinish(second, id)).attempts).toBe(1);
 });
