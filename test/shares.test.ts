@@ -15,6 +15,8 @@ test("take() lets one holder have half, and each one after it half of the rest",
   const counts = ["greedy", "second", "third", "modest"].map((holder) => takeAll(shares, holder).length);
   expect(counts).toEqual([128, 64, 32, 16]);
   expect(shares.taken).toBe(240);
+  // Of three: two, when one is left for the next.
+  expect(takeAll(new Shares(3), "one")).toHaveLength(2);
 });
 
 test("take() gives a first share wherever it fits, and none beyond the limit", () => {

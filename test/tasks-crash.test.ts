@@ -439,6 +439,26 @@ withFailingDisk(
   },
 );
 
+withStrace("a sync that fails ends the session: a person hears of it, and the next one goes on", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  await using server = await startServer(["-f", file]);
+  const { id } = (await accept(server, LONGEST.n))!;
+  await until("it runs", async () => (await find(server, id)).state === "running", 50);
+  {
+    const [trace, log] = [path.join(folder.path, "trace"), `${file}.tasks-wal`];
+    await using _ = await injectInto(server.pid, trace, "fsync,fdatasync", "error=EIO", log);
+    expect(await accept(server, 1)).toBeUndefined();
+  }
+  await until("a person hears of it", () => server.log().includes("Cannot write"));
+  let task: Task | undefined;
+  await until("a task is accepted", async () => (task = await accept(server, 2)) !== undefined);
+  await mustFinish(server, task!.id);
+  // Begun again, and once: the thread of the first session has been ended.
+  await until("it runs again", async () => (await find(server, id)).attempts === 2, 50);
+  expect((await mustFinish(server, id)).attempts).toBe(2);
+});
+
 withStrace("a result for which the disk has no room makes its task fail, with the reason", async () => {
   using folder = temporaryFolder();
   const file = path.join(folder.path, "cursor");

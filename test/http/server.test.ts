@@ -150,6 +150,17 @@ describe("hosts", () => {
     expect(await index()).toBe(0);
   });
 
+  test("listen() refuses a port that there is none of, whatever the method", async () => {
+    const { port } = await serve();
+    for (const host of ["localhost:65536", "127.0.0.1:99999", "[::1]:70000"]) {
+      for (const method of ["GET", "HEAD"]) {
+        expect(statusOf(await exchange(port, requestBytes(`${method} /livez`, { Host: host }))), host).toBe(
+          400,
+        );
+      }
+    }
+  });
+
   test("listen() refuses a foreign host after it has answered a good one, and the other way round", async () => {
     const { port, index } = await serve();
     for (let i = 0; i < 3; i++) {

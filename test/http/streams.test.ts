@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { listen } from "../../src/http/server.ts";
+import { type Source, Streams } from "../../src/http/streams.ts";
 import { idleAdders } from "../../src/numbers/adder.ts";
 import type { Digits } from "../../src/numbers/decimal.ts";
 import { fibonacci } from "../../src/numbers/fibonacci.ts";
@@ -238,3 +239,28 @@ test("a stream that fails in the middle is cut, and does not look complete", asy
 function peakBytes(pid: number): number {
   return 1024 * Number(/VmHWM:\s*(\d+) kB/.exec(fs.readFileSync(`/proc/${pid}/status`, "latin1"))![1]);
 }
+
+test("a source is closed, and its place free again, whatever the end of its stream is", async () => {
+  const streams = new Streams(1);
+  let closedCount = 0;
+  const source = (chunks: (Uint8Array | Error)[]): Source => ({
+    next: () => {
+      const chunk = chunks.shift();
+      if (chunk instanceof Error) throw chunk;
+      return chunk;
+    },
+    close: () => void closedCount++,
+  });
+  const asker = { holder: "one", signal: new AbortController().signal };
+  const unread = streams.open(asker, source([]));
+  expect(() => streams.open(asker, source([]))).toThrow("too many long bodies");
+  expect([closedCount, streams.count]).toEqual([1, 1]);
+  await unread.cancel();
+  expect([closedCount, streams.count]).toEqual([2, 0]);
+  const read = new Response(streams.open(asker, source([Buffer.from("a"), Buffer.from("b")])));
+  expect(await read.text()).toBe("ab");
+  expect([closedCount, streams.count]).toEqual([3, 0]);
+  const failing = new Response(streams.open(asker, source([new Error("made up")])));
+  expect(await failing.text().catch(() => "cut")).toBe("cut");
+  expect([closedCount, streams.count]).toEqual([4, 0]);
+});

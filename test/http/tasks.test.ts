@@ -537,6 +537,19 @@ describe("GET /v1/tasks/{id}/events", () => {
   );
 
   test(
+    "a connection whose events have ended is closed when it is idle, as any other",
+    async () => {
+      const { port, ready } = await serve();
+      const { id } = await ready(SHORT);
+      const { socket, received, ended } = await connect(port);
+      socket.write(requestBytes(`GET /v1/tasks/${id}/events`, { Connection: "keep-alive" }));
+      await until("they have ended", () => received().endsWith("0\r\n\r\n"));
+      await ended;
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "a silent stream outlives the time after which an idle connection is closed",
     async () => {
       const { url, port, create, reach, request } = await serve();
@@ -567,9 +580,14 @@ describe("GET /v1/tasks/{id}/events", () => {
       const { url, create, reach, stop, request } = await serve();
       const { id } = await create(ENDLESS);
       await reach(id, "running");
-      const response = await fetch(`${url}/v1/tasks/${id}/events`);
-      stop();
-      expect(eventsOf(await response.text()).length).toBeGreaterThan(0);
+      let told = "";
+      const { body } = await fetch(`${url}/v1/tasks/${id}/events`);
+      for await (const chunk of body!.pipeThrough(new TextDecoderStream())) {
+        told += chunk;
+        if (told.includes("data: ")) stop();
+      }
+      // And not with its task, which ends much later.
+      expect(eventsOf(told).at(-1)!.task.state).toBe("running");
       await request(`DELETE /v1/tasks/${id}`);
     },
     TIMEOUT_MS,
@@ -659,6 +677,18 @@ describe("Prefer", () => {
       stop();
       expect((await waiting).status).toBe(202);
       expect(watchers.count).toBe(0);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "wait says so when the task is forgotten meanwhile",
+    async () => {
+      const { url, tasks } = await serve();
+      const waiting = fetch(`${url}/v1/ackermann/3/80000002`, { headers: { prefer: "wait=60" } });
+      await until("it has its task", async () => (await tasks.list({ limit: 9 })).length === 1);
+      await tasks.forget((await tasks.list({ limit: 9 }))[0]!.id);
+      expect((await waiting).status).toBe(404);
     },
     TIMEOUT_MS,
   );

@@ -205,6 +205,40 @@ test("run() ends a thread that holds much memory, and counts distrusted results"
   expect(pool.distrusted).toEqual({ rounding: 5, residue: 10 });
 });
 
+test("run() ends a thread that has failed, and keeps one that has refused its job", async () => {
+  // The thread numbers its jobs, and the second one fails.
+  for (const [code, next] of [
+    ["undefined", "1"],
+    ["'result_too_large'", "3"],
+  ] as const) {
+    const workerUrl = workerOf(`let jobs = 0;
+      self.onmessage = () => {
+        jobs++;
+        if (jobs === 2) postMessage({ kind: "failed", message: "made up", code: ${code} });
+        else postMessage({ kind: "done", result: Uint8Array.of(48 + jobs), memoryBytes: 0, distrusted: { rounding: 0, residue: 0 } });
+      };`);
+    const pool = open({ threads: 1, queueMax: 9, workerUrl });
+    await pool.run(SMALL);
+    await failure(pool.run(SMALL));
+    expect(text(await pool.run(SMALL)), code).toBe(next);
+  }
+});
+
+test("refuseWaiting() rejects the answers that wait and would have to; what runs and the background go on", async () => {
+  const pool = open({ threads: 1, queueMax: 5 });
+  const abort = new AbortController();
+  const running = failure(pool.run(ENDLESS, { signal: abort.signal }));
+  const waiting = failure(pool.run(SMALL));
+  const background = pool.run(SMALL, { background: true });
+  pool.refuseWaiting();
+  for (const refused of [await waiting, await failure(pool.run(SMALL))]) {
+    expect(refused).toMatchObject({ code: "overloaded" });
+  }
+  expect([Bun.peek.status(running), pool.waiting]).toEqual(["pending", 1]);
+  abort.abort();
+  await Promise.all([running, background]);
+});
+
 test("close() rejects what runs and waits, and every later run()", async () => {
   const pool = open({ threads: 1, queueMax: 5 });
   const jobs = [failure(pool.run(ENDLESS)), failure(pool.run(SMALL))];

@@ -1,5 +1,5 @@
 /** The embedded engine: the contract, and what SQLite and files beside the cursor add to it. */
-import { describe, expect, onTestFinished, test } from "bun:test";
+import { describe, expect, onTestFinished, spyOn, test } from "bun:test";
 import { Database } from "bun:sqlite";
 import fs from "node:fs";
 import path from "node:path";
@@ -7,6 +7,7 @@ import { Pool } from "../../src/numbers/pool.ts";
 import { EmbeddedTasks } from "../../src/tasks/embedded.ts";
 import type { TaskLimits, TaskQueue } from "../../src/tasks/queue.ts";
 import type { Task } from "../../src/tasks/task.ts";
+import { Thread } from "../../src/thread.ts";
 import { until } from "../binary.ts";
 import { rejected } from "../refusal.ts";
 import { temporaryFolder } from "../temporary.ts";
@@ -145,6 +146,35 @@ describe("a result that is gone", () => {
     TIMEOUT_MS,
   );
 });
+
+test(
+  "a result that is stored after its task was cancelled is removed again",
+  async () => {
+    const file = path.join(temporaryFolder(), "c.tasks");
+    const { tasks } = openOn(file);
+    const stored: string[] = [];
+    const call = Reflect.get(Thread.prototype, "call") as (...args: unknown[]) => Promise<unknown>;
+    using _ = spyOn(Thread.prototype, "call").mockImplementation(async function (
+      this: unknown,
+      ...args: unknown[]
+    ) {
+      const answer = await call.apply(this, args);
+      if (args[0] === "put") {
+        stored.push(...fs.readdirSync(`${file}.results`));
+        for (const { id } of await tasks.list({ limit: 1 })) await tasks.cancel(id);
+      }
+      return answer;
+    });
+    const { task } = await tasks.create(...LONG);
+    await until(
+      "it is stored, and removed",
+      () => stored.length > 0 && fs.readdirSync(`${file}.results`).length === 0,
+    );
+    expect(stored).toEqual([`${task.id}.1`]);
+    expect(await tasks.find(task.id)).toMatchObject({ state: "cancelled" });
+  },
+  TIMEOUT_MS,
+);
 
 describe("what a crash may leave", () => {
   test(

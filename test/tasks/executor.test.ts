@@ -1,5 +1,6 @@
 /** The executor: a stalled disk holds no thread, what is not to run does not, and what was cut off is known. */
-import { expect, test } from "bun:test";
+import { expect, jest, onTestFinished, test } from "bun:test";
+import { FibError } from "../../src/errors.ts";
 import type { Digits } from "../../src/numbers/decimal.ts";
 import type { RunOptions } from "../../src/numbers/pool.ts";
 import { Executor } from "../../src/tasks/executor.ts";
@@ -53,7 +54,7 @@ function openHeld() {
     onBug: (error: unknown) => void bugs.push(error),
   };
   const executor = new Executor({ pool, ledger });
-  return { executor, runs, begins, finishes, failed, progressed, bugs, holds };
+  return { executor, ledger, runs, begins, finishes, failed, progressed, bugs, holds };
 }
 
 test("a long task waits in the pool, in the background, and begins when a thread has it", () => {
@@ -150,4 +151,49 @@ test("close() gives what had begun, once that is written, and not what only wait
   expect(await closed).toEqual(["begun", "beginning"]);
   executor.submit(taskOf("late"));
   expect(runs.length).toBe(3);
+});
+
+test("an error that is no FibError is a bug, and told as one; a FibError is not", async () => {
+  const { executor, runs, begins, finishes, failed, bugs } = openHeld();
+  for (const id of ["a", "b"]) executor.submit(taskOf(id));
+  for (const { onStart, done } of runs) {
+    onStart!();
+    done();
+  }
+  for (const begin of begins) begin.resolve({ ...taskOf("a"), state: "running" });
+  await until("both are computed", () => finishes.length === 2);
+  const bug = new Error("made up");
+  finishes[0]!.reject(bug);
+  finishes[1]!.reject(new FibError("tasks_io", "no room"));
+  await until("both have failed", () => failed.length === 2);
+  expect(bugs).toEqual([bug]);
+});
+
+test("a task of which nothing can be written is kept, and tried again", async () => {
+  jest.useFakeTimers();
+  onTestFinished(() => void jest.useRealTimers());
+  const { executor, runs, begins, ledger } = openHeld();
+  ledger.fail = () => Promise.reject(new FibError("tasks_io", "the disk is full"));
+  executor.submit(taskOf("a"));
+  runs[0]!.onStart!();
+  begins[0]!.reject(new FibError("tasks_io", "the disk is full"));
+  runs[0]!.done();
+  while (executor.progress("a") !== undefined) await Promise.resolve();
+  jest.runOnlyPendingTimers();
+  expect(runs.length).toBe(2);
+  expect(executor.progress("a")).toBe(0);
+});
+
+test("results that are just too many for the disk hold up the next tasks", async () => {
+  const { executor, runs, holds } = openHeld();
+  for (const [id, sizeBytes] of [
+    ["a", 64 * MiB - LONG_BYTES],
+    ["b", LONG_BYTES],
+  ] as const) {
+    executor.submit(taskOf(id, sizeBytes));
+    runs.at(-1)!.onStart!();
+    runs.at(-1)!.done(sizeBytes);
+  }
+  await until("they hold up the others", () => holds.length > 0);
+  expect(holds).toEqual([true]);
 });

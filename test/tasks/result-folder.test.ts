@@ -1,5 +1,5 @@
 /** The folder of long results: whole files of ours, each of its attempt, and nothing of anybody else's touched. */
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
 import { openResultFile, ResultFolder, resultName } from "../../src/tasks/result-folder.ts";
@@ -66,4 +66,55 @@ test("a reader goes on when the result is removed", async () => {
   expect(await result.read(0, 10)).toEqual(DIGITS);
   expect((await rejected(result.read(5, 11))).message).toContain("it ends at 10");
   result.close();
+});
+
+/** The descriptors that this process has open for a file. */
+function openCount(file: string): number {
+  const targets = fs.readdirSync("/proc/self/fd").map((fd) => {
+    try {
+      return fs.readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return undefined;
+    }
+  });
+  return targets.filter((target) => target === file).length;
+}
+
+test("a reader that is closed while it reads gets what it reads, and then lets go of the file", async () => {
+  const folder = temporaryFolder();
+  const { results } = openIn(folder);
+  const name = resultName(owner());
+  results.put(name, DIGITS);
+  const file = path.join(folder, name);
+  const result = await openResultFile(file);
+  expect(openCount(file)).toBe(1);
+  const reading = result.read(0, 10);
+  result.close();
+  result.close();
+  expect(openCount(file)).toBe(1);
+  expect(await reading).toEqual(DIGITS);
+  expect(openCount(file)).toBe(0);
+});
+
+test("a disk that takes a part of a write is given the rest", () => {
+  const folder = temporaryFolder();
+  const { results } = openIn(folder);
+  const name = resultName(owner());
+  {
+    using write = spyOn(fs, "writeSync");
+    write.mockImplementationOnce((fd, bytes) => fs.writevSync(fd, [(bytes as Uint8Array).subarray(0, 3)]));
+    results.put(name, DIGITS);
+    expect(write).toHaveBeenCalledTimes(2);
+  }
+  expect(fs.readFileSync(path.join(folder, name))).toEqual(DIGITS);
+});
+
+test("a folder that somebody has removed is made again", () => {
+  const folder = path.join(temporaryFolder(), "results");
+  const { results } = openIn(folder);
+  results.put(resultName(owner()), DIGITS);
+  fs.rmSync(folder, { recursive: true });
+  const name = resultName(owner());
+  results.put(name, DIGITS);
+  expect(fs.readdirSync(folder)).toEqual([name]);
 });

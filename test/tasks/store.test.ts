@@ -1,70 +1,12 @@
 /** The database's thread, without the thread: one commit for a group, and nothing is said to be written that was not. */
-import { describe, expect, onTestFinished, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
+import { Database } from "bun:sqlite";
 import fs from "node:fs";
 import path from "node:path";
-import type { TaskLimits } from "../../src/tasks/queue.ts";
-import type { TaskRow } from "../../src/tasks/row.ts";
-import { type GroupAnswer, type StepCall, TaskStore } from "../../src/tasks/store.ts";
+import { TaskDatabase } from "../../src/tasks/database.ts";
+import type { StepCall } from "../../src/tasks/store.ts";
 import { temporaryFolder } from "../temporary.ts";
-
-const LIMITS: TaskLimits = {
-  tasksMax: 1000,
-  resultTtlMs: 3_600_000,
-  resultBytesMax: 2 ** 30,
-  attemptsMax: 3,
-};
-/** What a finished task without digits takes. */
-const RECORD_BYTES = 4096;
-
-/** A store on a file of its own. */
-function open(
-  limits: Partial<TaskLimits> = {},
-  file = path.join(temporaryFolder(), "c.tasks"),
-  processDied = true,
-) {
-  const store = new TaskStore();
-  store.open(file, { ...LIMITS, ...limits });
-  const pending = store.recover([], processDied);
-  onTestFinished(() => store.close());
-  const apply = (...calls: StepCall[]) => JSON.parse(store.apply(JSON.stringify(calls))) as GroupAnswer;
-  return { store, file, pending, apply };
-}
-
-type Create = Extract<StepCall, readonly ["create", ...unknown[]]>;
-
-/** F(n), n beyond what is computed at once: it stays queued. */
-function long(n: number, holder = ""): Create {
-  return [
-    "create",
-    { id: Bun.randomUUIDv7(), request: `fibonacci ${n}`, sizeBytes: 50_000, createdAtMs: 1, holder },
-  ];
-}
-
-/** F(100), with its right size or a wrong one. */
-function short(sizeBytes: number): Create {
-  return [
-    "create",
-    { id: Bun.randomUUIDv7(), request: "fibonacci 100", sizeBytes, createdAtMs: 1, holder: "" },
-  ];
-}
-
-/** A sequence: ready at once, and nothing but a record. */
-function quick(count: number, holder = ""): Create {
-  // `0 1 1 2 3 5 8` … one a line: two bytes each, up to F(6).
-  const sizeBytes = 2 * count;
-  return [
-    "create",
-    { id: Bun.randomUUIDv7(), request: `sequence 0 ${count}`, sizeBytes, createdAtMs: 1, holder },
-  ];
-}
-
-function rowOf({ outcomes }: GroupAnswer, at = 0): TaskRow | undefined {
-  return outcomes[at]?.value as TaskRow | undefined;
-}
-
-function codesOf({ outcomes }: GroupAnswer): (string | undefined)[] {
-  return outcomes.map(({ failure }) => failure?.code);
-}
+import { codesOf, long, open, quick, RECORD_BYTES, rowOf, short } from "./open-store.ts";
 
 describe("apply()", () => {
   test("gives each step what the steps before it in the group have done", () => {
@@ -162,6 +104,66 @@ test("a database that was moved is not written any more", () => {
   expect(apply(quick(2)).hasFailed).toBe(true);
 });
 
+/** What SQLite throws when a disk is full. */
+function fullDiskError(): unknown {
+  using db = new Database(":memory:");
+  db.run("PRAGMA max_page_count = 2");
+  db.run("CREATE TABLE t (a)");
+  try {
+    db.run("INSERT INTO t VALUES (zeroblob(100000))");
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
+/** Lets a step fail as on a full disk, until the scope ends: what the steps before it have written is rolled back. */
+function fillDisk() {
+  const error = fullDiskError();
+  return spyOn(TaskDatabase.prototype, "giveBack").mockImplementation(() => {
+    throw error;
+  });
+}
+
+const FAILING: StepCall = ["giveBack", ["any"]];
+
+describe("a full disk", () => {
+  test("refuses the group, removes nothing, and does not end the store", () => {
+    const { apply } = open();
+    const { id } = rowOf(apply(quick(3)))!;
+    {
+      using _ = fillDisk();
+      const answer = apply(["forget", id], FAILING);
+      expect(codesOf(answer)).toEqual(["tasks_io", "tasks_io"]);
+      expect(answer).toMatchObject({ removed: [], hasFailed: false });
+    }
+    expect(rowOf(apply(["find", id]))).toBeDefined();
+  });
+
+  test("is not in the way of what only reads: that needs no transaction", () => {
+    const { apply } = open();
+    const { id } = rowOf(apply(quick(3)))!;
+    using transaction = spyOn(TaskDatabase.prototype, "transaction");
+    expect(rowOf(apply(["find", id], ["list", { limit: 9 }], ["result", id]))).toBeDefined();
+    expect(transaction).not.toHaveBeenCalled();
+  });
+
+  test("counts nothing of the group: neither what waits, nor the room, nor who has more than half of it", () => {
+    const { apply } = open({ tasksMax: 1, resultBytesMax: 3 * RECORD_BYTES });
+    const oldest = rowOf(apply(quick(1, "oldest")))!.id;
+    const second = rowOf(apply(quick(2, "second")))!.id;
+    {
+      using _ = fillDisk();
+      apply(long(30_000), quick(3, "third"), FAILING);
+    }
+    expect(codesOf(apply(long(30_000)))).toEqual([undefined]);
+    // The third record has room, and with the fourth the oldest gives way: nobody has more than half.
+    expect(apply(quick(3, "third")).removed).toEqual([]);
+    expect(apply(quick(4, "fourth")).removed.map(({ id }) => id)).toEqual([oldest]);
+    expect(rowOf(apply(["find", second]))).toBeDefined();
+  });
+});
+
 describe("what finished tasks take", () => {
   test("makes the oldest give way, when nobody has more than half", () => {
     const { apply } = open({ resultBytesMax: 3 * RECORD_BYTES });
@@ -186,6 +188,28 @@ describe("what finished tasks take", () => {
     // And the one who comes next takes from the greedy one as well.
     apply(quick(0, "next"));
     expect(rowOf(apply(["find", modest.id]))).toBeDefined();
+  });
+
+  test("takes nothing from who has just half", () => {
+    const { apply } = open({ resultBytesMax: 4 * RECORD_BYTES });
+    const oldest = rowOf(apply(quick(1, "oldest")))!.id;
+    apply(quick(2, "half"), quick(3, "half"), quick(4, "other"));
+    expect(apply(quick(5, "other")).removed.map(({ id }) => id)).toEqual([oldest]);
+  });
+
+  test("takes nothing more from who had more than half once", () => {
+    const { apply } = open({ resultBytesMax: 4 * RECORD_BYTES });
+    const oldest = rowOf(apply(quick(1, "oldest")))!.id;
+    const greedy = [2, 3, 4].map((count) => rowOf(apply(quick(count, "greedy")))!.id);
+    apply(...greedy.slice(1).map((id): StepCall => ["forget", id]), quick(5, "next"), quick(6, "next"));
+    expect(apply(quick(7, "last")).removed.map(({ id }) => id)).toEqual([oldest]);
+  });
+
+  test("never makes the one give way that has just ended", () => {
+    const { apply } = open({ resultBytesMax: RECORD_BYTES - 1 });
+    const first = rowOf(apply(quick(1)))!.id;
+    expect(rowOf(apply(["find", first]))).toBeDefined();
+    expect(apply(quick(2)).removed.map(({ id }) => id)).toEqual([first]);
   });
 
   test("is counted anew by the next opening", () => {
