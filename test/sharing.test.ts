@@ -197,7 +197,7 @@ test("what is moved over the path and is no cursor file is refused until it is g
     fs.rmSync(file, { recursive: true });
     put();
     const response = await fetch(`${server.url}/v1/cursor/next`, { method: "POST" });
-    expect(response.status).toBe(500);
+    expect(response.status).toBe(503);
     expect(await response.json()).toMatchObject({ code: "cursor_damaged" });
   }
   fs.rmSync(file);

@@ -141,8 +141,7 @@ export class Cursor implements CursorService {
 
   #isUnchanged(): boolean {
     try {
-      const isKnown = this.#file.readOnlyReason !== undefined || this.#file.isNameSynced();
-      return isKnown && this.#file.isInPlace() === true && this.#file.isUnchanged();
+      return this.#file.isInPlace() === true && this.#file.isUnchanged();
     } catch {
       return false;
     }
