@@ -292,6 +292,7 @@ export class Cursor implements CursorService {
   #end(reason: FibError): void {
     if (this.#failure !== undefined) return;
     this.#failure = reason;
+    this.#seen = undefined;
     this.#file.close();
     for (const waiting of this.#takeWaiting()) settle(waiting, reason);
   }
