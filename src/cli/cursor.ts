@@ -7,7 +7,7 @@ import fs from "node:fs";
 import { CURSOR_FLAGS, LIMITS, parseInteger, resolveConfig } from "../config.ts";
 import { decodeFileAt } from "../cursor/file.ts";
 import { encodeGoFile } from "../cursor/go.ts";
-import { writeNewFile } from "../cursor/open.ts";
+import { writeNewFile } from "../cursor/put.ts";
 import { decodeCopies } from "../cursor/record.ts";
 import { FibError } from "../errors.ts";
 import { fibonacci } from "../numbers/fibonacci.ts";

@@ -1,10 +1,9 @@
 /**
  * Getting hold of a cursor file: open it, create it, take over a Go server's.
  *
- * Creation happens under the lock of the *folder*, so two processes that find no file
- * cannot both put theirs there, and goes through a temporary file: sync, rename. Its
- * name is always the same, so what a killed creation leaves is cleared away by the next
- * one. The folders above are synced first: where there is a file, the way to it is on disk.
+ * A file is created under the lock of the folder (put.ts), in the place of nothing, and takes
+ * over in the place of what was read and of nothing else. The folders above are synced first:
+ * where there is a file, the way to it is on disk.
  *
  * The file's own name is on disk when its folder has been synced, and nobody can know
  * that of a name that was there before: its creator may have been killed between rename
@@ -18,15 +17,12 @@ import path from "node:path";
 import { FibError } from "../errors.ts";
 import { CursorFile, damaged, fileGone, type Identity, ioError, syncFolder } from "./file.ts";
 import { decodeGoFile, GO_FILE_BYTES } from "./go.ts";
-import { tryLock } from "./lock.ts";
-import { renameToFree, replace } from "./rename.ts";
+import { codeOf, inLockedFolder, type Owner, putFile } from "./put.ts";
 import { encodeFile, FILE_BYTES, initialRecord } from "./record.ts";
-import { blockingSyncs, type Syncs } from "./syncs.ts";
+import { renameToFree, replace } from "./rename.ts";
+import type { Syncs } from "./syncs.ts";
 
 const { O_RDONLY, O_RDWR, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
-
-/** Held for a few milliseconds by whoever creates a file in the folder, so a short wait is enough. */
-const FOLDER_LOCK_MS = 1000;
 
 /** Tells a person what happened to the file while it was opened. */
 export type Notice = (message: string) => void;
@@ -44,17 +40,6 @@ export interface OpenOptions {
 interface GoFile {
   readonly bytes: Uint8Array;
   readonly stat: Owner & Identity;
-}
-
-type Owner = Readonly<Pick<fs.BigIntStats, "uid" | "gid" | "mode">>;
-
-/** How a file is put somewhere. */
-interface PutOptions {
-  readonly syncs: Syncs;
-  /** Whose it is to be; ours, without. */
-  readonly owner?: Owner;
-  /** Gives it its name, or says that it cannot have it; replaces what is there, without. */
-  readonly place?: (from: string, to: string) => boolean;
 }
 
 /**
@@ -92,19 +77,6 @@ async function findOrMake(filePath: string, options: OpenOptions): Promise<Curso
     });
   }
   throw new FibError("cursor_io", `Cannot open ${filePath}: another program keeps replacing it`);
-}
-
-/**
- * Writes a new file whole or not at all, and returns when it is on disk.
- *
- * @param filePath - What to create.
- * @throws {@link FibError} `cursor_io`; `bad_argument` for what is there already.
- */
-export function writeNewFile(filePath: string, bytes: Uint8Array): Promise<void> {
-  return inLockedFolder(filePath, async (folderFd) => {
-    const isPut = await putFile(filePath, bytes, folderFd, { syncs: blockingSyncs, place: renameToFree });
-    if (!isPut) throw new FibError("bad_argument", `Cannot write ${filePath}: it exists; name another file`);
-  });
 }
 
 function openExisting(filePath: string, syncs: Syncs): CursorFile | GoFile | "missing" {
@@ -250,81 +222,6 @@ function holds(name: string, bytes: Uint8Array): boolean {
   }
 }
 
-/** @returns false when the name could not be had; then nothing is left. */
-async function putFile(
-  filePath: string,
-  bytes: Uint8Array,
-  folderFd: number,
-  { syncs, owner, place = replaceAny }: PutOptions,
-): Promise<boolean> {
-  const temporary = `${filePath}.fibserver-new`;
-  try {
-    fs.rmSync(temporary, { force: true });
-    const fd = fs.openSync(temporary, "wx", owner === undefined ? 0o644 : 0o600);
-    let isPut: boolean;
-    try {
-      const written = fs.writeSync(fd, bytes, 0, bytes.length, 0);
-      if (written !== bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes were written`);
-      if (owner !== undefined) keepOwner(fd, owner);
-      await syncs.all(fd);
-      isPut = place(temporary, filePath);
-      if (!isPut) fs.rmSync(temporary, { force: true });
-    } catch (error) {
-      fs.rmSync(temporary, { force: true });
-      throw error;
-    } finally {
-      fs.closeSync(fd);
-    }
-    await syncs.all(folderFd);
-    return isPut;
-  } catch (error) {
-    throw error instanceof FibError ? error : ioError(filePath, "create", error);
-  }
-}
-
-function replaceAny(from: string, to: string): boolean {
-  fs.renameSync(from, to);
-  return true;
-}
-
-function keepOwner(fd: number, { uid, gid, mode }: Owner): void {
-  let kept = Number(mode) & 0o777;
-  try {
-    fs.fchownSync(fd, Number(uid), Number(gid));
-  } catch (error) {
-    if (codeOf(error) !== "EPERM") throw error;
-    // Ours, and of a group that we may not give it to: then no other group gets its rights.
-    kept &= 0o707;
-  }
-  fs.fchmodSync(fd, kept);
-}
-
-async function inLockedFolder(filePath: string, work: (folderFd: number) => Promise<void>): Promise<void> {
-  const folder = path.dirname(filePath);
-  let fd: number;
-  try {
-    fd = fs.openSync(folder, O_RDONLY);
-  } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw ioError(folder, "open", error);
-    throw new FibError(
-      "cursor_io",
-      `Cannot create ${filePath}: its folder does not exist; mkdir -p ${folder}`,
-    );
-  }
-  try {
-    // Not by Date: a clock that is set back would make this wait longer.
-    const deadlineMs = performance.now() + FOLDER_LOCK_MS;
-    while (!tryLock(fd)) {
-      if (performance.now() > deadlineMs)
-        throw new FibError("cursor_locked", `Cannot create ${filePath}: ${folder} is locked`);
-      await Bun.sleep(1);
-    }
-    await work(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
-}
-
 function openError(filePath: string, error: unknown): FibError {
   const code = codeOf(error);
   if (code === "ELOOP") return refused(filePath, "it is a symbolic link");
@@ -338,8 +235,4 @@ function refused(filePath: string, reason: string): FibError {
     "cursor_damaged",
     `Cannot use ${filePath}: ${reason}. Nothing was changed; name another file with -f`,
   );
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error ? String(error.code) : undefined;
 }

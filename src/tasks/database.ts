@@ -123,7 +123,7 @@ export class TaskDatabase {
 
   #migrate(): void {
     for (const migration of MIGRATIONS.slice(this.#version())) this.#db.run(migration);
-    // Also without a migration: the transaction has to write something to take the lock now, and not at the first task.
+    // Also without a migration: a disk that refuses writes is found now, and not at the first task.
     this.#db.run(`PRAGMA application_id = ${APPLICATION_ID}`);
     this.#db.run(`PRAGMA user_version = ${MIGRATIONS.length}`);
   }

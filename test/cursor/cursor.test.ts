@@ -8,7 +8,7 @@ import fs from "node:fs";
 import path from "node:path";
 import type { CursorFile } from "../../src/cursor/file.ts";
 import { applyRequest, type CursorRequest, type Outcome } from "../../src/cursor/moves.ts";
-import { writeNewFile } from "../../src/cursor/open.ts";
+import { writeNewFile } from "../../src/cursor/put.ts";
 import {
   BLOCK_BYTES,
   type CursorRecord,
