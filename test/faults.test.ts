@@ -48,6 +48,16 @@ const withOverlay = requires(
   "it takes root, with the right to mount an overlay",
 );
 
+/** Sixteen moves at once, all that are answered refused. */
+async function expectRefusals(server: Server): Promise<void> {
+  const replies = await Promise.all(Array.from({ length: 16 }, () => goNext(server)));
+  const answered = replies.filter((reply) => reply !== undefined);
+  expect(answered.length).toBeGreaterThan(0);
+  for (const reply of answered) {
+    expect(reply).toEqual({ status: 503, body: '{"value":"-3","status":"503"}', retryAfter: "1" });
+  }
+}
+
 for (const [fault, said] of [
   ["pwrite64:error=EIO:when=2+", "Cannot write"],
   ["pwrite64:error=ENOSPC:when=2+", "Cannot write"],
@@ -61,12 +71,7 @@ for (const [fault, said] of [
     await using server = await startServer(["-f", file], {
       under: strace(trace, "pwrite64,fdatasync", fault),
     });
-    const replies = await Promise.all(Array.from({ length: 16 }, () => goNext(server)));
-    const answered = replies.filter((reply) => reply !== undefined);
-    expect(answered.length).toBeGreaterThan(0);
-    for (const reply of answered) {
-      expect(reply).toEqual({ status: 503, body: '{"value":"-3","status":"503"}', retryAfter: "1" });
-    }
+    await expectRefusals(server);
     expect(await server.ended()).toBe(74);
     expect(server.log()).toContain(said);
     const failed = (await readTrace(trace, server.pid)).filter((line) => line.includes("INJECTED"));
@@ -86,12 +91,7 @@ for (const fault of ["fail", "interrupt"] as const) {
       await run(["cursor", "set", "10", "-f", file]);
       await using server = await startServer(["-f", file], { env: faults.env });
       faults.begin(fault, "data");
-      const replies = await Promise.all(Array.from({ length: 16 }, () => goNext(server)));
-      const answered = replies.filter((reply) => reply !== undefined);
-      expect(answered.length).toBeGreaterThan(0);
-      for (const reply of answered) {
-        expect(reply).toEqual({ status: 503, body: '{"value":"-3","status":"503"}', retryAfter: "1" });
-      }
+      await expectRefusals(server);
       expect(await server.ended()).toBe(74);
       expect(server.log()).toContain("Cannot sync");
       expect(faults.faultedCount(), "nothing is tried again").toBe(1);

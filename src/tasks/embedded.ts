@@ -95,7 +95,7 @@ export class EmbeddedTasks implements TaskQueue {
     );
   }
 
-  /** The session; opened when there is none, by one at a time. After a failure it is that for a while. */
+  /** The session; opened when there is none, by one at a time. Refused for a while after a failure. */
   #open(): Promise<Session> {
     if (this.#session !== undefined) return this.#session;
     if (this.#unusable !== undefined) return Promise.reject(this.#unusable);

@@ -2,22 +2,10 @@
 import { expect, test } from "bun:test";
 import { Changes } from "../../src/tasks/changes.ts";
 import type { Task, TaskState } from "../../src/tasks/task.ts";
+import { aTask } from "./a-task.ts";
 
 function taskIn(state: TaskState, progress = 0): Task {
-  return {
-    id: "a",
-    request: { kind: "fibonacci", n: 1 },
-    sizeBytes: 1,
-    state,
-    progress,
-    attempts: 1,
-    requestCount: 1,
-    createdAtMs: 0,
-    startedAtMs: undefined,
-    finishedAtMs: undefined,
-    expiresAtMs: undefined,
-    reason: undefined,
-  };
+  return aTask({ state, progress, attempts: 1 });
 }
 
 const never = new AbortController().signal;

@@ -6,24 +6,13 @@ import type { RunOptions } from "../../src/numbers/pool.ts";
 import { Executor } from "../../src/tasks/executor.ts";
 import type { Task } from "../../src/tasks/task.ts";
 import { until } from "../binary.ts";
+import { aTask } from "./a-task.ts";
 
 const LONG_BYTES = 41_798;
 const MiB = 2 ** 20;
 
-const taskOf = (id: string, sizeBytes = LONG_BYTES): Task => ({
-  id,
-  request: { kind: "fibonacci", n: 200_000 },
-  sizeBytes,
-  state: "queued",
-  progress: 0,
-  attempts: 0,
-  requestCount: 1,
-  createdAtMs: 0,
-  startedAtMs: undefined,
-  finishedAtMs: undefined,
-  expiresAtMs: undefined,
-  reason: undefined,
-});
+const taskOf = (id: string, sizeBytes = LONG_BYTES): Task =>
+  aTask({ id, request: { kind: "fibonacci", n: 200_000 }, sizeBytes });
 
 /** Records a call, which the test ends. */
 function called<T>(calls: PromiseWithResolvers<T>[]): Promise<T> {

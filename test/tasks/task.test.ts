@@ -1,14 +1,8 @@
 /** A request and the line that stands for it are the same thing; what HTTP shows is complete. */
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import {
-  isFinished,
-  requestKey,
-  requestOfKey,
-  type Task,
-  taskJson,
-  TASK_STATES,
-} from "../../src/tasks/task.ts";
+import { isFinished, requestKey, requestOfKey, taskJson, TASK_STATES } from "../../src/tasks/task.ts";
+import { aTask } from "./a-task.ts";
 
 const index = fc.nat({ max: Number.MAX_SAFE_INTEGER });
 const natural = fc.bigInt({ min: 0n, max: 10n ** 1000n });
@@ -47,20 +41,11 @@ test("isFinished() holds for the states that end a task", () => {
 });
 
 test("taskJson() shows big integers as text, times as RFC 3339, and leaves out what is not known", () => {
-  const task: Task = {
+  const task = aTask({
     id: "01a1fd64-51f4-7678-af12-2ee8e6058112",
     request: { kind: "ackermann", m: 2n, n: 10n ** 30n },
     sizeBytes: 31,
-    state: "queued",
-    progress: 0,
-    attempts: 0,
-    requestCount: 1,
-    createdAtMs: 0,
-    startedAtMs: undefined,
-    finishedAtMs: undefined,
-    expiresAtMs: undefined,
-    reason: undefined,
-  };
+  });
   const shown = {
     id: task.id,
     kind: "ackermann",
