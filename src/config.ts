@@ -21,7 +21,7 @@ export const LIMITS = {
   /** An Idempotency-Key that is longer is no key. */
   keyCharsMax: 255,
   /** Where `--max-index` ends: F(100,000,000) has 20,898,764 digits. */
-  indexMaxMax: 100_000_000,
+  cursorIndexMax: 100_000_000,
   /** Room for the long numbers that are being sent: 12 of the longest. */
   resultBytesMax: 256 * 2 ** 20,
   /** Room for long answers that are made for one client: values of the cursor, pages of tasks. 6 of the longest. */
@@ -216,7 +216,7 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
   return Object.freeze({
     file: file ?? (redis === undefined ? defaultFile(env) : ""),
     fileIsDefault: file === undefined,
-    indexMax: integer("max-index", 92, 0, LIMITS.indexMaxMax),
+    indexMax: integer("max-index", 92, 0, LIMITS.cursorIndexMax),
     lockTimeoutMs: seconds(setting("lock-timeout"), 5),
     port: integer("port", 8080, 0, 65_535),
     host: hostOf(setting("host")),

@@ -209,7 +209,7 @@ test("resolveConfig() refuses with a FibError whatever is set, and keeps every l
         return;
       }
       expect(config.port).toBeWithin(0, 65_536);
-      expect(config.indexMax).toBeWithin(0, LIMITS.indexMaxMax + 1);
+      expect(config.indexMax).toBeWithin(0, LIMITS.cursorIndexMax + 1);
       expect(config.lockTimeoutMs).toBeWithin(0, 1e9);
       expect(Number.isInteger(config.port) && Number.isInteger(config.indexMax)).toBe(true);
       expect(config.file).not.toBe("");

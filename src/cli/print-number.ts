@@ -6,6 +6,7 @@ import { parseInteger } from "../config.ts";
 import type { ComputeOptions, Digits } from "../numbers/decimal.ts";
 import { LOG10_PHI } from "../numbers/digits.ts";
 import { fibonacci, fibonacciMemoryBytes } from "../numbers/fibonacci.ts";
+import { jsonFrame } from "../numbers/layouts.ts";
 import { openProgress } from "./progress.ts";
 import { checkMemory, checkOutput, writeResult } from "./result.ts";
 
@@ -44,10 +45,10 @@ export async function printNumber(number: Printable, { out, json }: PrintOptions
   const digits = compute({ onProgress: progress?.update, borrow: true });
   progress?.end();
   writeResult(out, (emit) => {
-    const head = `${JSON.stringify({ ...given, digits: digits.length }).slice(0, -1)},"value":"`;
+    const { head, tail } = json ? jsonFrame(given, digits.length) : { head: "", tail: "" };
     if (json) emit(Buffer.from(head));
     emit(digits);
-    emit(Buffer.from(json ? `"}\n` : "\n"));
+    emit(Buffer.from(`${tail}\n`));
   });
 }
 

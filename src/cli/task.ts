@@ -5,6 +5,7 @@
 import { defineCommand } from "citty";
 import type { Computation, Task, TaskStatus } from "../client/client.ts";
 import { CLIENT_FLAGS, resolveServerUrl } from "../config.ts";
+import { jsonFrame } from "../numbers/layouts.ts";
 import { type Command, usageError } from "./arguments.ts";
 import { print, warn } from "./output.ts";
 import { openProgress } from "./progress.ts";
@@ -178,9 +179,10 @@ async function* resultPieces(ready: Task, asJson: boolean): AsyncGenerator<Uint8
     return;
   }
   const stream = await ready.result({ as: "stream", wait: false });
-  if (asJson) yield Buffer.from(`${JSON.stringify({ m, n, digits }).slice(0, -1)},"value":"`);
+  const { head, tail } = asJson ? jsonFrame({ m, n }, digits) : { head: "", tail: "" };
+  if (asJson) yield Buffer.from(head);
   yield* stream;
-  if (kind !== "sequence") yield Buffer.from(asJson ? `"}\n` : "\n");
+  if (kind !== "sequence") yield Buffer.from(`${tail}\n`);
 }
 
 // The computation as `task run` would take it.

@@ -134,10 +134,15 @@ export function decodeFile(bytes: Uint8Array): Decoded {
   );
 }
 
+/** What is kept of a key. */
+export function digestOfKey(key: string): Uint8Array {
+  return new Uint8Array(new Bun.CryptoHasher("sha256").update(key).digest()).subarray(0, KEY_BYTES);
+}
+
 /**
  * Looks a key up among the last {@link RING_COUNT} keyed moves.
  *
- * @param digest - {@link KEY_BYTES} bytes.
+ * @param digest - As {@link digestOfKey} makes it.
  * @returns The operation and the index that was answered, or undefined for a new key.
  */
 export function findKey(

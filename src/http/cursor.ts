@@ -8,7 +8,7 @@
 import { type Context, Hono } from "hono";
 import { LIMITS, parseInteger } from "../config.ts";
 import type { CursorRequest, CursorService, Outcome, Position } from "../cursor/moves.ts";
-import { KEY_BYTES } from "../cursor/record.ts";
+import { digestOfKey } from "../cursor/record.ts";
 import { FibError, isFault } from "../errors.ts";
 import { goAnswer, goRefusal } from "../go-answer.ts";
 import { termDigits } from "../numbers/offsets.ts";
@@ -196,7 +196,7 @@ function keyDigest(key: string | undefined): Uint8Array | undefined {
       `Cannot use this Idempotency-Key: it takes 1 to ${LIMITS.keyCharsMax} characters`,
     );
   }
-  return new Uint8Array(new Bun.CryptoHasher("sha256").update(key).digest()).subarray(0, KEY_BYTES);
+  return digestOfKey(key);
 }
 
 function targetIndex(body: string, indexMax: number): number {

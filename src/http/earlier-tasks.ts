@@ -7,6 +7,7 @@
  */
 import { type Context, Hono } from "hono";
 import { framed, LAYOUTS } from "../numbers/layouts.ts";
+import { sizeSequence } from "../numbers/sizes.ts";
 import { isFinished } from "../tasks/task.ts";
 import { askerOf, isHead } from "./asker.ts";
 import { GUARDED, NO_STORE, refuseForeignGet } from "./browser.ts";
@@ -14,7 +15,7 @@ import { FORMAT_VERSION } from "./numbers.ts";
 import { queryAll } from "./parameters.ts";
 import { methodNotAllowed } from "./problem.ts";
 import { sendResource } from "./resource.ts";
-import { checkExtent, sequenceResource, type SequenceServices } from "./sequence.ts";
+import { sequenceResource, type SequenceServices } from "./sequence.ts";
 import { taskUnknown } from "./stored.ts";
 
 /** What these routes need. */
@@ -44,7 +45,7 @@ async function start(c: Context, services: EarlierTaskServices): Promise<Respons
   }
   const refusal = refuseForeignGet(c.req.raw, "start a task");
   if (refusal) throw refusal;
-  const { sizeBytes } = checkExtent(0n, BigInt(count), { digitsMax, termsMax: earlierTermsMax });
+  const { sizeBytes } = sizeSequence(0n, BigInt(count), { digitsMax, termsMax: earlierTermsMax });
   const { task } = await tasks.create({ kind: "sequence", from: 0, count }, sizeBytes, askerOf(c).holder);
   const state = task.state === "ready" ? STATE.ready : STATE.inProgress;
   const body = { id: task.id, sn: count, state, createTime: task.createdAtMs };

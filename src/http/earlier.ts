@@ -9,8 +9,9 @@ import { type Context, Hono } from "hono";
 import { FibError } from "../errors.ts";
 import type { Job } from "../numbers/job.ts";
 import { framed, LAYOUTS } from "../numbers/layouts.ts";
+import { sizeJob } from "../numbers/sizes.ts";
 import { GUARDED } from "./browser.ts";
-import { askFor, FORMAT_VERSION, numberResource } from "./numbers.ts";
+import { FORMAT_VERSION, numberResource } from "./numbers.ts";
 import { queryAll } from "./parameters.ts";
 import { sendResource } from "./resource.ts";
 import { sequenceResource, type SequenceServices } from "./sequence.ts";
@@ -72,7 +73,7 @@ function firstTerms(
 /** The math service: `{"algo":"factorial","result":6,"status":"success"}`, the result a number of any length. */
 async function math(
   c: Context,
-  { results, streams, digitsMax }: EarlierServices,
+  { results, streams, ...limits }: EarlierServices,
   algo: Job["kind"],
   names: readonly string[],
 ): Promise<Response> {
@@ -88,7 +89,7 @@ async function math(
     values.push(BigInt(text.replace("+", "")));
   }
   try {
-    const asked = askFor(algo, values, digitsMax);
+    const asked = sizeJob(algo, values, limits);
     const resource = numberResource(results, asked, {
       head: `{"algo":"${algo}","result":`,
       tail: `,"status":"success"}`,

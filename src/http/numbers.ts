@@ -4,10 +4,11 @@
  */
 import { type Context, Hono } from "hono";
 import { FibError } from "../errors.ts";
-import { ackermannDigits, factorialDigits, fibonacciDigits } from "../numbers/digits.ts";
 import { fibonacciIndex } from "../numbers/find-index.ts";
-import type { Job } from "../numbers/job.ts";
+import { argumentsOf, type Job } from "../numbers/job.ts";
+import { jsonFrame } from "../numbers/layouts.ts";
 import type { Results } from "../numbers/results.ts";
+import { type SizedJob, sizeJob } from "../numbers/sizes.ts";
 import { parseNatural } from "./parameters.ts";
 import { answerAsPreferred, type WaitServices } from "./prefer.ts";
 import { problem } from "./problem.ts";
@@ -27,39 +28,9 @@ export interface NumberServices extends WaitServices {
   readonly digitsMax: number;
 }
 
-/** A number that was asked for, before it is computed. */
-export interface AskedNumber {
-  readonly job: Job;
-  readonly digits: number;
-}
-
-/**
- * Checks a number's size before anything is computed.
- *
- * @param arguments_ - As written in the request, one for each parameter of the function.
- * @throws {@link FibError} `result_too_large`, with the number of digits that it would have.
- */
-export function askFor(kind: Job["kind"], arguments_: readonly bigint[], digitsMax: number): AskedNumber {
-  const [first = 0n, second = 0n] = arguments_;
-  const digits =
-    kind === "ackermann"
-      ? ackermannDigits(first, second)
-      : (kind === "fibonacci" ? fibonacciDigits : factorialDigits)(first);
-  if (digits > digitsMax) {
-    const count = digits < 10n ** 30n ? String(digits) : `about 10^${digits.toString().length - 1}`;
-    throw new FibError(
-      "result_too_large",
-      `Cannot compute this: it has ${count} digits, and the limit is ${digitsMax}`,
-    );
-  }
-  const job: Job = kind === "ackermann" ? { kind, m: first, n: second } : { kind, n: Number(first) };
-  return { job, digits: Number(digits) };
-}
-
 /** How `/v1` writes a number, whoever computes it. */
 export function numberText(job: Job, digits: number, format: Format): NumberText {
-  const given: Record<string, string> =
-    job.kind === "ackermann" ? { m: String(job.m), n: String(job.n) } : { n: String(job.n) };
+  const given = argumentsOf(job);
   return {
     ...frame(format, given, digits),
     name: `${FORMAT_VERSION}.${job.kind}.${Object.values(given).join(".")}.${format}`,
@@ -70,7 +41,7 @@ export function numberText(job: Job, digits: number, format: Format): NumberText
 /** A number with text around it, as something that can be sent. */
 export function numberResource(
   results: Results,
-  { job, digits }: AskedNumber,
+  { job, digits }: SizedJob,
   { head, tail, name, contentType }: NumberText,
 ): Resource {
   return {
@@ -90,11 +61,11 @@ export function numberResource(
 
 /** The routes for single numbers. */
 export function numberRoutes(services: NumberServices) {
-  const { results, tasks, streams, digitsMax } = services;
+  const { results, tasks, streams } = services;
   const send = (c: Context, kind: Job["kind"], names: readonly string[]) => {
     const values = names.map((name) => parseNatural(c.req.param(name) ?? "", name));
     const format = chooseFormat(c, "json");
-    const asked = askFor(kind, values, digitsMax);
+    const asked = sizeJob(kind, values, services);
     const text = numberText(asked.job, asked.digits, format);
     return answerAsPreferred(c, services, {
       request: asked.job,
@@ -137,7 +108,7 @@ function indexResource(value: string, index: number, format: Format): Resource {
   };
 }
 
-/** What stands around the digits; the head says all that is known before them. */
+/** What stands around the digits. */
 function frame(
   format: Format,
   given: Record<string, string>,
@@ -151,10 +122,9 @@ function frame(
         head: `${Object.keys(given).join(",")},value\n${Object.values(given).join(",")},`,
         tail: "\n",
       };
-    default:
-      return {
-        head: `${JSON.stringify({ ...given, digits }).slice(0, -1)},"value":"`,
-        tail: `"}${format === "ndjson" ? "\n" : ""}`,
-      };
+    default: {
+      const { head, tail } = jsonFrame(given, digits);
+      return { head, tail: format === "ndjson" ? `${tail}\n` : tail };
+    }
   }
 }

@@ -9,6 +9,7 @@ import { LAYOUTS, type SequenceLayout } from "../numbers/layouts.ts";
 import { termDigits } from "../numbers/offsets.ts";
 import type { Results } from "../numbers/results.ts";
 import { openSequence, planSequence, type SequencePlan, type SequenceReader } from "../numbers/sequence.ts";
+import { type SizedSequence, type SizeLimits, sizeSequence } from "../numbers/sizes.ts";
 import type { Asker } from "./asker.ts";
 import { FORMAT_VERSION, type NumberServices } from "./numbers.ts";
 import { parseNatural, queryOnce } from "./parameters.ts";
@@ -20,15 +21,12 @@ import { type Resource, sendResource } from "./resource.ts";
 const INLINE_INDEX_MAX = 1_000_000;
 
 /** What this route needs. */
-export interface SequenceServices extends NumberServices {
-  /** Terms of the longest sequence. */
-  readonly termsMax: number;
-}
+export interface SequenceServices extends NumberServices, SizeLimits {}
 
 /** The route for sequences. */
 export function sequenceRoutes(services: SequenceServices) {
   return new Hono().get("/sequence", (c) => {
-    const { from, count, sizeBytes } = readExtent(c, services);
+    const { from, count, sizeBytes } = readTerms(c, services);
     const format = chooseFormat(c, "text");
     const send = () => {
       const about = sequenceName(from, count, format);
@@ -45,43 +43,6 @@ export function sequenceRoutes(services: SequenceServices) {
       ofTask: send,
     });
   });
-}
-
-/** The terms from F(from), checked. */
-export interface Extent {
-  readonly from: number;
-  readonly count: number;
-  /** Of the text, one term a line. */
-  readonly sizeBytes: number;
-}
-
-/**
- * Checks how much a sequence is before any of it is computed.
- *
- * @throws {@link FibError} `result_too_large`.
- */
-export function checkExtent(
-  from: bigint,
-  count: bigint,
-  { digitsMax, termsMax }: Pick<SequenceServices, "digitsMax" | "termsMax">,
-): Extent {
-  if (count > termsMax) {
-    throw new FibError(
-      "result_too_large",
-      `Cannot write ${count} terms: the limit is ${termsMax}; ask for parts`,
-    );
-  }
-  if (from > Number.MAX_SAFE_INTEGER / 2)
-    throw new FibError("result_too_large", `Cannot begin at ${from}: its digits alone would not fit`);
-  const extent = { from: Number(from), count: Number(count) };
-  const digits = extent.count === 0 ? 0 : termDigits(extent.from + extent.count - 1);
-  if (digits > digitsMax) {
-    throw new FibError(
-      "result_too_large",
-      `Cannot write this sequence: its last term has ${digits} digits, and the limit is ${digitsMax}`,
-    );
-  }
-  return { ...extent, sizeBytes: planSequence({ ...extent, layout: LAYOUTS.text }).sizeBytes };
 }
 
 /** What a sequence under `/v1` is called, and its type. */
@@ -131,7 +92,7 @@ async function begin(
   }
 }
 
-function readExtent(c: Context, limits: Pick<SequenceServices, "digitsMax" | "termsMax">): Extent {
+function readTerms(c: Context, limits: SizeLimits): SizedSequence {
   const read = (name: string) => {
     const text = queryOnce(c, name);
     return text === undefined ? undefined : parseNatural(text, name);
@@ -146,5 +107,5 @@ function readExtent(c: Context, limits: Pick<SequenceServices, "digitsMax" | "te
   }
   if (to !== undefined && to < from)
     throw new FibError("bad_argument", `Cannot go from ${from} to ${to}: from comes after to`);
-  return checkExtent(from, counted ?? (to === undefined ? 100n : to - from + 1n), limits);
+  return sizeSequence(from, counted ?? (to === undefined ? 100n : to - from + 1n), limits);
 }

@@ -6,17 +6,18 @@ import { type Context, Hono } from "hono";
 import { parseInteger } from "../config.ts";
 import { FibError } from "../errors.ts";
 import { LAYOUTS } from "../numbers/layouts.ts";
+import { type SizeLimits, sizeJob, sizeSequence } from "../numbers/sizes.ts";
 import { TASK_STATES, type Task, taskJson, type TaskState } from "../tasks/task.ts";
 import { askerOf } from "./asker.ts";
 import { GUARDED, NO_STORE, refuseForeignPage } from "./browser.ts";
 import { sendEvents } from "./events.ts";
 import { sendJson } from "./json.ts";
-import { askFor, numberText } from "./numbers.ts";
+import { numberText } from "./numbers.ts";
 import { parseNatural, queryOnce } from "./parameters.ts";
 import { accepted } from "./prefer.ts";
 import { chooseFormat } from "./representation.ts";
 import { type Resource, sendResource } from "./resource.ts";
-import { checkExtent, sequenceName, sequenceResource, type SequenceServices } from "./sequence.ts";
+import { sequenceName, sequenceResource, type SequenceServices } from "./sequence.ts";
 import { refuseResult, storedResource, taskUnknown } from "./stored.ts";
 
 /** Kinds of tasks, with the fields that each takes. */
@@ -94,7 +95,7 @@ function resultResource(c: Context, services: SequenceServices, task: Task): Res
   return { ...resource, cacheControl: "private, no-cache" };
 }
 
-function readRequest(text: string, { digitsMax, termsMax }: SequenceServices) {
+function readRequest(text: string, limits: SizeLimits) {
   const example = `POST {"kind":"fibonacci","n":"1000"}`;
   let body: unknown;
   try {
@@ -128,10 +129,10 @@ function readRequest(text: string, { digitsMax, termsMax }: SequenceServices) {
     );
   });
   if (kind === "sequence") {
-    const { from, count, sizeBytes } = checkExtent(values[0]!, values[1]!, { digitsMax, termsMax });
+    const { from, count, sizeBytes } = sizeSequence(values[0]!, values[1]!, limits);
     return { request: { kind, from, count }, sizeBytes } as const;
   }
-  const { job, digits } = askFor(kind as Exclude<keyof typeof FIELDS, "sequence">, values, digitsMax);
+  const { job, digits } = sizeJob(kind as Exclude<keyof typeof FIELDS, "sequence">, values, limits);
   return { request: job, sizeBytes: digits };
 }
 

@@ -13,6 +13,11 @@ export type Job =
   | { readonly kind: "fibonacci" | "factorial"; readonly n: number }
   | { readonly kind: "ackermann"; readonly m: bigint; readonly n: bigint };
 
+/** What the function is given, by name, as text. */
+export function argumentsOf(job: Job): Record<string, string> {
+  return job.kind === "ackermann" ? { m: String(job.m), n: String(job.n) } : { n: String(job.n) };
+}
+
 /** Shorter numbers are computed at once, on the thread that is asked: 0.4 ms at most. */
 export const INLINE_DIGITS_MAX = 5000;
 

@@ -1,5 +1,5 @@
 /**
- * How a sequence is written: the text around its values.
+ * How results are written: the text around their digits. A sequence is
  *
  *     head  record separator record separator … record  tail      (no records: head tail)
  *     record = prefix [index infix] value suffix
@@ -42,4 +42,13 @@ export const framed = (layout: SequenceLayout, head: string, tail = ""): Sequenc
   ...layout,
   head,
   tail,
+});
+
+/** A number as JSON: what stands around its digits. The digits come last, so that they can be sent as they come. */
+export const jsonFrame = (
+  given: Readonly<Record<string, string | undefined>>,
+  digits: number | undefined,
+): { head: string; tail: string } => ({
+  head: `${JSON.stringify({ ...given, digits }).slice(0, -1)},"value":"`,
+  tail: '"}',
 });

@@ -8,7 +8,7 @@
  */
 import { FibError } from "../errors.ts";
 import type { Digits } from "./decimal.ts";
-import { compute, INLINE_DIGITS_MAX, type Job } from "./job.ts";
+import { argumentsOf, compute, INLINE_DIGITS_MAX, type Job } from "./job.ts";
 import type { Pool } from "./pool.ts";
 
 /** A number that somebody reads. */
@@ -18,7 +18,7 @@ export interface Result {
   readonly release: () => void;
 }
 
-interface Shared {
+interface InUse {
   readonly promise: Promise<Digits>;
   readonly abort: AbortController;
   readonly sizeBytes: number;
@@ -29,7 +29,7 @@ interface Shared {
 export class Results {
   readonly #pool: Pick<Pool, "run">;
   readonly #bytesMax: number;
-  readonly #shared = new Map<string, Shared>();
+  readonly #inUse = new Map<string, InUse>();
   #bytes = 0;
 
   /** @param bytesMax - Room for the results that are being read. */
@@ -48,30 +48,30 @@ export class Results {
    */
   async take(job: Job, sizeBytes: number, signal: AbortSignal, holder = ""): Promise<Result> {
     if (sizeBytes <= INLINE_DIGITS_MAX) return { digits: compute(job), release: () => {} };
-    const key = job.kind === "ackermann" ? `ackermann ${job.m} ${job.n}` : `${job.kind} ${job.n}`;
-    const shared = this.#shared.get(key) ?? this.#start(key, job, sizeBytes, holder);
-    shared.readers++;
+    const key = [job.kind, ...Object.values(argumentsOf(job))].join(" ");
+    const number = this.#inUse.get(key) ?? this.#start(key, job, sizeBytes, holder);
+    number.readers++;
     let reading = true;
     const release = () => {
       if (!reading) return;
       reading = false;
       signal.removeEventListener("abort", release);
-      if (--shared.readers > 0) return;
-      shared.abort.abort(new FibError("overloaded", "Cannot compute: nobody waits for it any more"));
-      this.#shared.delete(key);
-      this.#bytes -= shared.sizeBytes;
+      if (--number.readers > 0) return;
+      number.abort.abort(new FibError("overloaded", "Cannot compute: nobody waits for it any more"));
+      this.#inUse.delete(key);
+      this.#bytes -= number.sizeBytes;
     };
     if (signal.aborted) release();
     else signal.addEventListener("abort", release, { once: true });
     try {
-      return { digits: await shared.promise, release };
+      return { digits: await number.promise, release };
     } catch (error) {
       release();
       throw error;
     }
   }
 
-  #start(key: string, job: Job, sizeBytes: number, holder: string): Shared {
+  #start(key: string, job: Job, sizeBytes: number, holder: string): InUse {
     // One that is longer than all the room is had alone, or it could never be had.
     if (this.#bytes > 0 && this.#bytes + sizeBytes > this.#bytesMax) {
       throw new FibError(
@@ -81,9 +81,9 @@ export class Results {
     }
     const abort = new AbortController();
     const promise = this.#pool.run(job, { signal: abort.signal, holder });
-    const shared: Shared = { promise, abort, sizeBytes, readers: 0 };
+    const number: InUse = { promise, abort, sizeBytes, readers: 0 };
     this.#bytes += sizeBytes;
-    this.#shared.set(key, shared);
-    return shared;
+    this.#inUse.set(key, number);
+    return number;
   }
 }

@@ -8,7 +8,7 @@ import type { CancelOptions, TaskFilter, TaskLimits } from "./queue.ts";
 import {
   BEGIN,
   CANCEL,
-  CHUNK_BYTES,
+  RESULT_CHUNK_BYTES,
   CHUNK_TTL_EXTRA_MS,
   CREATE,
   FIND,
@@ -81,9 +81,9 @@ export class TaskRecords {
 
   /** Writes the chunks of a long result, which nobody sees until {@link finish}. */
   async putChunks(id: string, digits: Digits): Promise<void> {
-    if (digits.length <= CHUNK_BYTES) return;
+    if (digits.length <= RESULT_CHUNK_BYTES) return;
     const ttl = String(this.#limits.resultTtlMs + CHUNK_TTL_EXTRA_MS);
-    for (let at = 0; at < digits.length; at += CHUNK_BYTES) {
+    for (let at = 0; at < digits.length; at += RESULT_CHUNK_BYTES) {
       await this.#redis.send("SET", [chunkKey(id, at), textAt(digits, at), "PX", ttl]);
     }
   }
@@ -93,7 +93,7 @@ export class TaskRecords {
     const args = [String(this.#limits.resultTtlMs), String(this.#limits.resultBytesMax)];
     for (const { id, failure, digits } of finished) {
       const sizeBytes = digits?.length ?? 0;
-      const chunk = digits !== undefined && sizeBytes <= CHUNK_BYTES ? textAt(digits, 0) : "";
+      const chunk = digits !== undefined && sizeBytes <= RESULT_CHUNK_BYTES ? textAt(digits, 0) : "";
       args.push(id, failure === undefined ? "ready" : "failed", failure ?? "", String(sizeBytes), chunk);
     }
     await this.#run(FINISH, ...args);
@@ -110,10 +110,10 @@ export class TaskRecords {
     return found(await this.#run(FORGET, id));
   }
 
-  /** Chunk number `at / CHUNK_BYTES` of a stored result; undefined when it is gone. */
+  /** Chunk number `at / RESULT_CHUNK_BYTES` of a stored result; undefined when it is gone. */
   async chunkAt(id: string, at: number): Promise<{ bytes: Uint8Array; start: number } | undefined> {
     const bytes = await this.#redis.bytes(chunkKey(id, at));
-    return bytes && { bytes, start: Math.floor(at / CHUNK_BYTES) * CHUNK_BYTES };
+    return bytes && { bytes, start: Math.floor(at / RESULT_CHUNK_BYTES) * RESULT_CHUNK_BYTES };
   }
 
   /** Forgets what has expired, a few in each step. */
@@ -127,7 +127,7 @@ export class TaskRecords {
 }
 
 function chunkKey(id: string, at: number): string {
-  return `fibserver:result:${id}:${Math.floor(at / CHUNK_BYTES)}`;
+  return `fibserver:result:${id}:${Math.floor(at / RESULT_CHUNK_BYTES)}`;
 }
 
 // Digits are ASCII, and Bun's client takes text.
@@ -135,7 +135,7 @@ function textAt(digits: Digits, at: number): string {
   return Buffer.from(digits.buffer, digits.byteOffset, digits.length).toString(
     "latin1",
     at,
-    at + CHUNK_BYTES,
+    at + RESULT_CHUNK_BYTES,
   );
 }
 

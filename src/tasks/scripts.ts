@@ -20,7 +20,7 @@
 import { defineScript } from "../redis/connection.ts";
 
 /** Bytes of a chunk: a read that the contract allows touches two at most. */
-export const CHUNK_BYTES = 256 * 1024;
+export const RESULT_CHUNK_BYTES = 256 * 1024;
 /** A chunk outlives what it can belong to by this much. */
 export const CHUNK_TTL_EXTRA_MS = 24 * 3600 * 1000;
 /** Expired tasks that one script forgets: the work of a script has a limit. */
@@ -60,7 +60,7 @@ local function forget(id)
   if stored > 0 then
     redis.call('ZREM', P .. 'stored', id)
     redis.call('DECRBY', P .. 'stored-bytes', text(stored))
-    for chunk = 0, math.ceil(stored / ${CHUNK_BYTES}) - 1 do redis.call('UNLINK', P .. 'result:' .. id .. ':' .. chunk) end
+    for chunk = 0, math.ceil(stored / ${RESULT_CHUNK_BYTES}) - 1 do redis.call('UNLINK', P .. 'result:' .. id .. ':' .. chunk) end
   end
   redis.call('DEL', P .. 'task:' .. id)
   tell(id, 'forgotten')

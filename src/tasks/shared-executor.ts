@@ -19,7 +19,7 @@ import { CHANGES_CHANNEL, type Finished, TaskRecords } from "./records.ts";
 import type { SharedPlaces } from "./shared.ts";
 import { isFinished, requestOfKey, type Task } from "./task.ts";
 
-export interface ExecutorOptions extends SharedPlaces {
+export interface SharedExecutorOptions extends SharedPlaces {
   readonly limits: TaskLimits;
   /** Computes the long tasks, as many at the same time as it has threads. */
   readonly pool: Pick<Pool, "run" | "threads">;
@@ -39,7 +39,7 @@ const CLOSE_TIMEOUT_MS = 3000;
 
 /** One executor: as many as you like share the queue. */
 export class SharedExecutor {
-  readonly #options: ExecutorOptions;
+  readonly #options: SharedExecutorOptions;
   readonly #store: RedisConnection;
   readonly #records: TaskRecords;
   readonly #running = new Map<string, AbortController>();
@@ -51,7 +51,7 @@ export class SharedExecutor {
   #workers: ReturnType<typeof openWorker>[] = [];
   #closing = false;
 
-  private constructor(options: ExecutorOptions, store: RedisConnection) {
+  private constructor(options: SharedExecutorOptions, store: RedisConnection) {
     this.#options = options;
     this.#store = store;
     this.#records = new TaskRecords(store, options.limits);
@@ -62,7 +62,7 @@ export class SharedExecutor {
    *
    * @throws {@link FibError} `redis_unavailable`, `redis_unusable`.
    */
-  static async open(options: ExecutorOptions): Promise<SharedExecutor> {
+  static async open(options: SharedExecutorOptions): Promise<SharedExecutor> {
     const { storeUrl, queueUrl, pool, onError } = options;
     const store = await RedisConnection.open(storeUrl, options.events);
     const executor = new SharedExecutor(options, store);

@@ -8,7 +8,7 @@
  * computation asked twice is one task, and the form in which engines keep it. Pure.
  * @module
  */
-import type { Job } from "../numbers/job.ts";
+import { argumentsOf, type Job } from "../numbers/job.ts";
 
 /** In the order in which a task goes through them; the last three end it. */
 export const TASK_STATES = ["queued", "running", "ready", "failed", "cancelled"] as const;
@@ -71,7 +71,7 @@ export function isFinished(state: TaskState): boolean {
 
 /** The request as one line, the same for the same computation. */
 export function requestKey(request: TaskRequest): string {
-  return [request.kind, ...Object.values(argumentsOf(request))].join(" ");
+  return [request.kind, ...Object.values(termsOrArguments(request))].join(" ");
 }
 
 /**
@@ -99,7 +99,7 @@ export function taskJson(task: Task): TaskJson {
   return {
     id,
     kind: request.kind,
-    ...argumentsOf(request),
+    ...termsOrArguments(request),
     state,
     progress,
     ...(request.kind === "sequence" ? { bytes: sizeBytes } : { digits: sizeBytes }),
@@ -113,15 +113,10 @@ export function taskJson(task: Task): TaskJson {
   };
 }
 
-function argumentsOf(request: TaskRequest): Record<string, string> {
-  switch (request.kind) {
-    case "ackermann":
-      return { m: String(request.m), n: String(request.n) };
-    case "sequence":
-      return { from: String(request.from), count: String(request.count) };
-    default:
-      return { n: String(request.n) };
-  }
+function termsOrArguments(request: TaskRequest): Record<string, string> {
+  return request.kind === "sequence"
+    ? { from: String(request.from), count: String(request.count) }
+    : argumentsOf(request);
 }
 
 function time(ms: number): string {
