@@ -32,7 +32,7 @@ export const worker = defineCommand({
     }
     if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
     const log = await openLog(config.debug);
-    // The queue is Redis's; what is computed here has nobody who waits.
+    // The queue is Redis's; nobody waits here for what is computed.
     const pool = new Pool({ threads: config.computationsMax, queueMax: 0 });
     const { openExecutor } = await import("./shared.ts");
     const executor = await openExecutor(config, config.redis, pool, log);

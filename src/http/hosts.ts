@@ -43,7 +43,7 @@ export function hostGuard(
     if (host === knownHost) return undefined;
     const [, given, port] = HOST.exec(host) ?? [];
     const name = given?.toLowerCase();
-    // Of a port that there is none of no URL can be made.
+    // No URL can be made with a port beyond the last.
     if (name === undefined || Number(port ?? 0) > PORT_MAX) {
       return new FibError(
         "bad_argument",

@@ -6,7 +6,7 @@
  * - a result is visible once, whole; one that is half written never is;
  * - the same computation asked twice is one task, unless the first has failed, was cancelled or has expired;
  * - what is cancelled or forgotten while somebody asks for the same is decided in one step: who asked before has joined
- *   the task and is counted, who asks after gets another one;
+ *   the task and is counted, whoever asks after that gets another one;
  * - a result that can be generated faster than read (a sequence) is not stored: `ready` says that it can be sent.
  *
  * A method that cannot reach the store throws {@link FibError} `tasks_io`, or `tasks_locked` while another process has it.

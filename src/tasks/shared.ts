@@ -7,7 +7,7 @@
  * round through what waits ({@link ROUND_MS}). The same round heals a queue that lost what
  * it had: to put an id in twice is to put it in once.
  *
- * Changes come over a channel, which promises nothing: who watches also looks every {@link LOOK_MS},
+ * Changes come over a channel, which promises nothing: so whoever watches also looks every {@link LOOK_MS},
  * and after each new connection.
  * @module
  */
