@@ -17,7 +17,7 @@
 import { bigIntMemoryBytes, byBigInt } from "./big-integers.ts";
 import type { ComputeOptions, Digits } from "./decimal.ts";
 import { LOG10_PHI } from "./digits.ts";
-import { kernelIsLoaded, kernelIsUsable } from "./kernel.ts";
+import { HEAP_BYTES, kernelIsLoaded, kernelIsUsable } from "./kernel.ts";
 import { type LimbDigits, Registers, registersBytes } from "./registers.ts";
 import { type Fault, checkText, firstTrusted } from "./trust.ts";
 
@@ -99,14 +99,14 @@ export function fibonacciPair(n: number, options: ComputeOptions = {}): [Uint8Ar
 }
 
 /**
- * Bytes of memory that {@link fibonacci} needs at its peak, the result included.
+ * Bytes of memory that {@link fibonacci} needs at its peak, with the result borrowed.
  *
  * @param n - An integer from 0; a rounded one if it is beyond 2^53.
  */
 export function fibonacciMemoryBytes(n: number): number {
   const digits = n * LOG10_PHI + 1;
   if (n < BIGINT_BELOW_WARM || !kernelIsUsable()) return bigIntMemoryBytes(digits);
-  return registersBytes(limbCount(n + 1, 5), 0) + digits;
+  return registersBytes(limbCount(n + 1, 5), 0) + HEAP_BYTES;
 }
 
 const isSmall = (n: number): boolean => n < (kernelIsLoaded() ? BIGINT_BELOW_WARM : BIGINT_BELOW_FRESH);
