@@ -14,10 +14,10 @@
  * Implementation" (1994).
  * @module
  */
-import { type ComputeOptions, type Digits, toDigits } from "./decimal.ts";
+import { type ComputeOptions, type Digits, type LimbDigits, toDigits } from "./decimal.ts";
 import { factorialDigits } from "./digits.ts";
 import { align, kernel, kernelIsLoaded } from "./kernel.ts";
-import { type LimbDigits, Registers, registersBytes } from "./registers.ts";
+import { Registers, registersBytes } from "./registers.ts";
 import { checkText, firstTrusted, powerModulo } from "./trust.ts";
 
 /**

@@ -14,11 +14,12 @@
  * needs no kernel.
  * @module
  */
-import { type ComputeOptions, type Digits, toDigits } from "./decimal.ts";
+import { type ComputeOptions, type Digits, type Fault, type LimbDigits, toDigits } from "./decimal.ts";
 import { LOG10_PHI } from "./digits.ts";
 import { kernelIsLoaded } from "./kernel.ts";
-import { type LimbDigits, Registers, registersBytes } from "./registers.ts";
-import { type Fault, checkText, firstTrusted } from "./trust.ts";
+import { Progress } from "./progress.ts";
+import { Registers, registersBytes } from "./registers.ts";
+import { checkText, firstTrusted } from "./trust.ts";
 
 /**
  * Below these indices BigInt is quicker: in a fresh process, which would have to load and warm up the kernel
@@ -130,28 +131,11 @@ function climb(
 /** From (F, L) of k to those of 2k, or of 2k + 1. */
 function double(registers: Registers, k: number, toOdd: boolean): void {
   const count = limbCount(2 * k + 1, registers.limbDigits);
-  registers.multiply("product", count, true);
+  registers.multiply("product", count, { squareY: true });
   registers.adjust(registers.y, k % 2 === 0 ? -2 : 2);
   registers.settle(registers.x, count);
   registers.settle(registers.y, count);
   if (toOdd) registers.step();
-}
-
-/** Reports the work done: a doubling to index k costs about k, so all of them 2n. */
-class Progress {
-  readonly #report: ((fraction: number) => void) | undefined;
-  readonly #total: number;
-  #done = 0;
-
-  constructor(n: number, report: ((fraction: number) => void) | undefined) {
-    this.#report = report;
-    this.#total = 2 * n;
-  }
-
-  add(cost: number): void {
-    this.#done += cost;
-    this.#report?.(Math.min(1, this.#done / this.#total));
-  }
 }
 
 /** F(n) and F(n+1), by doubling: F(2k) = F(k) (2F(k+1) - F(k)), F(2k+1) = F(k)^2 + F(k+1)^2. */

@@ -42,6 +42,6 @@ function estimateDigits(job: Job): number {
  * @throws `FibError` `result_too_large`.
  */
 export function compute(job: Job, options: ComputeOptions = {}): Digits {
-  if (job.kind === "ackermann") return ackermann(job.m, job.n);
+  if (job.kind === "ackermann") return ackermann(job.m, job.n, options);
   return (job.kind === "fibonacci" ? fibonacci : factorial)(job.n, options);
 }

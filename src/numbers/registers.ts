@@ -12,12 +12,9 @@
  * checked (trust.ts).
  * @module
  */
-import type { Digits } from "./decimal.ts";
+import type { Digits, Fault, LimbDigits } from "./decimal.ts";
 import { align, kernel, reserve, reservedBytes } from "./kernel.ts";
-import { type Fault, Distrust } from "./trust.ts";
-
-/** Digits in a limb: 5, or 4 to try again with a smaller rounding error. */
-export type LimbDigits = 4 | 5;
+import { Distrust } from "./trust.ts";
 
 /** The address of a register, and how many limbs it holds. */
 interface Register {
@@ -88,16 +85,17 @@ export class Registers {
   }
 
   /**
-   * X = X·Y, or X·X; with `squareY` also Y = Y·Y. Leaves coefficients: {@link settle} follows.
+   * X = X·Y, or X·X; with `squareY` also Y = Y·Y; with `twice` all of it doubled. Leaves coefficients:
+   * {@link settle} follows.
    *
    * @param count - Coefficients of the product, at most the constructor's.
    */
-  multiply(what: "product" | "square", count: number, squareY = false): void {
+  multiply(what: "product" | "square", count: number, { squareY = false, twice = false } = {}): void {
     if (count > this.#countMax) throw new Error(`a product of ${count} in registers of ${this.#countMax}`);
     const rings = ringSizes(count);
     const { x, y } = this;
     const operands = what === "square" ? [x] : [x, y];
-    const { loadRing, loadRingInPlace, multiplyBlock } = kernel();
+    const { loadRing, loadRingInPlace, memory, multiplyBlock } = kernel();
     for (const { address, length } of operands) {
       let at = address + 8 * rings[0];
       for (const size of rings.slice(1)) {
@@ -105,12 +103,13 @@ export class Registers {
         at += 8 * size;
       }
       loadRingInPlace(address, rings[0], length);
+      this.#fault?.("ring", this.base, new Float64Array(memory.buffer, address, sum(rings)));
     }
     let at = x.address;
     for (const size of rings) {
       const points = size / 2;
       // The twins of an odd power leave out one halving (kernel/products.ts), so the scale is twice as large.
-      const scale = Math.sqrt((Math.log2(points) % 2 === 0 ? 1 : 2) / points);
+      const scale = ((Math.log2(points) % 2 === 0 ? 1 : 2) * (twice ? 2 : 1)) / points;
       multiplyBlock(
         at,
         at + 8 * points,
@@ -119,7 +118,7 @@ export class Registers {
         0,
         0,
         squareY,
-        scale,
+        Math.sqrt(scale),
       );
       at += 8 * size;
     }
@@ -171,7 +170,9 @@ export class Registers {
 
   /** Copies limbs from anywhere into a register. */
   load(register: Register, address: number, length: number): void {
-    new Uint8Array(kernel().memory.buffer).copyWithin(register.address, address, address + 4 * length);
+    const { buffer } = kernel().memory;
+    this.#fault?.("spare", this.base, new Int32Array(buffer, address, length));
+    new Uint8Array(buffer).copyWithin(register.address, address, address + 4 * length);
     register.length = length;
   }
 

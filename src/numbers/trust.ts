@@ -14,8 +14,8 @@
  * hundred times smaller, and then by BigInt; {@link distrusted} counts it.
  * @module
  */
-import { kernel } from "./kernel.ts";
-import type { LimbDigits } from "./registers.ts";
+import type { LimbDigits } from "./decimal.ts";
+import { kernel, restartKernel } from "./kernel.ts";
 
 /** A computation whose result failed a check: internal, answered by another attempt. */
 export class Distrust extends Error {
@@ -28,21 +28,17 @@ export class Distrust extends Error {
   }
 }
 
-/**
- * A test's hook: called with the data of each stage, which it may corrupt. `product`: coefficients (doubles)
- * before rounding; `limbs`: int32 after the carry; `text`: ASCII digits before the check.
- */
-export type Fault = (
-  stage: "product" | "limbs" | "text",
-  base: number,
-  data: Float64Array | Int32Array | Uint8Array,
-) => void;
-
 /** How many results of this thread failed each check. */
 export const distrusted = { rounding: 0, residue: 0 };
 
 /**
- * Runs the attempts in order until one is trusted.
+ * Digits in the limbs of each attempt. What has gone wrong is far likelier a flipped bit than a rounding error,
+ * which nobody has seen, and the new kernel cures that at the same base, in the memory that was predicted.
+ */
+const ATTEMPTS: readonly LimbDigits[] = [5, 5, 4];
+
+/**
+ * Runs the attempts in order until one is trusted, each with a new kernel.
  *
  * @param attempt - Computes with limbs of so many digits, or throws {@link Distrust}.
  * @param exact - The last resort: slow, without floating point.
@@ -51,12 +47,13 @@ export function firstTrusted<Result>(
   attempt: (limbDigits: LimbDigits) => Result,
   exact: () => Result,
 ): Result {
-  for (const limbDigits of [5, 4] as const) {
+  for (const limbDigits of ATTEMPTS) {
     try {
       return attempt(limbDigits);
     } catch (error) {
       if (!(error instanceof Distrust)) throw error;
       distrusted[error.check]++;
+      restartKernel();
     }
   }
   return exact();

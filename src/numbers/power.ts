@@ -1,0 +1,61 @@
+/**
+ * 2^k - 3 as decimal text, by the same multiplication as F(n): what A(3, n) is.
+ *
+ * One squaring for each bit of k, from the top, doubled where the bit is set: the inverse transform multiplies
+ * by a scale anyway, so a doubling costs nothing. A square needs two transforms, so all of it is about 4 of full
+ * length, where F(n) takes 7.
+ * @module
+ */
+import { type ComputeOptions, type Digits, type LimbDigits, toDigits } from "./decimal.ts";
+import { kernelIsLoaded } from "./kernel.ts";
+import { Progress } from "./progress.ts";
+import { Registers, registersBytes } from "./registers.ts";
+import { checkText, firstTrusted, powerModulo } from "./trust.ts";
+
+/** Below these exponents BigInt is quicker, in a fresh process and where the kernel is loaded. */
+const BIGINT_BELOW_FRESH = 150_000;
+const BIGINT_BELOW_WARM = 12_000;
+
+/** Squaring starts from an exponent in (1000, 2000], found by BigInt. */
+const START_MAX = 2000;
+
+/**
+ * 2^k - 3 as ASCII digits, checked (trust.ts).
+ *
+ * @param k - An integer from 2; memory ends it at about 4·10^9.
+ * @throws `FibError` `result_too_large`, when the memory cannot be had.
+ */
+export function powerLessThree(k: number, { onProgress, borrow, fault }: ComputeOptions = {}): Digits {
+  const exact = (): Digits => toDigits(2n ** BigInt(k) - 3n);
+  if (k < (kernelIsLoaded() ? BIGINT_BELOW_WARM : BIGINT_BELOW_FRESH)) return exact();
+  return firstTrusted((limbDigits) => {
+    const progress = new Progress(k, onProgress);
+    const registers = new Registers(limbCount(k, limbDigits), 0, limbDigits, fault);
+    const { x, y } = registers;
+    const exponents: number[] = [];
+    let exponent = k;
+    for (; exponent > START_MAX; exponent = Math.floor(exponent / 2)) exponents.push(exponent);
+    x.length = registers.read(2n ** BigInt(exponent), x.address);
+    for (exponent of exponents.toReversed()) {
+      const count = limbCount(exponent, limbDigits);
+      registers.multiply("square", count, { twice: exponent % 2 === 1 });
+      if (exponent === k) registers.adjust(x, -3);
+      registers.settle(x, count);
+      progress.add(exponent === k ? 0.6 * k : exponent);
+    }
+    const text = registers.text(y.address);
+    checkText(text, (prime) => BigInt((powerModulo(2, k % (prime - 1), prime) + prime - 3) % prime));
+    progress.add(0.4 * k);
+    return borrow === true ? text : text.slice();
+  }, exact);
+}
+
+/** Bytes of memory that {@link powerLessThree} needs at its peak, the result included. */
+export function powerMemoryBytes(k: number): number {
+  const digits = k * Math.log10(2) + 1;
+  return k < BIGINT_BELOW_WARM ? 4 * digits : registersBytes(limbCount(k, 5), 0) + digits;
+}
+
+/** Limbs that hold 2^k, with 2 to spare. */
+const limbCount = (k: number, limbDigits: LimbDigits): number =>
+  Math.ceil((k * Math.log10(2) + 1) / limbDigits) + 2;
