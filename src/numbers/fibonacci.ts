@@ -49,9 +49,9 @@ export function fibonacci(n: number, options: ComputeOptions = {}): Digits {
     if (n % 2 === 1) registers.step(true);
     const count = limbCount(n, limbDigits);
     registers.multiply("product", count);
-    if (n % 2 === 1) registers.adjust(x, half % 2 === 0 ? -1 : 1);
     progress.add(0.6 * n);
     registers.settle(x, count);
+    if (n % 2 === 1) registers.adjust(x, half % 2 === 0 ? -1 : 1);
     const text = registers.text(y.address);
     checkText(text, (prime) => residues(n, BigInt(prime))[0]);
     progress.add(0.4 * n);
@@ -131,10 +131,10 @@ function climb(
 /** From (F, L) of k to those of 2k, or of 2k + 1. */
 function double(registers: Registers, k: number, toOdd: boolean): void {
   const count = limbCount(2 * k + 1, registers.limbDigits);
-  registers.multiply("product", count, { squareY: true });
-  registers.adjust(registers.y, k % 2 === 0 ? -2 : 2);
+  registers.multiply("product", count, true);
   registers.settle(registers.x, count);
   registers.settle(registers.y, count);
+  registers.adjust(registers.y, k % 2 === 0 ? -2 : 2);
   if (toOdd) registers.step();
 }
 

@@ -45,7 +45,13 @@ interface Kernel {
   ) => void;
   readonly combineTwo: (register: number, a: number, b: number) => void;
   readonly combineThree: (register: number, a: number) => void;
-  readonly carry: (coefficients: number, count: number, limbs: number, base: number) => number;
+  readonly carry: (
+    coefficients: number,
+    count: number,
+    limbs: number,
+    base: number,
+    factor: number,
+  ) => number;
   readonly takeRoundingError: () => number;
   readonly trim: (limbs: number, length: number) => number;
   readonly pad: (limbs: number, length: number, count: number) => void;

@@ -85,12 +85,11 @@ export class Registers {
   }
 
   /**
-   * X = X·Y, or X·X; with `squareY` also Y = Y·Y; with `twice` all of it doubled. Leaves coefficients:
-   * {@link settle} follows.
+   * X = X·Y, or X·X; with `squareY` also Y = Y·Y. Leaves coefficients: {@link settle} follows.
    *
    * @param count - Coefficients of the product, at most the constructor's.
    */
-  multiply(what: "product" | "square", count: number, { squareY = false, twice = false } = {}): void {
+  multiply(what: "product" | "square", count: number, squareY = false): void {
     if (count > this.#countMax) throw new Error(`a product of ${count} in registers of ${this.#countMax}`);
     const rings = ringSizes(count);
     const { x, y } = this;
@@ -109,7 +108,7 @@ export class Registers {
     for (const size of rings) {
       const points = size / 2;
       // The twins of an odd power leave out one halving (kernel/products.ts), so the scale is twice as large.
-      const scale = ((Math.log2(points) % 2 === 0 ? 1 : 2) * (twice ? 2 : 1)) / points;
+      const scale = Math.sqrt((Math.log2(points) % 2 === 0 ? 1 : 2) / points);
       multiplyBlock(
         at,
         at + 8 * points,
@@ -118,33 +117,34 @@ export class Registers {
         0,
         0,
         squareY,
-        Math.sqrt(scale),
+        scale,
       );
       at += 8 * size;
     }
     for (const { address } of squareY ? [x, y] : [x]) combine(address, rings);
   }
 
-  /** Adds to the lowest coefficient, between {@link multiply} and {@link settle}. */
-  adjust(register: Register, delta: number): void {
-    const lowest = new Float64Array(kernel().memory.buffer, register.address, 1);
-    lowest[0] = (lowest[0] ?? 0) + delta;
-  }
-
   /**
    * Rounds and carries the coefficients of a register into limbs.
    *
    * @param count - As for {@link multiply}.
+   * @param factor - 2 doubles the number: after the rounding, lest it doubles the rounding error as well.
    * @throws {@link Distrust}, when a coefficient was too far from an integer.
    */
-  settle(register: Register, count: number): void {
+  settle(register: Register, count: number, factor: 1 | 2 = 1): void {
     const { carry, memory, takeRoundingError } = kernel();
     const used = Math.min(sum(ringSizes(count)), Math.ceil(count / 4) * 4);
     this.#fault?.("product", this.base, new Float64Array(memory.buffer, register.address, used));
-    register.length = carry(register.address, used, register.address, this.base);
+    register.length = carry(register.address, used, register.address, this.base, factor);
     this.#fault?.("limbs", this.base, new Int32Array(memory.buffer, register.address, register.length));
     // Written so that NaN fails.
     if (!(takeRoundingError() < ROUNDING_ERROR_MAX)) throw new Distrust("rounding");
+  }
+
+  /** Adds a small number, which its lowest limb takes whole: it is out of balance by as much from then on. */
+  adjust(register: Register, delta: number): void {
+    const lowest = new Int32Array(kernel().memory.buffer, register.address, 1);
+    lowest[0] = (lowest[0] ?? 0) + delta;
   }
 
   /** (X, Y) = (F, L) of index n becomes (F, L) of n + 1; with `keepY` only X does. */

@@ -36,7 +36,7 @@ function multiply(
   x.length = registers.read(a, x.address);
   y.length = registers.read(b, y.address);
   const used = squareY || what === "square" ? count : x.length + y.length + 2;
-  registers.multiply(what, used, { squareY });
+  registers.multiply(what, used, squareY);
   registers.settle(x, used);
   if (squareY) registers.settle(y, used);
   return (squareY ? [x, y] : [x]).map((register) => {
