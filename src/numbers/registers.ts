@@ -1,5 +1,5 @@
 /**
- * Two decimal registers, X and Y, and their products: what F(n) and n! are computed in.
+ * Two decimal registers, X and Y, and their products: what F(n), n! and 2^k are computed in.
  *
  * A register holds either limbs (int32, lowest first, balanced digits of base 10^5
  * or 10^4) or, for the moment of a product, coefficients (doubles) in the same
@@ -7,9 +7,8 @@
  * (kernel/rings.ts, kernel/transform.ts), then {@link Registers.settle}: round and carry.
  * Working in place is what keeps F(10^9) below 1 GB.
  *
- * Base 10^6 was wrong at F(10^8). At base 10^5 the largest rounding error seen is 0.0020 in F(10^7),
- * 0.0063 in F(10^8), 0.034 in F(10^9), 0.018 in 4,000,000!; no bound that is proven comes near, so results are
- * checked (trust.ts).
+ * Base 10^6 was wrong at F(10^8). Base 10^5 is right with a margin that is measured, not proven, so results are
+ * checked (trust.ts has the figures).
  * @module
  */
 import type { Digits, Fault, LimbDigits } from "./decimal.ts";
@@ -88,9 +87,11 @@ export class Registers {
    * X = X·Y, or X·X; with `squareY` also Y = Y·Y. Leaves coefficients: {@link settle} follows.
    *
    * @param count - Coefficients of the product, at most the constructor's.
+   * @throws {@link Distrust}, when there are more: a flipped bit has made a number longer than it can be.
    */
   multiply(what: "product" | "square", count: number, squareY = false): void {
-    if (count > this.#countMax) throw new Error(`a product of ${count} in registers of ${this.#countMax}`);
+    // It would fail its residue check, if there were room for it.
+    if (count > this.#countMax) throw new Distrust("residue");
     const rings = ringSizes(count);
     const { x, y } = this;
     const operands = what === "square" ? [x] : [x, y];

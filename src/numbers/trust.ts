@@ -20,13 +20,14 @@
  *     F(10^7)               2,089,877          0.0020        2·10^12
  *     F(10^8)              20,898,764          0.0065        6·10^12
  *     F(10^9)             208,987,640          0.034         2·10^13
+ *     F(5.5·10^9)       1,149,432,022          0.078         5·10^13    the kernel can address little more
  *     10^6!                 5,565,709          0.0037        4·10^12
  *     10^7!                65,657,060          0.021         1·10^13
- *     (5·10^7)!           363,233,781          0.085         4·10^13
+ *     (1.4·10^8)!       1,079,656,703          0.098         6·10^13    likewise
  *     2^(10^7)              3,010,300          0.0040        3·10^12
  *     2^(10^8)             30,103,000          0.013         1·10^13
  *     2^(10^9)            301,029,996          0.040         3·10^13
- *     2^(3.89·10^9)     1,171,006,685          0.11          7·10^13    the largest that the kernel can address
+ *     2^(3.89·10^9)     1,171,006,685          0.11          7·10^13    likewise
  *
  * So it is the residues that decide. On distrust the kernel is started anew, for a bit may have flipped in its tables,
  * and the result is computed again; then in base 10^4, whose rounding errors are a hundred times
