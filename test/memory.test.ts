@@ -1,5 +1,6 @@
 /** What a number is said to need is what its process holds at its peak; what no machine can hold is refused at once. */
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { ackermannMemoryBytes } from "../src/numbers/ackermann.ts";
 import { factorialMemoryBytes } from "../src/numbers/factorial.ts";
 import { fibonacciMemoryBytes } from "../src/numbers/fibonacci.ts";
 import { LAYOUTS } from "../src/numbers/layouts.ts";
@@ -29,6 +30,7 @@ for (const [line, predictedBytes] of [
   ["fact 10000000", factorialMemoryBytes(1e7)],
   ["fib 10000000", fibonacciMemoryBytes(1e7)],
   ["fib 300000000", fibonacciMemoryBytes(3e8)],
+  ["ack 3 83048190", ackermannMemoryBytes(3n, 83_048_190n)],
   ["seq 200000000..200000001", sequenceBytes(2e8)],
 ] as const) {
   test(`${line} holds what was predicted`, async () => {

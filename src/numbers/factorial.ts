@@ -15,10 +15,10 @@
  * @module
  */
 import { bigIntMemoryBytes, byBigInt } from "./big-integers.ts";
-import type { ComputeOptions, Digits } from "./decimal.ts";
+import type { ComputeOptions, Digits, LimbDigits } from "./decimal.ts";
 import { factorialDigits } from "./digits.ts";
 import { align, HEAP_BYTES, kernel, kernelIsLoaded, kernelIsUsable, requireAddressable } from "./kernel.ts";
-import { type LimbDigits, Registers, registersBytes } from "./registers.ts";
+import { Registers, registersBytes } from "./registers.ts";
 import { checkText, firstTrusted, powerModulo } from "./trust.ts";
 
 /**

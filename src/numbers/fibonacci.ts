@@ -15,11 +15,12 @@
  * @module
  */
 import { bigIntMemoryBytes, byBigInt } from "./big-integers.ts";
-import type { ComputeOptions, Digits } from "./decimal.ts";
+import type { ComputeOptions, Digits, Fault, LimbDigits } from "./decimal.ts";
 import { LOG10_PHI } from "./digits.ts";
 import { HEAP_BYTES, kernelIsLoaded, kernelIsUsable } from "./kernel.ts";
-import { type LimbDigits, Registers, registersBytes } from "./registers.ts";
-import { type Fault, checkText, firstTrusted } from "./trust.ts";
+import { Progress } from "./progress.ts";
+import { Registers, registersBytes } from "./registers.ts";
+import { checkText, firstTrusted } from "./trust.ts";
 
 /**
  * Below these indices BigInt is quicker: in a fresh process, which would have to load and warm up the kernel
@@ -51,9 +52,9 @@ export function fibonacci(n: number, options: ComputeOptions = {}): Digits {
       if (n % 2 === 1) registers.step(true);
       const count = limbCount(n, limbDigits);
       registers.multiply("product", count);
-      if (n % 2 === 1) registers.adjust(x, half % 2 === 0 ? -1 : 1);
       progress.add(0.6 * n);
       registers.settle(x, count);
+      if (n % 2 === 1) registers.adjust(x, half % 2 === 0 ? -1 : 1);
       const text = registers.text(y.address);
       checkText(text, (prime) => residues(n, BigInt(prime))[0]);
       progress.add(0.4 * n);
@@ -142,27 +143,10 @@ function climb(
 function double(registers: Registers, k: number, toOdd: boolean): void {
   const count = limbCount(2 * k + 1, registers.limbDigits);
   registers.multiply("product", count, true);
-  registers.adjust(registers.y, k % 2 === 0 ? -2 : 2);
   registers.settle(registers.x, count);
   registers.settle(registers.y, count);
+  registers.adjust(registers.y, k % 2 === 0 ? -2 : 2);
   if (toOdd) registers.step();
-}
-
-/** Reports the work done: a doubling to index k costs about k, so all of them 2n. */
-class Progress {
-  readonly #report: ((fraction: number) => void) | undefined;
-  readonly #total: number;
-  #done = 0;
-
-  constructor(n: number, report: ((fraction: number) => void) | undefined) {
-    this.#report = report;
-    this.#total = 2 * n;
-  }
-
-  add(cost: number): void {
-    this.#done += cost;
-    this.#report?.(Math.min(1, this.#done / this.#total));
-  }
 }
 
 /** F(n) and F(n+1), by doubling: F(2k) = F(k) (2F(k+1) - F(k)), F(2k+1) = F(k)^2 + F(k+1)^2. */

@@ -50,7 +50,13 @@ interface Kernel {
   ) => void;
   readonly combineTwo: (register: number, a: number, b: number) => void;
   readonly combineThree: (register: number, a: number) => void;
-  readonly carry: (coefficients: number, count: number, limbs: number, base: number) => number;
+  readonly carry: (
+    coefficients: number,
+    count: number,
+    limbs: number,
+    base: number,
+    factor: number,
+  ) => number;
   readonly takeRoundingError: () => number;
   readonly trim: (limbs: number, length: number) => number;
   readonly pad: (limbs: number, length: number, count: number) => void;
@@ -124,6 +130,16 @@ export function kernel(): Kernel {
     }
   }
   return instance;
+}
+
+/**
+ * Forgets this thread's kernel: the next call of {@link kernel} loads another one, with tables and code of its own.
+ * A bit that has flipped in the tables would spoil every result from then on. Views of the old memory stay as they
+ * are; the memory itself is left to the garbage collector.
+ */
+export function restartKernel(): void {
+  instance = undefined;
+  depthsFilled = 0;
 }
 
 /**
