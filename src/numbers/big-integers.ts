@@ -7,6 +7,7 @@
  */
 import { FibError } from "../errors.ts";
 import type { Digits } from "./decimal.ts";
+import { withinMemory } from "./memory.ts";
 
 /** JavaScriptCore's big integers have 2^30 bits at most: 323,228,496 digits, and a factor needs some room. */
 const DIGITS_MAX = 323_000_000;
@@ -32,15 +33,10 @@ export function byBigInt(what: string, digits: number, compute: () => bigint, ze
       `Cannot compute ${what} on this CPU: it has ${Math.ceil(digits)} digits, and without AVX the limit is ${DIGITS_MAX}`,
     );
   }
-  try {
+  return withinMemory(what, () => {
     const text = compute().toString();
     const result = new Uint8Array(text.length + zeros).fill(0x30, text.length);
     new TextEncoder().encodeInto(text, result);
     return result;
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    const megabytes = Math.ceil(bigIntMemoryBytes(digits) / 1e6);
-    const message = `Cannot compute ${what}: there is no room for it, and it needs about ${megabytes} MB of memory`;
-    throw new FibError("result_too_large", message, { cause });
-  }
+  });
 }

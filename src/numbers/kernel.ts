@@ -73,9 +73,6 @@ const ROOTS_ADDRESS = 49_152;
 const PAGE_BYTES = 65_536;
 const MEMORY_MAX_BYTES = 65_536 * PAGE_BYTES;
 
-/** What JavaScript's own heap grows by beside the kernel's memory, whatever is computed. */
-export const HEAP_BYTES = 16e6;
-
 let instance: Kernel | undefined;
 let depthsFilled = 0;
 
