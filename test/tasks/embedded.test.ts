@@ -69,6 +69,32 @@ async function textOf(tasks: TaskQueue, { id, sizeBytes }: Task): Promise<string
   return text;
 }
 
+test("prepare() starts the threads of the first session, touches no file, and holds nothing", async () => {
+  const folder = temporaryFolder();
+  const script = `
+    const { Pool } = await import("./src/numbers/pool.ts");
+    const { EmbeddedTasks } = await import("./src/tasks/embedded.ts");
+    const started = [];
+    const { Worker } = globalThis;
+    globalThis.Worker = class extends Worker { constructor(url) { super(url); started.push(1); } };
+    const tasks = new EmbeddedTasks({
+      path: ${JSON.stringify(path.join(folder, "cursor.tasks"))},
+      pool: new Pool({ threads: 1, queueMax: 1 }),
+      limits: ${JSON.stringify(LIMITS)},
+      notice: console.log,
+      onBug: console.log,
+    });
+    tasks.prepare();
+    tasks.prepare();
+    const before = [started.length, require("node:fs").readdirSync(${JSON.stringify(folder)}).length];
+    const { task } = await tasks.create({ kind: "fibonacci", n: 100 }, 21);
+    tasks.prepare();
+    console.log(...before, started.length, task.state);`;
+  const child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe" });
+  expect(await child.stdout.text()).toBe("2 0 2 ready\n");
+  expect(await child.exited).toBe(0);
+});
+
 /** The database as somebody else may leave it. */
 function change(file: string, sql: string): void {
   using db = new Database(file);
