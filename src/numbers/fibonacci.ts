@@ -52,7 +52,7 @@ export function fibonacci(n: number, options: ComputeOptions = {}): Digits {
     progress.add(0.6 * n);
     registers.settle(x, count);
     const text = registers.text(y.address);
-    checkText(text, (prime) => residues(n, BigInt(prime))[0]);
+    checkText(text, (prime) => fibonacciResidues(n, BigInt(prime))[0]);
     progress.add(0.4 * n);
     return options.borrow === true ? text : text.slice();
   }, exact);
@@ -78,7 +78,7 @@ export function fibonacciPair(n: number, options: ComputeOptions = {}): [Uint8Ar
     progress.add(0.6 * n);
     const takeText = (which: 0 | 1): Digits => {
       const text = registers.text(registers.spare);
-      checkText(text, (prime) => residues(n, BigInt(prime))[which]);
+      checkText(text, (prime) => fibonacciResidues(n, BigInt(prime))[which]);
       return text.slice();
     };
     const first = takeText(0);
@@ -164,12 +164,12 @@ export function pairByBigInt(n: number): [bigint, bigint] {
   return [f, next];
 }
 
-/** F(n) and F(n+1) modulo a prime. */
-function residues(n: number, prime: bigint): [bigint, bigint] {
+/** F(n) and F(n+1) modulo a number. */
+export function fibonacciResidues(n: number, modulus: bigint): [bigint, bigint] {
   let [f, next] = [0n, 1n];
   for (const bit of n.toString(2)) {
-    [f, next] = [(f * (2n * next - f + prime)) % prime, (f * f + next * next) % prime];
-    if (bit === "1") [f, next] = [next, (f + next) % prime];
+    [f, next] = [(f * (2n * next - f + modulus)) % modulus, (f * f + next * next) % modulus];
+    if (bit === "1") [f, next] = [next, (f + next) % modulus];
   }
   return [f, next];
 }
