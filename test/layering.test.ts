@@ -20,6 +20,7 @@ const LEAVES = new Set([
   "log.ts",
   "go-answer.ts",
   "groups.ts",
+  "notices.ts",
   "shares.ts",
   "thread.ts",
 ]);

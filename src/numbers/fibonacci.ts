@@ -14,9 +14,10 @@
  * needs no kernel.
  * @module
  */
-import { type ComputeOptions, type Digits, toDigits } from "./decimal.ts";
+import { bigIntMemoryBytes, byBigInt } from "./big-integers.ts";
+import type { ComputeOptions, Digits } from "./decimal.ts";
 import { LOG10_PHI } from "./digits.ts";
-import { kernelIsLoaded } from "./kernel.ts";
+import { kernelIsLoaded, kernelIsUsable } from "./kernel.ts";
 import { type LimbDigits, Registers, registersBytes } from "./registers.ts";
 import { type Fault, checkText, firstTrusted } from "./trust.ts";
 
@@ -38,24 +39,28 @@ const START_MAX = 600;
  * @throws `FibError` `result_too_large`, when the memory cannot be had.
  */
 export function fibonacci(n: number, options: ComputeOptions = {}): Digits {
-  const exact = (): Digits => toDigits(pairByBigInt(n)[0]);
+  const exact = (): Digits => byBigInt(`F(${n})`, n * LOG10_PHI, () => valueByBigInt(n));
   if (isSmall(n)) return exact();
-  return firstTrusted((limbDigits) => {
-    const progress = new Progress(n, options.onProgress);
-    const registers = climb(n, limbDigits, progress, options.fault, 0);
-    const { x, y } = registers;
-    const half = Math.floor(n / 2);
-    if (n % 2 === 1) registers.step(true);
-    const count = limbCount(n, limbDigits);
-    registers.multiply("product", count);
-    if (n % 2 === 1) registers.adjust(x, half % 2 === 0 ? -1 : 1);
-    progress.add(0.6 * n);
-    registers.settle(x, count);
-    const text = registers.text(y.address);
-    checkText(text, (prime) => fibonacciResidues(n, BigInt(prime))[0]);
-    progress.add(0.4 * n);
-    return options.borrow === true ? text : text.slice();
-  }, exact);
+  return firstTrusted(
+    `F(${n})`,
+    (limbDigits) => {
+      const progress = new Progress(n, options.onProgress);
+      const registers = climb(n, limbDigits, progress, options.fault, 0);
+      const { x, y } = registers;
+      const half = Math.floor(n / 2);
+      if (n % 2 === 1) registers.step(true);
+      const count = limbCount(n, limbDigits);
+      registers.multiply("product", count);
+      if (n % 2 === 1) registers.adjust(x, half % 2 === 0 ? -1 : 1);
+      progress.add(0.6 * n);
+      registers.settle(x, count);
+      const text = registers.text(y.address);
+      checkText(text, (prime) => fibonacciResidues(n, BigInt(prime))[0]);
+      progress.add(0.4 * n);
+      return options.borrow === true ? text : text.slice();
+    },
+    exact,
+  );
 }
 
 /**
@@ -66,26 +71,31 @@ export function fibonacci(n: number, options: ComputeOptions = {}): Digits {
  */
 export function fibonacciPair(n: number, options: ComputeOptions = {}): [Uint8Array, Uint8Array] {
   const exact = (): [Digits, Digits] => {
-    const [first, second] = pairByBigInt(n);
-    return [toDigits(first), toDigits(second)];
+    const pair = pairByBigInt(n);
+    const text = (which: 0 | 1): Digits => byBigInt(`F(${n + which})`, n * LOG10_PHI, () => pair[which]);
+    return [text(0), text(1)];
   };
   if (isSmall(n)) return exact();
-  return firstTrusted((limbDigits) => {
-    const progress = new Progress(n, options.onProgress);
-    const textBytes = limbDigits * (limbCount(n, limbDigits) + 2);
-    const registers = climb(n, limbDigits, progress, options.fault, textBytes);
-    double(registers, Math.floor(n / 2), n % 2 === 1);
-    progress.add(0.6 * n);
-    const takeText = (which: 0 | 1): Digits => {
-      const text = registers.text(registers.spare);
-      checkText(text, (prime) => fibonacciResidues(n, BigInt(prime))[which]);
-      return text.slice();
-    };
-    const first = takeText(0);
-    registers.step(true);
-    progress.add(0.4 * n);
-    return [first, takeText(1)];
-  }, exact);
+  return firstTrusted(
+    `F(${n}) with F(${n + 1})`,
+    (limbDigits) => {
+      const progress = new Progress(n, options.onProgress);
+      const textBytes = limbDigits * (limbCount(n, limbDigits) + 2);
+      const registers = climb(n, limbDigits, progress, options.fault, textBytes);
+      double(registers, Math.floor(n / 2), n % 2 === 1);
+      progress.add(0.6 * n);
+      const takeText = (which: 0 | 1): Digits => {
+        const text = registers.text(registers.spare);
+        checkText(text, (prime) => fibonacciResidues(n, BigInt(prime))[which]);
+        return text.slice();
+      };
+      const first = takeText(0);
+      registers.step(true);
+      progress.add(0.4 * n);
+      return [first, takeText(1)];
+    },
+    exact,
+  );
 }
 
 /**
@@ -95,7 +105,8 @@ export function fibonacciPair(n: number, options: ComputeOptions = {}): [Uint8Ar
  */
 export function fibonacciMemoryBytes(n: number): number {
   const digits = n * LOG10_PHI + 1;
-  return n < BIGINT_BELOW_WARM ? 4 * digits : registersBytes(limbCount(n + 1, 5), 0) + digits;
+  if (n < BIGINT_BELOW_WARM || !kernelIsUsable()) return bigIntMemoryBytes(digits);
+  return registersBytes(limbCount(n + 1, 5), 0) + digits;
 }
 
 const isSmall = (n: number): boolean => n < (kernelIsLoaded() ? BIGINT_BELOW_WARM : BIGINT_BELOW_FRESH);
@@ -162,6 +173,12 @@ export function pairByBigInt(n: number): [bigint, bigint] {
     if (bit === "1") [f, next] = [next, f + next];
   }
   return [f, next];
+}
+
+/** F(n), whose last doubling needs one product. */
+function valueByBigInt(n: number): bigint {
+  const [f, next] = pairByBigInt(Math.floor(n / 2));
+  return n % 2 === 0 ? f * (2n * next - f) : f * f + next * next;
 }
 
 /** F(n) and F(n+1) modulo a number. */

@@ -9,7 +9,6 @@
 import { returnAdder, takeAdder } from "./adder.ts";
 import { textOf } from "./decimal.ts";
 import { fibonacci, fibonacciPair } from "./fibonacci.ts";
-import { kernel } from "./kernel.ts";
 import type { Pool } from "./pool.ts";
 
 /** Up to here every value is kept as text: they are what cursors mostly show, and take 1 µs to make anew. */
@@ -46,11 +45,7 @@ export class Neighbours {
     const [value, successor] = this.#pair;
     if (index === this.#index + 1) this.#pair = [successor, added(value, successor)];
     else if (index === this.#index - 1) this.#pair = [subtracted(value, successor), value];
-    else {
-      // A server will need the kernel again; a fresh process would rather do without it.
-      kernel();
-      this.#pair = fibonacciPair(index);
-    }
+    else this.#pair = fibonacciPair(index);
     this.#index = index;
     this.#text = textOf(this.#pair[0]);
     return this.#text;

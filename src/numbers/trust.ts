@@ -11,18 +11,19 @@
  * the primes that is about 2^-30 for each prime, 2^-60 for both.
  *
  * On distrust the result is computed again in base 10^4, whose rounding errors are a
- * hundred times smaller, and then by BigInt; {@link distrusted} counts it.
+ * hundred times smaller, and then by BigInt; whoever runs the process is told (notices.ts).
  * @module
  */
-import { kernel } from "./kernel.ts";
+import { type Check, notice } from "../notices.ts";
+import { kernel, loadKernel } from "./kernel.ts";
 import type { LimbDigits } from "./registers.ts";
 
 /** A computation whose result failed a check: internal, answered by another attempt. */
 export class Distrust extends Error {
   override readonly name = "Distrust";
-  readonly check: "rounding" | "residue";
+  readonly check: Check;
 
-  constructor(check: "rounding" | "residue") {
+  constructor(check: Check) {
     super(`A result failed its ${check} check`);
     this.check = check;
   }
@@ -38,29 +39,33 @@ export type Fault = (
   data: Float64Array | Int32Array | Uint8Array,
 ) => void;
 
-/** How many results of this thread failed each check. */
-export const distrusted = { rounding: 0, residue: 0 };
-
 /**
  * Runs the attempts in order until one is trusted.
  *
+ * @param what - Names the result to people, such as `F(100)`.
  * @param attempt - Computes with limbs of so many digits, or throws {@link Distrust}.
  * @param exact - The last resort: slow, without floating point.
  */
 export function firstTrusted<Result>(
+  what: string,
   attempt: (limbDigits: LimbDigits) => Result,
   exact: () => Result,
 ): Result {
+  if (!loadKernel()) return exact();
   for (const limbDigits of [5, 4] as const) {
     try {
       return attempt(limbDigits);
     } catch (error) {
       if (!(error instanceof Distrust)) throw error;
-      distrusted[error.check]++;
+      notice(distrustOf(what, error.check), error.check);
     }
   }
   return exact();
 }
+
+const distrustOf = (what: string, check: Check): string =>
+  `${what} failed its ${check} check, and is computed again another way. Should this come back, suspect the memory ` +
+  "or the CPU of this machine";
 
 /**
  * Checks a text in the kernel's memory modulo two random primes.

@@ -1,8 +1,8 @@
 /** n!: the reference values, BigInt at random n, the recurrence; each check catches its error. */
 import { expect, test } from "bun:test";
+import { distrusted } from "../../src/notices.ts";
 import { factorial, factorialMemoryBytes } from "../../src/numbers/factorial.ts";
 import { kernel } from "../../src/numbers/kernel.ts";
-import { distrusted } from "../../src/numbers/trust.ts";
 import reference from "../vectors/reference.json";
 
 const text = (digits: Uint8Array): string => new TextDecoder().decode(digits);

@@ -1,8 +1,9 @@
 /** F(n): every reference value, thousands of n against BigInt, identities; each check catches its error. */
 import { describe, expect, test } from "bun:test";
+import { distrusted } from "../../src/notices.ts";
 import { fibonacci, fibonacciMemoryBytes, fibonacciPair, pairByBigInt } from "../../src/numbers/fibonacci.ts";
 import { kernel, kernelMemoryBytes } from "../../src/numbers/kernel.ts";
-import { type Fault, distrusted } from "../../src/numbers/trust.ts";
+import type { Fault } from "../../src/numbers/trust.ts";
 import reference from "../vectors/reference.json";
 
 /** Indices from here are computed in the kernel, once it is loaded. */

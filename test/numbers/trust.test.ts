@@ -1,6 +1,7 @@
 /** The primes of the check are primes of the right size, and other ones each time. */
-import { expect, test } from "bun:test";
-import { Distrust, distrusted, firstTrusted, powerModulo, randomPrime } from "../../src/numbers/trust.ts";
+import { afterEach, expect, test } from "bun:test";
+import { distrusted, onNotice } from "../../src/notices.ts";
+import { Distrust, firstTrusted, powerModulo, randomPrime } from "../../src/numbers/trust.ts";
 
 test("randomPrime() gives primes between 2^30 and 2^31", () => {
   const primes = Array.from({ length: 200 }, randomPrime);
@@ -23,16 +24,24 @@ test("powerModulo() equals BigInt's power, up to the largest modulus", () => {
   }
 });
 
-test("firstTrusted() tries 5 digits, 4 digits, then BigInt, and counts what failed", () => {
+afterEach(() => onNotice(() => {}));
+
+test("firstTrusted() tries 5 digits, 4 digits, then BigInt, counts what failed and tells what and why", () => {
+  const told: string[] = [];
+  onNotice((message) => told.push(message));
   const before = { ...distrusted };
   const tried: number[] = [];
   const attempt = (limbDigits: number): string => {
     tried.push(limbDigits);
     throw new Distrust(limbDigits === 5 ? "rounding" : "residue");
   };
-  expect(firstTrusted<string>(attempt, () => "exact")).toBe("exact");
+  expect(firstTrusted<string>("F(100)", attempt, () => "exact")).toBe("exact");
   expect(tried).toEqual([5, 4]);
   expect(distrusted).toEqual({ rounding: before.rounding + 1, residue: before.residue + 1 });
+  expect(told).toEqual([
+    expect.stringMatching(/^F\(100\) failed its rounding check, .* memory or the CPU/),
+    expect.stringMatching(/^F\(100\) failed its residue check, .* memory or the CPU/),
+  ]);
 });
 
 test("firstTrusted() passes other errors on", () => {
@@ -40,5 +49,5 @@ test("firstTrusted() passes other errors on", () => {
   const attempt = (): never => {
     throw bug;
   };
-  expect(() => firstTrusted(attempt, () => 0)).toThrow(bug);
+  expect(() => firstTrusted("F(100)", attempt, () => 0)).toThrow(bug);
 });
