@@ -62,6 +62,9 @@ export interface Records {
   readonly suffix: string;
 }
 
+/** A test's hook: may damage an instance's memory, before a chunk is written and again when it stands there. */
+export type ChunkFault = (memory: Uint8Array, chunk?: Uint8Array) => void;
+
 interface Kernel {
   readonly memory: WebAssembly.Memory;
   add(a: number, aLength: number, b: number, bLength: number, out: number): number;
@@ -128,24 +131,22 @@ export class Adder {
     this.#head = head;
   }
 
-  /** Writes the next records; none at the end. */
-  fill(): void {
-    this.#kernel.fill();
-  }
-
   /**
-   * Checks what {@link fill} has written, all of it and where it stands (kernel/add.ts).
+   * Writes the next records and checks them, all of them and where they stand (kernel/add.ts).
    *
-   * @returns The chunk, valid until the next call; undefined when something in it is wrong: then this instance is not
-   * to be used any more.
+   * @returns The chunk, empty at the end, valid until the next call; undefined when something in it is wrong. Then this
+   * instance is not to be used again.
    */
-  takeChecked(): Uint8Array | undefined {
+  fill(fault?: ChunkFault): Uint8Array | undefined {
+    fault?.(this.#bytes);
+    this.#kernel.fill();
+    const [start, end] = [this.#kernel.start(), this.#kernel.end()];
+    fault?.(this.#bytes, this.#bytes.subarray(start, end));
     if (this.#kernel.check() === 0) return undefined;
-    const start = this.#kernel.start();
-    this.#writeAscii(this.#head, start - this.#head.length, FRAME_BYTES_MAX);
-    const chunk = this.#bytes.subarray(start - this.#head.length, this.#kernel.end());
+    const chunkStart = start - this.#head.length;
+    this.#writeAscii(this.#head, chunkStart, FRAME_BYTES_MAX);
     this.#head = "";
-    return chunk;
+    return this.#bytes.subarray(chunkStart, end);
   }
 
   /** How many records {@link fill} has still to write. */

@@ -37,7 +37,7 @@ test("firstTrusted() tries 5 digits, 4 digits, then BigInt, counts what failed a
   };
   expect(firstTrusted<string>("F(100)", attempt, () => "exact")).toBe("exact");
   expect(tried).toEqual([5, 4]);
-  expect(distrusted).toEqual({ rounding: before.rounding + 1, residue: before.residue + 1 });
+  expect(distrusted).toEqual({ ...before, rounding: before.rounding + 1, residue: before.residue + 1 });
   expect(told).toEqual([
     expect.stringMatching(/^F\(100\) failed its rounding check, .* memory or the CPU/),
     expect.stringMatching(/^F\(100\) failed its residue check, .* memory or the CPU/),

@@ -17,20 +17,15 @@ export const MODULUS: u64 = 9999999999999999;
 /** 10^8: two of it multiplied are 1. */
 const HALF: u64 = 100000000;
 
-/** Vectors whose digits, 9 at most, a sum of 8 bits can hold: 28. */
-const BYTE_VECTORS: i32 = 28;
+/** Blocks of 64 digits, 9 at most, whose sum in columns of 16 fits into a byte. */
+const BYTE_BLOCKS: i32 = 7;
 
-/** Bytes that are summed in columns of 16 bits, which hold 256 such sums. */
-const PIECE_BYTES: i32 = 256 * 16 * BYTE_VECTORS;
+/** Bytes whose sum fits into columns of 16 bits: 256 such sums. */
+const PIECE_BYTES: i32 = 256 * 64 * BYTE_BLOCKS;
 
 /** The text's residue, or {@link MODULUS} if one of its bytes is no digit. Reads up to 15 bytes in front of it. */
 export function residue(text: usize, length: i32): u64 {
   return ASC_FEATURE_SIMD ? residueByColumns(text, length) : residueByWords(text, length);
-}
-
-// @ts-ignore: decorator
-@inline function digits(at: usize): v128 {
-  return v128.xor(v128.load(at), i8x16.splat(0x30));
 }
 
 function residueByColumns(text: usize, length: i32): u64 {
@@ -42,62 +37,72 @@ function residueByColumns(text: usize, length: i32): u64 {
     let even = i16x8.splat(0);
     let odd = i16x8.splat(0);
     while (left > 0) {
-      let sums = i8x16.splat(0);
-      if (left >= 16 * BYTE_VECTORS) {
-        left -= 16 * BYTE_VECTORS;
+      const blocks = min(left >> 6, BYTE_BLOCKS);
+      // Modulo 256 this takes the '0' out of all these bytes: four in each column of a block.
+      let sums = i8x16.splat(<i8>(-4 * 0x30 * blocks));
+      if (blocks > 0) {
+        left -= blocks << 6;
         // Two chains of additions and two of maxima, so that none waits for itself.
         let sums1 = i8x16.splat(0);
         let highest1 = i8x16.splat(0);
-        for (let i = 0; i < BYTE_VECTORS; i += 4) {
+        for (let i = 0; i < blocks; i++) {
           end -= 64;
-          const digits0 = digits(end);
-          const digits1 = digits(end + 16);
-          const digits2 = digits(end + 32);
-          const digits3 = digits(end + 48);
-          sums = i8x16.add(sums, i8x16.add(digits0, digits1));
-          sums1 = i8x16.add(sums1, i8x16.add(digits2, digits3));
-          highest = i8x16.max_u(highest, i8x16.max_u(digits0, digits1));
-          highest1 = i8x16.max_u(highest1, i8x16.max_u(digits2, digits3));
+          const text0 = v128.load(end);
+          const text1 = v128.load(end, 16);
+          const text2 = v128.load(end, 32);
+          const text3 = v128.load(end, 48);
+          sums = i8x16.add(sums, i8x16.add(text0, text1));
+          sums1 = i8x16.add(sums1, i8x16.add(text2, text3));
+          highest = i8x16.max_u(highest, i8x16.max_u(text0, text1));
+          highest1 = i8x16.max_u(highest1, i8x16.max_u(text2, text3));
         }
         sums = i8x16.add(sums, sums1);
         highest = i8x16.max_u(highest, highest1);
       } else {
-        for (; left >= 16; left -= 16) {
+        for (; left > 0; left -= 16) {
           end -= 16;
-          sums = i8x16.add(sums, digits(end));
-          highest = i8x16.max_u(highest, digits(end));
-        }
-        if (left > 0) {
-          const lane = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-          const last = v128.and(digits(end - 16), i8x16.ge_s(lane, i8x16.splat(<i8>(16 - left))));
-          sums = i8x16.add(sums, last);
-          highest = i8x16.max_u(highest, last);
-          end -= left;
-          left = 0;
+          let digits = v128.xor(v128.load(end), i8x16.splat(0x30));
+          if (left < 16) {
+            const lane = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            digits = v128.and(digits, i8x16.ge_s(lane, i8x16.splat(<i8>(16 - left))));
+          }
+          sums = i8x16.add(sums, digits);
+          highest = i8x16.max_u(highest, v128.or(digits, i8x16.splat(0x30)));
         }
       }
       even = i16x8.add(even, v128.and(sums, i16x8.splat(0xff)));
       odd = i16x8.add(odd, i16x8.shr_u(sums, 8));
     }
-    total = (total + valueOf(even, odd)) % MODULUS;
+    total += valueOf(even, odd);
+    if (total >= MODULUS) total -= MODULUS;
   }
-  return v128.any_true(i8x16.gt_u(highest, i8x16.splat(9))) ? MODULUS : total;
+  return v128.any_true(i8x16.gt_u(highest, i8x16.splat(0x39))) ? MODULUS : total;
 }
 
-/** Eight columns, of which `even` and `odd` have four each, as one number. */
+/** Four columns of two digits, the first one highest, as one number. */
 // @ts-ignore: decorator
-@inline function eightColumns(even: u64, odd: u64): u64 {
-  let value: u64 = 0;
-  for (let i = 0; i < 64; i += 16) value = value * 100 + ((even >> <u64>i) & 0xffff) * 10 + ((odd >> <u64>i) & 0xffff);
-  return value;
+@inline function eightDigits(twos: v128): u64 {
+  const scaled = i32x4.mul(twos, i32x4(100, 1, 100, 1));
+  const fours = v128.and(i64x2.add(scaled, i64x2.shr_u(scaled, 32)), i64x2.splat(0xffffffff));
+  return i64x2.extract_lane(fours, 0) * 10000 + i64x2.extract_lane(fours, 1);
 }
 
-/** The sum of all columns, each times its power of ten, modulo 10^16 - 1 and below 2^54. */
+/** upper·10^8 + lower, modulo 10^16 - 1. Both are below 2^53 / 10^8 times 10^8. */
+// @ts-ignore: decorator
+@inline function joined(upper: u64, lower: u64): u64 {
+  const turns = upper / HALF;
+  const sum = (upper - turns * HALF) * HALF + turns + lower;
+  return sum < MODULUS ? sum : sum - MODULUS;
+}
+
+/** The sum of all columns, each times its power of ten, modulo 10^16 - 1. */
 // @ts-ignore: decorator
 @inline function valueOf(even: v128, odd: v128): u64 {
-  const upper = eightColumns(i64x2.extract_lane(even, 0), i64x2.extract_lane(odd, 0));
-  const lower = eightColumns(i64x2.extract_lane(even, 1), i64x2.extract_lane(odd, 1));
-  return (upper % HALF) * HALF + upper / HALF + lower;
+  const ten = i16x8.splat(10);
+  return joined(
+    eightDigits(i32x4.add(i32x4.extmul_low_i16x8_u(even, ten), i32x4.extend_low_i16x8_u(odd))),
+    eightDigits(i32x4.add(i32x4.extmul_high_i16x8_u(even, ten), i32x4.extend_high_i16x8_u(odd))),
+  );
 }
 
 /** Eight digits as a number: pairs, then fours, then all. */
@@ -123,5 +128,5 @@ function residueByWords(text: usize, length: i32): u64 {
     end -= min(left, 8);
   }
   if (notDigits & 0x8080808080808080) return MODULUS;
-  return ((upper % HALF) * HALF + upper / HALF + lower) % MODULUS;
+  return joined(upper, lower);
 }
