@@ -15,10 +15,10 @@
  * @module
  */
 import { bigIntMemoryBytes, byBigInt } from "./big-integers.ts";
-import type { ComputeOptions, Digits } from "./decimal.ts";
+import type { ComputeOptions, Digits, LimbDigits } from "./decimal.ts";
 import { factorialDigits } from "./digits.ts";
-import { align, kernel, kernelIsLoaded, kernelIsUsable, requireAddressable } from "./kernel.ts";
-import { type LimbDigits, Registers, registersBytes } from "./registers.ts";
+import { align, HEAP_BYTES, kernel, kernelIsLoaded, kernelIsUsable, requireAddressable } from "./kernel.ts";
+import { Registers, registersBytes } from "./registers.ts";
 import { checkText, firstTrusted, powerModulo } from "./trust.ts";
 
 /**
@@ -56,7 +56,7 @@ export function factorialMemoryBytes(n: number): number {
   const digits = Number(factorialDigits(BigInt(n)));
   if (n < BIGINT_BELOW_WARM || !kernelIsUsable()) return bigIntMemoryBytes(digits) + n;
   // By then the lists of factors are all that is left of the primes: 1.4 n / (ln n - 1) of them, in 4 bytes each.
-  return kernelBytes(n, digits) + digits + (5.6 * n) / (Math.log(n) - 1);
+  return kernelBytes(n, digits) + digits + (5.6 * n) / (Math.log(n) - 1) + HEAP_BYTES;
 }
 
 /** Bytes of the kernel's memory; the products of primes together have 0.602 n digits, and their places some room. */

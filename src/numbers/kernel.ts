@@ -50,7 +50,13 @@ interface Kernel {
   ) => void;
   readonly combineTwo: (register: number, a: number, b: number) => void;
   readonly combineThree: (register: number, a: number) => void;
-  readonly carry: (coefficients: number, count: number, limbs: number, base: number) => number;
+  readonly carry: (
+    coefficients: number,
+    count: number,
+    limbs: number,
+    base: number,
+    factor: number,
+  ) => number;
   readonly takeRoundingError: () => number;
   readonly trim: (limbs: number, length: number) => number;
   readonly pad: (limbs: number, length: number, count: number) => void;
@@ -67,6 +73,9 @@ const ROOTS_ADDRESS = 49_152;
 const PAGE_BYTES = 65_536;
 const MEMORY_MAX_BYTES = 65_536 * PAGE_BYTES;
 
+/** What JavaScript's own heap grows by beside the kernel's memory, whatever is computed. */
+export const HEAP_BYTES = 16e6;
+
 let instance: Kernel | undefined;
 let depthsFilled = 0;
 
@@ -78,7 +87,7 @@ const SIMD_MODULE = Uint8Array.from([
 
 const NO_KERNEL =
   "This CPU has no AVX, or its virtual machine hides it: long numbers are computed by big integers, which takes " +
-  "20 to 50 times as long";
+  "10 to 30 times as long";
 
 let usable: boolean | undefined;
 
@@ -121,6 +130,16 @@ export function kernel(): Kernel {
     }
   }
   return instance;
+}
+
+/**
+ * Forgets this thread's kernel: the next call of {@link kernel} loads another one, with tables and code of its own.
+ * A bit that has flipped in the tables would spoil every result from then on. Views of the old memory stay as they
+ * are; the memory itself is left to the garbage collector.
+ */
+export function restartKernel(): void {
+  instance = undefined;
+  depthsFilled = 0;
 }
 
 /**

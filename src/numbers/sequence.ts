@@ -174,7 +174,8 @@ export class SequenceReader {
 
 /** Bytes of memory that {@link openSequence} needs at its peak, to be asked before it is called. */
 export const sequenceMemoryBytes = ({ firstIndex, digitsMax }: SequencePlan): number =>
-  Math.max(fibonacciMemoryBytes(firstIndex), adderMemoryBytes(digitsMax)) + 2 * digitsMax;
+  // What computed the first two terms keeps its memory, with one of their texts in it.
+  fibonacciMemoryBytes(firstIndex) + 3 * termDigits(firstIndex) + adderMemoryBytes(digitsMax);
 
 /**
  * Starts to write what was planned.

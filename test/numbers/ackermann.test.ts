@@ -1,7 +1,8 @@
 /** A(m, n) by closed forms equals the definition where that ends, and refuses what cannot be written. */
 import { expect, test } from "bun:test";
 import { FibError } from "../../src/errors.ts";
-import { ackermann } from "../../src/numbers/ackermann.ts";
+import { ackermann, ackermannMemoryBytes } from "../../src/numbers/ackermann.ts";
+import { powerMemoryBytes } from "../../src/numbers/power.ts";
 import reference from "../vectors/reference.json";
 
 const value = (m: bigint, n: bigint): bigint => BigInt(new TextDecoder().decode(ackermann(m, n)));
@@ -29,6 +30,21 @@ test("ackermann() obeys A(m, n) = A(m-1, A(m, n-1)) and A(m, 0) = A(m-1, 1)", ()
     }
   }
   expect(value(5n, 0n)).toBe(value(4n, 1n));
+});
+
+test("ackermann() and ackermannMemoryBytes() know that A(3, n) and A(4, 2) are powers of two, less three", () => {
+  for (const [m, n, k] of [
+    [3n, 0n, 3],
+    [3n, 50_000n, 50_003],
+    [4n, 0n, 4],
+    [4n, 1n, 16],
+    [4n, 2n, 65_536],
+    [5n, 0n, 16],
+  ] as const) {
+    expect(value(m, n)).toBe(2n ** BigInt(k) - 3n);
+    expect(ackermannMemoryBytes(m, n)).toBe(powerMemoryBytes(k));
+  }
+  expect(ackermannMemoryBytes(2n, 10n ** 30n)).toBeWithin(31, 200);
 });
 
 test("ackermann() refuses what cannot be written down, and says so", () => {

@@ -38,6 +38,9 @@ const workerOf = (source: string): URL => {
   return pathToFileURL(path);
 };
 
+/** A file of `src/` as it is written in an import. */
+const at = (file: string): string => JSON.stringify(import.meta.resolve(`../../src/${file}`));
+
 test("run() computes every kind of job", async () => {
   const pool = open({ threads: 2, queueMax: 10 });
   const results = await Promise.all([
@@ -207,7 +210,6 @@ test("run() ends a thread that holds much memory", async () => {
 });
 
 test("a check that fails on a thread is told and counted here, also when the job is aborted", async () => {
-  const at = (file: string) => JSON.stringify(import.meta.resolve(`../../src/${file}`));
   // The worker as it is, behind something that distrusts each job first.
   const distrusting = workerOf(`import { notice } from ${at("notices.ts")};
     self.addEventListener("message", ({ data }) => notice("F(" + data.n + ") failed", "residue"));`);
