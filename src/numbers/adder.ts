@@ -98,11 +98,11 @@ export class Adder {
   readonly #bytes: Uint8Array;
   #head = "";
 
-  constructor(memoryBytes: number) {
-    kernelModule ??= loadModule();
+  /** @param module - The kernel; another one for tests. */
+  constructor(memoryBytes: number, module: WebAssembly.Module = (kernelModule ??= loadModule())) {
     const env = { abort: () => assert(false) };
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- exports have no types
-    this.#kernel = new WebAssembly.Instance(kernelModule, { env }).exports as unknown as Kernel;
+    this.#kernel = new WebAssembly.Instance(module, { env }).exports as unknown as Kernel;
     const { memory } = this.#kernel;
     try {
       memory.grow((memoryBytes - memory.buffer.byteLength) / PAGE_BYTES);

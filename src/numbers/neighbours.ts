@@ -77,7 +77,10 @@ export class Neighbours {
       returnAdder(adder);
       return true;
     }
-    notice(`F(${index}) was wrong before it was shown: suspect the memory or the CPU of this machine`, "stream");
+    notice(
+      `F(${index}) was wrong before it was shown: suspect the memory or the CPU of this machine`,
+      "stream",
+    );
     return false;
   }
 

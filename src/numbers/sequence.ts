@@ -166,7 +166,8 @@ export class SequenceReader {
       this.#adder = undefined;
       const what = `The terms from F(${this.#nextIndex}) were wrong before they were sent`;
       notice(`${what}: suspect the memory or the CPU of this machine`, "stream");
-      if (isAgain) throw new FibError("machine_unreliable", `${what}, twice: the memory or the CPU is failing`);
+      if (isAgain)
+        throw new FibError("machine_unreliable", `${what}, twice: the memory or the CPU is failing`);
       this.#adder = beginAt(this.#plan, this.#nextIndex, fibonacciPair(this.#nextIndex));
     }
   }

@@ -2,13 +2,13 @@
  * A decimal text modulo 10^16 - 1, at five times the speed of the addition that made it.
  *
  * 10^16 is 1 there, so a number is the sum of its groups of 16 digits, and that is sixteen sums of digits, one for
- * each column: one addition for 16 bytes. A changed digit changes the residue, wherever it is; so does a carry
- * that is missing or too much. What has the residue of another number without being it differs from it in two
- * places at least, and these cancel out: digits that change places with those 16·k places away do, and `1:` for `20`
- * would, so a byte that is no digit is found by a maximum of its own.
+ * each column: one addition for 16 bytes. A changed byte changes the residue, wherever it is; so does a carry that is
+ * missing or too much, at whatever digit. What has the right residue and is wrong differs in two bytes at least, which
+ * cancel out to the last bit: groups that have changed places, or a `1:` for `20`, so a maximum looks for bytes above
+ * '9'. (For those below '0' a minimum would be needed as well, which costs 3% of a sequence's speed; a wrong bit, a wrong
+ * digit or a wrong carry never leaves one that something else makes up for.)
  *
- * Measured on 15,000 digits: 70 GB/s. Without the maximum, 100; by eight digits at a time in integers (the branch
- * for processors without vectors) 3.
+ * Measured on 20,000 digits: 80 GB/s; by integers of eight digits (for processors without vectors) 4.
  */
 
 /** 10^16 - 1. */
