@@ -86,7 +86,8 @@ export async function serve(config: Config): Promise<void> {
   // After that line: 2 ms on the loop, and a thread's start. The first requests find all of it loaded.
   pool.prepare();
   setImmediate(() => {
-    if (loadKernel()) returnAdder(takeAdder(1));
+    loadKernel();
+    returnAdder(takeAdder(1));
   });
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () =>

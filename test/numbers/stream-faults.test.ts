@@ -267,22 +267,23 @@ test("what is wrong again and again ends with an error that says what to suspect
   reader.close();
 });
 
+/** Calls the adder, after or before a bit of what it is given, or of what it gives, was flipped once. */
+function damage(method: "add" | "subtract", which: "a" | "b" | "result", bit: number) {
+  const original = Adder.prototype[method];
+  const spy = spyOn(Adder.prototype, method);
+  spy.mockImplementation(function (this: Adder, a: Uint8Array, b: Uint8Array) {
+    spy.mockRestore();
+    if (which !== "result") (which === "a" ? a : b)[17]! ^= 1 << bit;
+    const result = original.call(this, a, b);
+    if (which === "result") result[17]! ^= 1 << bit;
+    return result;
+  });
+}
+
+const value = (index: number) => textOf(fibonacci(index));
+
 describe("neighbours", () => {
   const noPool = { run: () => Promise.reject(new Error("a thread was asked")) };
-  const value = (index: number) => textOf(fibonacci(index));
-
-  /** Calls the adder, after or before a bit of what it is given, or of what it gives, was flipped once. */
-  function damage(method: "add" | "subtract", which: "a" | "b" | "result", bit: number) {
-    const original = Adder.prototype[method];
-    const spy = spyOn(Adder.prototype, method);
-    spy.mockImplementation(function (this: Adder, a: Uint8Array, b: Uint8Array) {
-      spy.mockRestore();
-      if (which !== "result") (which === "a" ? a : b)[17]! ^= 1 << bit;
-      const result = original.call(this, a, b);
-      if (which === "result") result[17]! ^= 1 << bit;
-      return result;
-    });
-  }
 
   for (const [method, step] of [
     ["add", 1],
@@ -293,7 +294,7 @@ describe("neighbours", () => {
         for (let bit = 0; bit < 8; bit++) {
           const before = distrusted.stream;
           const neighbours = new Neighbours(noPool);
-          neighbours.at(5000);
+          void neighbours.at(5000);
           expect(neighbours.at(5000 + step)).toBe(value(5000 + step));
           damage(method, which, bit);
           for (const steps of [2, 3, 4])
