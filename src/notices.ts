@@ -7,10 +7,10 @@
  */
 
 /** How a result is found to be wrong; numbers/trust.ts says what these are. */
-export type Check = "rounding" | "residue";
+export type Check = "rounding" | "residue" | "stream";
 
 /** How many results failed each check: in this thread, and, where it has a pool, in the threads of that. */
-export const distrusted: Record<Check, number> = { rounding: 0, residue: 0 };
+export const distrusted: Record<Check, number> = { rounding: 0, residue: 0, stream: 0 };
 
 type Listener = (message: string, failed?: Check) => void;
 

@@ -91,7 +91,8 @@ export async function serve(config: Config): Promise<void> {
   }
   log.info("Serving {file} at {url}", { file: shared?.address ?? config.file, url: server.url });
   setTimeout(() => {
-    if (loadKernel()) returnAdder(takeAdder(1));
+    loadKernel();
+    returnAdder(takeAdder(1));
     pool.prepare();
     engine.prepare?.();
   }, PREPARE_AFTER_MS).unref();

@@ -57,7 +57,7 @@ export function fibonacci(n: number, options: ComputeOptions = {}): Digits {
       registers.settle(x, count);
       if (n % 2 === 1) registers.adjust(x, half % 2 === 0 ? -1 : 1);
       const text = registers.text(y.address);
-      checkText(text, (prime) => residues(n, BigInt(prime))[0]);
+      checkText(text, (prime) => fibonacciResidues(n, BigInt(prime))[0]);
       progress.add(0.4 * n);
       return options.borrow === true ? text : text.slice();
     },
@@ -68,14 +68,17 @@ export function fibonacci(n: number, options: ComputeOptions = {}): Digits {
 /**
  * F(n) and F(n+1) as ASCII digits: where a sequence that starts anywhere begins.
  *
+ * Each text is checked modulo one prime, not two: what goes wrong before they are written is in both.
+ *
  * @param n - As for {@link fibonacci}.
+ * @returns Two views of one buffer, from its start, one right behind the other.
  * @throws `FibError` `result_too_large`, when the memory cannot be had.
  */
-export function fibonacciPair(n: number, options: ComputeOptions = {}): [Uint8Array, Uint8Array] {
+export function fibonacciPair(n: number, options: ComputeOptions = {}): [Digits, Digits] {
   const exact = (): [Digits, Digits] => {
     const pair = pairByBigInt(n);
     const text = (which: 0 | 1): Digits => byBigInt(`F(${n + which})`, n * LOG10_PHI, () => pair[which]);
-    return [text(0), text(1)];
+    return inOneBuffer(text(0), () => text(1));
   };
   if (isSmall(n)) return exact();
   return firstTrusted(
@@ -86,18 +89,29 @@ export function fibonacciPair(n: number, options: ComputeOptions = {}): [Uint8Ar
       const registers = climb(n, limbDigits, progress, options.fault, textBytes);
       double(registers, Math.floor(n / 2), n % 2 === 1);
       progress.add(0.6 * n);
-      const takeText = (which: 0 | 1): Digits => {
-        const text = registers.text(registers.spare);
-        checkText(text, (prime) => residues(n, BigInt(prime))[which]);
-        return text.slice();
+      const text = (which: 0 | 1): Digits => {
+        const borrowed = registers.text(registers.spare);
+        checkText(borrowed, (prime) => fibonacciResidues(n, BigInt(prime))[which], 1);
+        return borrowed;
       };
-      const first = takeText(0);
-      registers.step(true);
-      progress.add(0.4 * n);
-      return [first, takeText(1)];
+      return inOneBuffer(text(0), () => {
+        registers.step(true);
+        progress.add(0.4 * n);
+        return text(1);
+      });
     },
     exact,
   );
+}
+
+/** Copies of two texts, of which the second has at most one digit more, and is asked for when the first is copied. */
+function inOneBuffer(first: Digits, takeSecond: () => Digits): [Digits, Digits] {
+  const middle = first.length;
+  const both = new Uint8Array(2 * middle + 1);
+  both.set(first);
+  const second = takeSecond();
+  both.set(second, middle);
+  return [both.subarray(0, middle), both.subarray(middle, middle + second.length)];
 }
 
 /**
@@ -166,12 +180,12 @@ function valueByBigInt(n: number): bigint {
   return n % 2 === 0 ? f * (2n * next - f) : f * f + next * next;
 }
 
-/** F(n) and F(n+1) modulo a prime. */
-function residues(n: number, prime: bigint): [bigint, bigint] {
+/** F(n) and F(n+1) modulo a number. */
+export function fibonacciResidues(n: number, modulus: bigint): [bigint, bigint] {
   let [f, next] = [0n, 1n];
   for (const bit of n.toString(2)) {
-    [f, next] = [(f * (2n * next - f + prime)) % prime, (f * f + next * next) % prime];
-    if (bit === "1") [f, next] = [next, (f + next) % prime];
+    [f, next] = [(f * (2n * next - f + modulus)) % modulus, (f * f + next * next) % modulus];
+    if (bit === "1") [f, next] = [next, (f + next) % modulus];
   }
   return [f, next];
 }

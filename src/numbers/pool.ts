@@ -16,7 +16,7 @@ import { FibError } from "../errors.ts";
 import { notice } from "../notices.ts";
 import { Shares } from "../shares.ts";
 import type { Digits } from "./decimal.ts";
-import { estimateMs, type Job } from "./job.ts";
+import { estimateMs, type Computation } from "./job.ts";
 import { JobQueue, type Waiting } from "./job-queue.ts";
 import type { Answer } from "./worker.ts";
 
@@ -53,7 +53,7 @@ export interface RunOptions {
 }
 
 interface Entry extends Waiting {
-  readonly job: Job;
+  readonly job: Computation;
   readonly onStart: (() => void) | undefined;
   readonly onProgress: ((fraction: number) => void) | undefined;
   /** Gives back its place in the queue; may be called more than once. */
@@ -99,7 +99,7 @@ export class Pool {
    * @throws {@link FibError} `overloaded`, when too many answers wait; `result_too_large`; `internal`, when the
    * thread died. The signal's reason, when aborted.
    */
-  async run(job: Job, options: RunOptions = {}): Promise<Digits> {
+  async run(job: Computation, options: RunOptions = {}): Promise<Digits> {
     const { signal, background = false, holder = "", onStart, onProgress } = options;
     signal?.throwIfAborted();
     if (this.#closed) throw new FibError("overloaded", "Cannot compute: the pool is closed");

@@ -86,13 +86,13 @@ const distrustOf = (what: string, check: Check): string =>
   "or the CPU of this machine";
 
 /**
- * Checks a text in the kernel's memory modulo two random primes.
+ * Checks a text in the kernel's memory modulo random primes.
  *
  * @param residue - What the text must be modulo a prime.
  * @throws {@link Distrust}
  */
-export function checkText(text: Uint8Array, residue: (prime: number) => bigint): void {
-  for (let round = 0; round < 2; round++) {
+export function checkText(text: Uint8Array, residue: (prime: number) => bigint, primesCount = 2): void {
+  for (let round = 0; round < primesCount; round++) {
     const prime = randomPrime();
     const found = kernel().textResidue(text.byteOffset, text.length, BigInt(prime));
     if (found !== residue(prime)) throw new Distrust("residue");

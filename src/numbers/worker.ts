@@ -1,12 +1,12 @@
 /**
- * The worker thread: receives a {@link Job}, answers with its {@link Answer}s. Started by pool.ts.
+ * The worker thread: receives a {@link Computation}, answers with its {@link Answer}s. Started by pool.ts.
  * @module
  */
 import { setPriority } from "node:os";
 import { type ErrorCode, FibError } from "../errors.ts";
 import { type Check, onNotice } from "../notices.ts";
 import type { Digits } from "./decimal.ts";
-import { type Job, compute } from "./job.ts";
+import { type Computation, compute } from "./job.ts";
 import { kernelMemoryBytes, loadKernel } from "./kernel.ts";
 
 /** What a worker says: any number of `progress` and `distrusted`, then one `done` or `failed`. */
@@ -38,7 +38,7 @@ onNotice((message, failed) => {
   if (failed !== undefined) answer({ kind: "distrusted", message, failed });
 });
 
-self.addEventListener("message", ({ data: job }: MessageEvent<Job>) => {
+self.addEventListener("message", ({ data: job }: MessageEvent<Computation>) => {
   let toldAtMs = performance.now();
   const onProgress = (fraction: number): void => {
     if (performance.now() - toldAtMs < PROGRESS_INTERVAL_MS) return;

@@ -1,14 +1,17 @@
 /** Jobs: what they will cost is known well enough to put them in order. */
 import { expect, test } from "bun:test";
-import { estimateMs, type Job } from "../../src/numbers/job.ts";
+import { textOf } from "../../src/numbers/decimal.ts";
+import { pairByBigInt } from "../../src/numbers/fibonacci.ts";
+import { compute, type Computation, estimateMs } from "../../src/numbers/job.ts";
 
 test("estimateMs() has short jobs below long ones, of whichever kind", () => {
-  const inOrder: Job[] = [
+  const inOrder: Computation[] = [
     { kind: "fibonacci", n: 25_001 },
     { kind: "fibonacci", n: 1_000_000 },
     { kind: "ackermann", m: 3n, n: 3_000_000n },
     { kind: "factorial", n: 100_000 },
     { kind: "fibonacci", n: 10_000_000 },
+    { kind: "pair", n: 10_000_000 },
     { kind: "factorial", n: 1_000_000 },
     { kind: "ackermann", m: 3n, n: 83_048_190n },
   ];
@@ -20,7 +23,7 @@ test("estimateMs() has short jobs below long ones, of whichever kind", () => {
 });
 
 test("estimateMs() is above 0 and finite for the smallest and for all that can be computed", () => {
-  const jobs: Job[] = [
+  const jobs: Computation[] = [
     { kind: "fibonacci", n: 0 },
     { kind: "factorial", n: 0 },
     { kind: "factorial", n: 2 },
@@ -32,5 +35,11 @@ test("estimateMs() is above 0 and finite for the smallest and for all that can b
   for (const job of jobs) {
     expect(estimateMs(job)).toBeGreaterThan(0);
     expect(estimateMs(job)).toBeLessThan(Infinity);
+  }
+});
+
+test("compute() gives a pair as one text behind the other", () => {
+  for (const n of [0, 1, 300, 5000, 200_000]) {
+    expect(textOf(compute({ kind: "pair", n }))).toBe(pairByBigInt(n).join(""));
   }
 });

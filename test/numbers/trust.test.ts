@@ -45,7 +45,7 @@ test("firstTrusted() tries 5 digits twice, 4 digits, then BigInt, counts what fa
   };
   expect(firstTrusted<string>("F(100)", attempt, () => "exact")).toBe("exact");
   expect(tried).toEqual([5, 5, 4]);
-  expect(distrusted).toEqual({ rounding: before.rounding + 2, residue: before.residue + 1 });
+  expect(distrusted).toEqual({ ...before, rounding: before.rounding + 2, residue: before.residue + 1 });
   expect(told).toEqual([
     expect.stringMatching(/^F\(100\) failed its rounding check/),
     expect.stringMatching(/^F\(100\) failed its rounding check .* memory or the CPU/),
