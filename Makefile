@@ -20,7 +20,8 @@ endif
 BIN := node_modules/.bin
 
 # The parts written in AssemblyScript; each is embedded in the binary as a file.
-KERNELS := build/add.wasm build/multiply.wasm
+KERNELS := build/add.wasm build/add-scalar.wasm build/multiply.wasm
+ASC := -O3 --noAssert --runtime stub --initialMemory 1
 
 SOURCES := $(shell find src -type f) $(KERNELS) package.json bun.lock
 
@@ -64,7 +65,11 @@ dist/fibserver-%: $(SOURCES) Makefile node_modules/.ready
 	$(BUN) $(BUILD) --target=bun-$* --outfile $@
 
 build/%.wasm: src/numbers/kernel/%.ts $(wildcard src/numbers/kernel/*.ts) Makefile node_modules/.ready
-	$(BUN) $(BIN)/asc $< --outFile $@ -O3 --noAssert --runtime stub --enable simd
+	$(BUN) $(BIN)/asc $< --outFile $@ $(ASC) --enable simd
+
+# For processors without vectors.
+build/add-scalar.wasm: src/numbers/kernel/add.ts $(wildcard src/numbers/kernel/*.ts) Makefile node_modules/.ready
+	$(BUN) $(BIN)/asc $< --outFile $@ $(ASC)
 
 .PHONY: test
 test: build ## Run every test (ROUNDS=100 of kill -9)

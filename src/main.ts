@@ -6,10 +6,12 @@ import { parseLetters, runMoves } from "./cli/moves.ts";
 import { warn } from "./cli/output.ts";
 import { resolveConfig } from "./config.ts";
 import { CODES, FibError } from "./errors.ts";
+import { onNotice } from "./notices.ts";
 
 process.exit(await main(process.argv.slice(2)));
 
 async function main(argv: string[]): Promise<number> {
+  onNotice(warn);
   try {
     await run(argv);
     return 0;

@@ -25,7 +25,7 @@ test("a task that runs is one of --max-computations: a number that cannot wait i
   await using server = await startServer(["-f", file, ...ONE_THREAD, "--max-queue", "0"]);
   const number = () => fetch(`${server.url}/v1/fibonacci/30000`);
   expect((await number()).status).toBe(200);
-  const { id } = await create(server, { kind: "ackermann", m: "3", n: "200000000" });
+  const { id } = await create(server, { kind: "factorial", n: "100000000" });
   await until("it runs", async () => (await inState(server, "running")).length === 1);
   expect((await number()).status).toBe(503);
   await fetch(`${server.url}/v1/tasks/${id}`, { method: "DELETE" });

@@ -20,6 +20,7 @@ const LEAVES = new Set([
   "log.ts",
   "go-answer.ts",
   "groups.ts",
+  "notices.ts",
   "shares.ts",
   "thread.ts",
 ]);
@@ -128,17 +129,38 @@ function mayImport(file: string, target: string, kind: Import["kind"]): boolean 
   );
 }
 
-/** Everything that is loaded with a file before it runs: files of `src/` and packages. */
-function loadedWith(file: string, sources: Sources, loaded = new Set<string>()): Set<string> {
-  if (loaded.has(file)) return loaded;
-  loaded.add(file);
+/** All that a file imports, directly or not, and itself: files of `src/` and packages. */
+function reachedFrom(
+  file: string,
+  sources: Sources,
+  kinds: readonly Import["kind"][],
+  reached = new Set<string>(),
+): Set<string> {
+  if (reached.has(file)) return reached;
+  reached.add(file);
   for (const { specifier, kind } of importsOf(sources[file] ?? "")) {
-    if (kind !== "static") continue;
+    if (!kinds.includes(kind)) continue;
     const target = targetOf(file, specifier);
-    if (target === undefined) loaded.add(specifier);
-    else loadedWith(target, sources, loaded);
+    if (target === undefined) reached.add(specifier);
+    else reachedFrom(target, sources, kinds, reached);
   }
-  return loaded;
+  return reached;
+}
+
+/** Everything that is loaded with a file before it runs. */
+const loadedWith = (file: string, sources: Sources): Set<string> => reachedFrom(file, sources, ["static"]);
+
+/** Each pair of files that cannot be understood without each other, as a line to read. */
+function circles(sources: Sources): string[] {
+  const lines: string[] = [];
+  for (const [file, source] of Object.entries(sources)) {
+    for (const { specifier, kind } of importsOf(source)) {
+      const target = targetOf(file, specifier);
+      if (target === undefined || kind === "dynamic") continue;
+      if (reachedFrom(target, sources, ["static", "types"]).has(file)) lines.push(`${file} ⇄ ${target}`);
+    }
+  }
+  return lines;
 }
 
 const sources = await readSources();
@@ -163,14 +185,22 @@ describe("layering", () => {
     expect(importsOf(sources["errors.ts"]!)).toEqual([]);
   });
 
-  test("no two files of src/ need each other to be loaded", () => {
-    for (const file of Object.keys(sources)) {
-      for (const { specifier, kind } of importsOf(sources[file]!)) {
-        const target = targetOf(file, specifier);
-        if (target === undefined || kind !== "static") continue;
-        expect(loadedWith(target, sources).has(file), `${file} ⇄ ${target}`).toBe(false);
+  test("no files of src/ import each other in a circle, not for types either", () => {
+    expect(circles(sources)).toEqual([]);
+  });
+
+  test("circles() finds those of values, of types and of both, and takes no dynamic import for one", () => {
+    const b = `import { c } from "./c.ts";`;
+    for (const c of [`import { a } from "./a.ts";`, `import type { A } from "./a.ts";`]) {
+      for (const a of [`export * from "./b.ts";`, `export type { B } from "./b.ts";`]) {
+        expect(circles({ "a.ts": a, "b.ts": b, "c.ts": c })).toEqual([
+          "a.ts ⇄ b.ts",
+          "b.ts ⇄ c.ts",
+          "c.ts ⇄ a.ts",
+        ]);
       }
     }
+    expect(circles({ "a.ts": `await import("./b.ts");`, "b.ts": `import "./a.ts";` })).toEqual([]);
   });
 
   test("a shell command loads nothing of the server, and the shortest one no parser of arguments", () => {

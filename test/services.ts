@@ -7,7 +7,7 @@ import { createApp, type Services } from "../src/http/app.ts";
 import { Watchers, Streams } from "../src/http/streams.ts";
 import { textOf } from "../src/numbers/decimal.ts";
 import { fibonacci } from "../src/numbers/fibonacci.ts";
-import type { Job } from "../src/numbers/job.ts";
+import type { Computation } from "../src/numbers/job.ts";
 import { Pool } from "../src/numbers/pool.ts";
 import { Results } from "../src/numbers/results.ts";
 import { EmbeddedTasks } from "../src/tasks/embedded.ts";
@@ -91,9 +91,9 @@ export async function openServices(options: Partial<Options> = {}) {
 
 /** Results that remember what was asked of them: an answer that needed none has computed nothing. */
 class CountedResults extends Results {
-  readonly taken: Job[] = [];
+  readonly taken: Computation[] = [];
 
-  override take(job: Job, ...rest: [sizeBytes: number, signal: AbortSignal, holder?: string]) {
+  override take(job: Computation, ...rest: [sizeBytes: number, signal: AbortSignal, holder?: string]) {
     this.taken.push(job);
     return super.take(job, ...rest);
   }

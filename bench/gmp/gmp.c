@@ -1,4 +1,5 @@
-// F(n) or n! by GMP as decimal text on stdout: gmp fib N, gmp fact N. What fibserver is measured against.
+// F(n), n! or A(3, n) by GMP as decimal text on stdout: gmp fib N, gmp fact N, gmp ack N. What fibserver is
+// measured against.
 #include <gmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,11 @@ int main(int argc, char **argv) {
   mpz_t number;
   mpz_init(number);
   if (strcmp(argv[1], "fib") == 0) mpz_fib_ui(number, n);
-  else mpz_fac_ui(number, n);
+  else if (strcmp(argv[1], "fact") == 0) mpz_fac_ui(number, n);
+  else {
+    mpz_ui_pow_ui(number, 2, n + 3);
+    mpz_sub_ui(number, number, 3);
+  }
   char *text = mpz_get_str(NULL, 10, number);
   const size_t length = strlen(text);
   return fwrite(text, 1, length, stdout) == length && fflush(stdout) == 0 ? 0 : 1;

@@ -5,7 +5,7 @@
 import { defineCommand } from "citty";
 import { parseInteger } from "../config.ts";
 import { FibError } from "../errors.ts";
-import { ackermann } from "../numbers/ackermann.ts";
+import { ackermann, ackermannMemoryBytes } from "../numbers/ackermann.ts";
 import { ackermannDigits, factorialDigits } from "../numbers/digits.ts";
 import { factorial, factorialMemoryBytes } from "../numbers/factorial.ts";
 import { fibonacciIndex } from "../numbers/find-index.ts";
@@ -49,13 +49,12 @@ export const ack = defineCommand({
     const [m, n] = [args.m, args.n].map((text, i) =>
       BigInt(parseInteger(text, i === 0 ? "M" : "N", 0, Number.MAX_SAFE_INTEGER)),
     ) as [bigint, bigint];
-    const digitsExpected = Number(ackermannDigits(m, n));
     const number: Printable = {
       name: `A(${m},${n})`,
       given: { m: String(m), n: String(n) },
-      digitsExpected,
-      memoryBytes: 4 * digitsExpected,
-      compute: () => ackermann(m, n),
+      digitsExpected: Number(ackermannDigits(m, n)),
+      memoryBytes: ackermannMemoryBytes(m, n),
+      compute: (options) => ackermann(m, n, options),
     };
     await printNumber(number, args);
   },

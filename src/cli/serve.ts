@@ -13,11 +13,20 @@ import { isLoopback } from "../http/hosts.ts";
 import { listen, pathOf } from "../http/server.ts";
 import { Watchers, Streams } from "../http/streams.ts";
 import { openLog } from "../log.ts";
+import { onNotice } from "../notices.ts";
+import { returnAdder, takeAdder } from "../numbers/adder.ts";
+import { loadKernel } from "../numbers/kernel.ts";
 import { Neighbours } from "../numbers/neighbours.ts";
 import { Pool } from "../numbers/pool.ts";
 import { Results } from "../numbers/results.ts";
 import { usageError } from "./arguments.ts";
-import { openEngine } from "./engine.ts";
+import { type Engine, openEngine } from "./engine.ts";
+
+/**
+ * The kernels and three threads are loaded after this, for the first requests that need them: 30 ms of a CPU, of which
+ * 2 are the loop's. Not at once, for who has waited for the line with the address asks then, and would wait longer.
+ */
+const PREPARE_AFTER_MS = 100;
 
 /**
  * Serves until SIGTERM or SIGINT, or until the cursor's file fails.
@@ -33,6 +42,7 @@ export async function serve(config: Config): Promise<void> {
     );
   }
   const log = await openLog(config.debug);
+  onNotice((notice) => log.warn("{notice}", { notice }));
   const end = Promise.withResolvers<FibError | undefined>();
   const shared = config.redis && (await (await import("./shared.ts")).openShared(config, config.redis, log));
   const cursor = shared?.cursor ?? (await openFile(config, (message) => log.warn(message), end.resolve));
@@ -41,7 +51,8 @@ export async function serve(config: Config): Promise<void> {
   const stopping = new AbortController();
   const onBug = (error: unknown) =>
     log.error("Something failed: {error}", { error: String((error as Error).stack) });
-  const engine = shared ?? openEngine(config, pool, { notice: (message) => log.warn(message), onBug });
+  const engine: Engine =
+    shared ?? openEngine(config, pool, { notice: (message) => log.warn(message), onBug });
   const app = createApp({
     cursor,
     indexMax: config.indexMax,
@@ -79,6 +90,12 @@ export async function serve(config: Config): Promise<void> {
     );
   }
   log.info("Serving {file} at {url}", { file: shared?.address ?? config.file, url: server.url });
+  setTimeout(() => {
+    loadKernel();
+    returnAdder(takeAdder(1));
+    pool.prepare();
+    engine.prepare?.();
+  }, PREPARE_AFTER_MS).unref();
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () =>
       stopping.signal.aborted ? process.kill(process.pid, "SIGKILL") : end.resolve(undefined),

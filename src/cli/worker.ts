@@ -5,6 +5,8 @@
 import { defineCommand } from "citty";
 import { type Flags, PROCESS_FLAGS, REDIS_FLAGS, resolveConfig, TASK_FLAGS } from "../config.ts";
 import { openLog } from "../log.ts";
+import { onNotice } from "../notices.ts";
+import { loadKernel } from "../numbers/kernel.ts";
 import { Pool } from "../numbers/pool.ts";
 import { usageError } from "./arguments.ts";
 
@@ -32,6 +34,7 @@ export const worker = defineCommand({
     }
     if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
     const log = await openLog(config.debug);
+    onNotice((notice) => log.warn("{notice}", { notice }));
     // The queue is Redis's; nobody waits here for what is computed.
     const pool = new Pool({ threads: config.computationsMax, queueMax: 0 });
     const { openExecutor } = await import("./shared.ts");
@@ -40,6 +43,8 @@ export const worker = defineCommand({
       address: executor.address,
       threads: pool.threads,
     });
+    pool.prepare();
+    loadKernel();
     await endSignal();
     log.info("Stopping: what runs is given back");
     await executor.close();

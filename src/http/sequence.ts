@@ -58,13 +58,13 @@ export function sequenceResource(
   layout: SequenceLayout,
   about: { name: string; contentType: string },
 ): Resource {
-  const request = { from, count, layout };
+  const whole = planSequence({ from, count, layout });
   return {
     ...about,
-    sizeBytes: planSequence(request).sizeBytes,
+    sizeBytes: whole.sizeBytes,
     open: async (range, asker) => {
-      const empty = range.start === range.end;
-      return await begin(results, planSequence(request, empty ? undefined : range), asker);
+      const isWhole = range.end - range.start === whole.sizeBytes;
+      return await begin(results, isWhole ? whole : planSequence(whole, range), asker);
     },
   };
 }
@@ -77,18 +77,13 @@ async function begin(
   const { firstIndex } = plan;
   if (plan.touchedCount === 0) return openSequence(plan);
   if (firstIndex <= INLINE_INDEX_MAX) return openSequence(plan, fibonacciPair(firstIndex));
-  const take = (n: number) => results.take({ kind: "fibonacci", n }, termDigits(n), signal, holder);
-  // One after the other: a sequence takes one place in the queue, and one that is refused leaves nothing behind.
-  const first = await take(firstIndex);
+  const digits = termDigits(firstIndex);
+  const sizeBytes = digits + termDigits(firstIndex + 1);
+  const pair = await results.take({ kind: "pair", n: firstIndex }, sizeBytes, signal, holder);
   try {
-    const second = await take(firstIndex + 1);
-    try {
-      return openSequence(plan, [first.digits, second.digits]);
-    } finally {
-      second.release();
-    }
+    return openSequence(plan, [pair.digits.subarray(0, digits), pair.digits.subarray(digits)]);
   } finally {
-    first.release();
+    pair.release();
   }
 }
 

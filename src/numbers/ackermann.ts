@@ -8,8 +8,9 @@
  * Nothing beyond can be written down: the digits of A(4,3) outnumber the atoms.
  * @module
  */
-import { type Digits, toDigits } from "./decimal.ts";
+import { type ComputeOptions, type Digits, toDigits } from "./decimal.ts";
 import { ackermannDigits } from "./digits.ts";
+import { powerLessThree, powerMemoryBytes } from "./power.ts";
 
 /**
  * A(m, n) as ASCII digits.
@@ -18,16 +19,26 @@ import { ackermannDigits } from "./digits.ts";
  * @param n - From 0. For m = 3 the work grows with n: limit {@link ackermannDigits} first.
  * @throws `FibError` `result_too_large`, when the value cannot be written down.
  */
-export function ackermann(m: bigint, n: bigint): Digits {
-  return toDigits(value(m, n));
+export function ackermann(m: bigint, n: bigint, options: ComputeOptions = {}): Digits {
+  if (m === 0n) return toDigits(n + 1n);
+  if (m === 1n) return toDigits(n + 2n);
+  if (m === 2n) return toDigits(2n * n + 3n);
+  return powerLessThree(exponent(m, n), options);
 }
 
-function value(m: bigint, n: bigint): bigint {
-  if (m === 0n) return n + 1n;
-  if (m === 1n) return n + 2n;
-  if (m === 2n) return 2n * n + 3n;
-  if (m === 3n) return 2n ** (n + 3n) - 3n;
+/**
+ * Bytes of memory that {@link ackermann} needs at its peak, with the result borrowed.
+ *
+ * @throws `FibError` `result_too_large`, as {@link ackermann} does.
+ */
+export function ackermannMemoryBytes(m: bigint, n: bigint): number {
+  return m < 3n ? 4 * Number(ackermannDigits(m, n)) : powerMemoryBytes(exponent(m, n));
+}
+
+/** The k for which A(m, n) = 2^k - 3; m from 3. */
+function exponent(m: bigint, n: bigint): number {
+  if (m === 3n) return Number(n) + 3;
   ackermannDigits(m, n);
-  if (m === 5n || n === 1n) return 65_533n;
-  return n === 0n ? 13n : 2n ** 65_536n - 3n;
+  if (m === 5n || n === 1n) return 16;
+  return n === 0n ? 4 : 65_536;
 }

@@ -1,6 +1,9 @@
 /**
  * Instances of kernel/add.ts: their memory, and a short list of idle ones.
  *
+ * The kernel is built twice, with WASM's vectors and without, for x64 processors without AVX, where JavaScriptCore
+ * has none.
+ *
  * To make an instance takes 0.3 ms, and leaves some 300 bytes behind when it is collected; to take one from
  * a list takes 0.1 µs. A WebAssembly memory never shrinks, so memories come in sizes that are powers of two,
  * and an instance goes back to the list when its sequence ends.
@@ -10,7 +13,8 @@
  * @module
  */
 import { readFileSync } from "node:fs";
-import kernelPath from "../../build/add.wasm" with { type: "file" };
+import scalarPath from "../../build/add-scalar.wasm" with { type: "file" };
+import vectorPath from "../../build/add.wasm" with { type: "file" };
 import { FibError } from "../errors.ts";
 
 /** What a chunk holds, about: small enough for the caches, large enough that a socket write is worth it. */
@@ -27,7 +31,8 @@ const PREFIX = 1024;
 const INFIX = 1040;
 const SUFFIX = 1056;
 const INDEX_END = 1088;
-const RING = 1216;
+const TO_COPY = 64;
+const RING = 1792;
 const RECORD_EXTRA_BYTES = 96;
 
 const PAGE_BYTES = 65_536;
@@ -36,10 +41,15 @@ const MEMORY_BYTES_MIN = 2 * PAGE_BYTES;
 /** Idle instances are kept up to this size in all; those beyond are left to the garbage collector. */
 const IDLE_BYTES_MAX = 64 * 1024 * 1024;
 
-/** What {@link Adder.begin} needs to know of a sequence. The pieces are ASCII. */
+/** What {@link Adder.residueOf} is modulo: 10^16 - 1 (kernel/residue.ts says why). */
+export const MODULUS = 10n ** 16n - 1n;
+
+/** What {@link Adder.begin} needs to know of a sequence. The pieces are ASCII, and a digit is next to no value. */
 export interface Records {
   readonly first: Uint8Array;
   readonly second: Uint8Array;
+  /** What the first two values must be modulo {@link MODULUS}. */
+  readonly residues: readonly [bigint, bigint];
   /** Digits of the longest value, `second` included. */
   readonly digitsMax: number;
   readonly count: number;
@@ -52,14 +62,30 @@ export interface Records {
   readonly suffix: string;
 }
 
+/** A test's hook: may damage an instance's memory, before a chunk is written and again when it stands there. */
+export type ChunkFault = (memory: Uint8Array, chunk?: Uint8Array) => void;
+
 interface Kernel {
   readonly memory: WebAssembly.Memory;
   add(a: number, aLength: number, b: number, bLength: number, out: number): number;
   subtract(a: number, aLength: number, b: number, bLength: number, out: number): void;
   setLayout(prefix: number, index: number, infix: number, suffix: number): void;
-  begin(end: number, first: number, second: number, head: number, records: number, chunk: number): void;
-  fill(): number;
+  begin(
+    end: number,
+    first: number,
+    second: number,
+    head: number,
+    records: number,
+    chunk: number,
+    firstResidue: bigint,
+    secondResidue: bigint,
+  ): void;
+  fill(): void;
   start(): number;
+  end(): number;
+  left(): number;
+  check(): number;
+  residue(text: number, length: number): bigint;
 }
 
 let kernelModule: WebAssembly.Module | undefined;
@@ -70,13 +96,13 @@ export class Adder {
   readonly memoryBytes: number;
   readonly #kernel: Kernel;
   readonly #bytes: Uint8Array;
-  #isFirstChunk = true;
+  #head = "";
 
-  constructor(memoryBytes: number) {
-    kernelModule ??= new WebAssembly.Module(readFileSync(kernelPath));
+  /** @param module - The kernel; another one for tests. */
+  constructor(memoryBytes: number, module: WebAssembly.Module = (kernelModule ??= loadModule())) {
     const env = { abort: () => assert(false) };
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- exports have no types
-    this.#kernel = new WebAssembly.Instance(kernelModule, { env }).exports as unknown as Kernel;
+    this.#kernel = new WebAssembly.Instance(module, { env }).exports as unknown as Kernel;
     const { memory } = this.#kernel;
     try {
       memory.grow((memoryBytes - memory.buffer.byteLength) / PAGE_BYTES);
@@ -89,27 +115,43 @@ export class Adder {
   }
 
   /** Starts a sequence: its first two values are given, the kernel adds on from there. */
-  begin({ first, second, digitsMax, count, head, prefix, index, infix, suffix }: Records): void {
-    this.#writeAscii(head, RING, FRAME_BYTES_MAX);
-    this.#writeAscii(prefix, PREFIX, PIECE_BYTES_MAX);
-    this.#writeAscii(infix, INFIX, PIECE_BYTES_MAX);
-    this.#writeAscii(suffix, SUFFIX, PIECE_BYTES_MAX);
-    this.#writeAscii(index, INDEX_END - index.length, PIECE_BYTES_MAX);
+  begin({ first, second, residues, digitsMax, count, head, prefix, index, infix, suffix }: Records): void {
+    for (const copy of [0, TO_COPY]) {
+      this.#writeAscii(prefix, PREFIX + copy, PIECE_BYTES_MAX);
+      this.#writeAscii(infix, INFIX + copy, PIECE_BYTES_MAX);
+      this.#writeAscii(suffix, SUFFIX + copy, PIECE_BYTES_MAX);
+      this.#writeAscii(index, INDEX_END + copy - index.length, PIECE_BYTES_MAX);
+    }
     const ringEnd = RING + ringBytes(digitsMax);
     assert(adderMemoryBytes(digitsMax) <= this.memoryBytes && second.length <= digitsMax);
     this.#bytes.set(second, ringEnd - second.length);
     this.#bytes.set(first, ringEnd - second.length - first.length);
     this.#kernel.setLayout(prefix.length, index.length, infix.length, suffix.length);
-    this.#kernel.begin(ringEnd, first.length, second.length, head.length, count, CHUNK_BYTES);
-    this.#isFirstChunk = true;
+    this.#kernel.begin(ringEnd, first.length, second.length, head.length, count, CHUNK_BYTES, ...residues);
+    this.#head = head;
   }
 
-  /** The next records; empty at the end. The view is valid until the next call. */
-  fill(): Uint8Array {
-    const end = this.#kernel.fill();
-    const start = this.#isFirstChunk ? RING : this.#kernel.start();
-    this.#isFirstChunk = false;
-    return this.#bytes.subarray(start, end);
+  /**
+   * Writes the next records and checks them, all of them and where they stand (kernel/add.ts).
+   *
+   * @returns The chunk, empty at the end, valid until the next call; undefined when something in it is wrong. Then this
+   * instance is not to be used again.
+   */
+  fill(fault?: ChunkFault): Uint8Array | undefined {
+    fault?.(this.#bytes);
+    this.#kernel.fill();
+    const [start, end] = [this.#kernel.start(), this.#kernel.end()];
+    fault?.(this.#bytes, this.#bytes.subarray(start, end));
+    if (this.#kernel.check() === 0) return undefined;
+    const chunkStart = start - this.#head.length;
+    this.#writeAscii(this.#head, chunkStart, FRAME_BYTES_MAX);
+    this.#head = "";
+    return this.#bytes.subarray(chunkStart, end);
+  }
+
+  /** How many records {@link fill} has still to write. */
+  get recordsLeft(): number {
+    return this.#kernel.left();
   }
 
   /** The last chunk of {@link fill}, without its last `dropBytes` bytes and with `tail` behind it. */
@@ -136,6 +178,13 @@ export class Adder {
     return this.#bytes.subarray(start, out + b.length);
   }
 
+  /** A decimal text modulo {@link MODULUS}; that itself, when a byte of it is no digit. */
+  residueOf(text: Uint8Array): bigint {
+    assert(adderMemoryBytes(text.length) <= this.memoryBytes);
+    this.#bytes.set(text, RING);
+    return this.#kernel.residue(RING, text.length);
+  }
+
   #place(a: Uint8Array, b: Uint8Array): number {
     assert(a.length <= b.length && adderMemoryBytes(b.length) <= this.memoryBytes);
     this.#bytes.set(a, RING);
@@ -147,6 +196,11 @@ export class Adder {
     assert(text.length <= lengthMax);
     for (let i = 0; i < text.length; i++) this.#bytes[address + i] = text.charCodeAt(i);
   }
+}
+
+function loadModule(): WebAssembly.Module {
+  const vectors = readFileSync(vectorPath);
+  return new WebAssembly.Module(WebAssembly.validate(vectors) ? vectors : readFileSync(scalarPath));
 }
 
 /**

@@ -1,19 +1,32 @@
 /**
- * What every number of this folder is computed into.
+ * What every number of this folder is computed into, and what a computation may be given.
  * @module
  */
-import type { Fault } from "./trust.ts";
 
 /** A number as ASCII digits, without leading zeros, in a buffer of its own unless it was asked to be borrowed. */
 export type Digits = Uint8Array<ArrayBuffer>;
+
+/** Digits in a limb: 5, or 4 to try again with a smaller rounding error. */
+export type LimbDigits = 4 | 5;
+
+/**
+ * A test's hook: called with the data of each stage, which it may corrupt. `ring`: the numbers of a ring (doubles)
+ * before its transform; `product`: coefficients (doubles) before rounding; `limbs`: int32 after the carry; `spare`:
+ * int32 that wait in the spare room; `text`: ASCII digits before the check.
+ */
+export type Fault = (
+  stage: "ring" | "product" | "limbs" | "spare" | "text",
+  base: number,
+  data: Float64Array | Int32Array | Uint8Array,
+) => void;
 
 /** What a computation may be given. */
 export interface ComputeOptions {
   /** Called now and then with the part of the work that is done, from 0 to 1. */
   readonly onProgress?: ((fraction: number) => void) | undefined;
   /**
-   * Leaves the digits of F(n) in the kernel's memory, until this thread computes again: saves a copy, and for
-   * F(10^9) a fifth of the memory. Others ignore it.
+   * Leaves the digits of F(n) and A(3, n) in the kernel's memory, until this thread computes again: saves a copy,
+   * and for F(10^9) a fifth of the memory. Others ignore it.
    */
   readonly borrow?: boolean;
   /** For tests: corrupts what is being computed. */

@@ -14,11 +14,14 @@
  * needs no kernel.
  * @module
  */
-import { type ComputeOptions, type Digits, toDigits } from "./decimal.ts";
+import { bigIntMemoryBytes, byBigInt } from "./big-integers.ts";
+import type { ComputeOptions, Digits, Fault, LimbDigits } from "./decimal.ts";
 import { LOG10_PHI } from "./digits.ts";
-import { kernelIsLoaded } from "./kernel.ts";
-import { type LimbDigits, Registers, registersBytes } from "./registers.ts";
-import { type Fault, checkText, firstTrusted } from "./trust.ts";
+import { kernelIsLoaded, kernelIsUsable } from "./kernel.ts";
+import { HEAP_BYTES } from "./memory.ts";
+import { Progress } from "./progress.ts";
+import { Registers, registersBytes } from "./registers.ts";
+import { checkText, firstTrusted } from "./trust.ts";
 
 /**
  * Below these indices BigInt is quicker: in a fresh process, which would have to load and warm up the kernel
@@ -38,64 +41,88 @@ const START_MAX = 600;
  * @throws `FibError` `result_too_large`, when the memory cannot be had.
  */
 export function fibonacci(n: number, options: ComputeOptions = {}): Digits {
-  const exact = (): Digits => toDigits(pairByBigInt(n)[0]);
+  const exact = (): Digits => byBigInt(`F(${n})`, n * LOG10_PHI, () => valueByBigInt(n));
   if (isSmall(n)) return exact();
-  return firstTrusted((limbDigits) => {
-    const progress = new Progress(n, options.onProgress);
-    const registers = climb(n, limbDigits, progress, options.fault, 0);
-    const { x, y } = registers;
-    const half = Math.floor(n / 2);
-    if (n % 2 === 1) registers.step(true);
-    const count = limbCount(n, limbDigits);
-    registers.multiply("product", count);
-    if (n % 2 === 1) registers.adjust(x, half % 2 === 0 ? -1 : 1);
-    progress.add(0.6 * n);
-    registers.settle(x, count);
-    const text = registers.text(y.address);
-    checkText(text, (prime) => residues(n, BigInt(prime))[0]);
-    progress.add(0.4 * n);
-    return options.borrow === true ? text : text.slice();
-  }, exact);
+  return firstTrusted(
+    `F(${n})`,
+    (limbDigits) => {
+      const progress = new Progress(n, options.onProgress);
+      const registers = climb(n, limbDigits, progress, options.fault, 0);
+      const { x, y } = registers;
+      const half = Math.floor(n / 2);
+      if (n % 2 === 1) registers.step(true);
+      const count = limbCount(n, limbDigits);
+      registers.multiply("product", count);
+      progress.add(0.6 * n);
+      registers.settle(x, count);
+      if (n % 2 === 1) registers.adjust(x, half % 2 === 0 ? -1 : 1);
+      const text = registers.text(y.address);
+      checkText(text, (prime) => fibonacciResidues(n, BigInt(prime))[0]);
+      progress.add(0.4 * n);
+      return options.borrow === true ? text : text.slice();
+    },
+    exact,
+  );
 }
 
 /**
  * F(n) and F(n+1) as ASCII digits: where a sequence that starts anywhere begins.
  *
+ * Each text is checked modulo one prime, not two: what goes wrong before they are written is in both.
+ *
  * @param n - As for {@link fibonacci}.
+ * @returns Two views of one buffer, from its start, one right behind the other.
  * @throws `FibError` `result_too_large`, when the memory cannot be had.
  */
-export function fibonacciPair(n: number, options: ComputeOptions = {}): [Uint8Array, Uint8Array] {
+export function fibonacciPair(n: number, options: ComputeOptions = {}): [Digits, Digits] {
   const exact = (): [Digits, Digits] => {
-    const [first, second] = pairByBigInt(n);
-    return [toDigits(first), toDigits(second)];
+    const pair = pairByBigInt(n);
+    const text = (which: 0 | 1): Digits => byBigInt(`F(${n + which})`, n * LOG10_PHI, () => pair[which]);
+    return inOneBuffer(text(0), () => text(1));
   };
   if (isSmall(n)) return exact();
-  return firstTrusted((limbDigits) => {
-    const progress = new Progress(n, options.onProgress);
-    const textBytes = limbDigits * (limbCount(n, limbDigits) + 2);
-    const registers = climb(n, limbDigits, progress, options.fault, textBytes);
-    double(registers, Math.floor(n / 2), n % 2 === 1);
-    progress.add(0.6 * n);
-    const takeText = (which: 0 | 1): Digits => {
-      const text = registers.text(registers.spare);
-      checkText(text, (prime) => residues(n, BigInt(prime))[which]);
-      return text.slice();
-    };
-    const first = takeText(0);
-    registers.step(true);
-    progress.add(0.4 * n);
-    return [first, takeText(1)];
-  }, exact);
+  return firstTrusted(
+    `F(${n}) with F(${n + 1})`,
+    (limbDigits) => {
+      const progress = new Progress(n, options.onProgress);
+      const textBytes = limbDigits * (limbCount(n, limbDigits) + 2);
+      const registers = climb(n, limbDigits, progress, options.fault, textBytes);
+      double(registers, Math.floor(n / 2), n % 2 === 1);
+      progress.add(0.6 * n);
+      const text = (which: 0 | 1): Digits => {
+        const borrowed = registers.text(registers.spare);
+        checkText(borrowed, (prime) => fibonacciResidues(n, BigInt(prime))[which], 1);
+        return borrowed;
+      };
+      return inOneBuffer(text(0), () => {
+        registers.step(true);
+        progress.add(0.4 * n);
+        return text(1);
+      });
+    },
+    exact,
+  );
+}
+
+/** Copies of two texts, of which the second has at most one digit more, and is asked for when the first is copied. */
+function inOneBuffer(first: Digits, takeSecond: () => Digits): [Digits, Digits] {
+  const middle = first.length;
+  const both = new Uint8Array(2 * middle + 1);
+  both.set(first);
+  const second = takeSecond();
+  both.set(second, middle);
+  return [both.subarray(0, middle), both.subarray(middle, middle + second.length)];
 }
 
 /**
- * Bytes of memory that {@link fibonacci} needs at its peak, the result included.
+ * Bytes of memory that {@link fibonacci} needs at its peak, with the result borrowed.
  *
  * @param n - An integer from 0; a rounded one if it is beyond 2^53.
  */
 export function fibonacciMemoryBytes(n: number): number {
   const digits = n * LOG10_PHI + 1;
-  return n < BIGINT_BELOW_WARM ? 4 * digits : registersBytes(limbCount(n + 1, 5), 0) + digits;
+  if (n < BIGINT_BELOW_WARM || !kernelIsUsable()) return bigIntMemoryBytes(digits);
+  return registersBytes(limbCount(n + 1, 5), 0) + HEAP_BYTES;
 }
 
 const isSmall = (n: number): boolean => n < (kernelIsLoaded() ? BIGINT_BELOW_WARM : BIGINT_BELOW_FRESH);
@@ -131,27 +158,10 @@ function climb(
 function double(registers: Registers, k: number, toOdd: boolean): void {
   const count = limbCount(2 * k + 1, registers.limbDigits);
   registers.multiply("product", count, true);
-  registers.adjust(registers.y, k % 2 === 0 ? -2 : 2);
   registers.settle(registers.x, count);
   registers.settle(registers.y, count);
+  registers.adjust(registers.y, k % 2 === 0 ? -2 : 2);
   if (toOdd) registers.step();
-}
-
-/** Reports the work done: a doubling to index k costs about k, so all of them 2n. */
-class Progress {
-  readonly #report: ((fraction: number) => void) | undefined;
-  readonly #total: number;
-  #done = 0;
-
-  constructor(n: number, report: ((fraction: number) => void) | undefined) {
-    this.#report = report;
-    this.#total = 2 * n;
-  }
-
-  add(cost: number): void {
-    this.#done += cost;
-    this.#report?.(Math.min(1, this.#done / this.#total));
-  }
 }
 
 /** F(n) and F(n+1), by doubling: F(2k) = F(k) (2F(k+1) - F(k)), F(2k+1) = F(k)^2 + F(k+1)^2. */
@@ -164,12 +174,18 @@ export function pairByBigInt(n: number): [bigint, bigint] {
   return [f, next];
 }
 
-/** F(n) and F(n+1) modulo a prime. */
-function residues(n: number, prime: bigint): [bigint, bigint] {
+/** F(n), whose last doubling needs one product. */
+function valueByBigInt(n: number): bigint {
+  const [f, next] = pairByBigInt(Math.floor(n / 2));
+  return n % 2 === 0 ? f * (2n * next - f) : f * f + next * next;
+}
+
+/** F(n) and F(n+1) modulo a number. */
+export function fibonacciResidues(n: number, modulus: bigint): [bigint, bigint] {
   let [f, next] = [0n, 1n];
   for (const bit of n.toString(2)) {
-    [f, next] = [(f * (2n * next - f + prime)) % prime, (f * f + next * next) % prime];
-    if (bit === "1") [f, next] = [next, (f + next) % prime];
+    [f, next] = [(f * (2n * next - f + modulus)) % modulus, (f * f + next * next) % modulus];
+    if (bit === "1") [f, next] = [next, (f + next) % modulus];
   }
   return [f, next];
 }

@@ -7,6 +7,10 @@
  * F(n) can be a plain function. Memory only grows; a thread that computed a giant
  * ends afterwards (pool.ts) and so gives it back.
  *
+ * JavaScriptCore compiles SIMD on x64 only with AVX, which no Intel or AMD CPU before 2011 has, and some virtual
+ * machines hide. There the kernel is not usable, and long numbers are left to big integers (trust.ts). Rejected: a
+ * second kernel without SIMD, for CPUs that are hardly there any more.
+ *
  * Memory map, in bytes from 0; each part is aligned to 128 bytes:
  *
  *        1,024  texts "0000" to "9999", 40,000 bytes
@@ -17,6 +21,7 @@
 import { readFileSync } from "node:fs";
 import wasmPath from "../../build/multiply.wasm" with { type: "file" };
 import { FibError } from "../errors.ts";
+import { noticeOnce } from "../notices.ts";
 
 /** What kernel/multiply.ts exports. Addresses are bytes; lengths count limbs or coefficients. */
 interface Kernel {
@@ -45,7 +50,13 @@ interface Kernel {
   ) => void;
   readonly combineTwo: (register: number, a: number, b: number) => void;
   readonly combineThree: (register: number, a: number) => void;
-  readonly carry: (coefficients: number, count: number, limbs: number, base: number) => number;
+  readonly carry: (
+    coefficients: number,
+    count: number,
+    limbs: number,
+    base: number,
+    factor: number,
+  ) => number;
   readonly takeRoundingError: () => number;
   readonly trim: (limbs: number, length: number) => number;
   readonly pad: (limbs: number, length: number, count: number) => void;
@@ -65,13 +76,35 @@ const MEMORY_MAX_BYTES = 65_536 * PAGE_BYTES;
 let instance: Kernel | undefined;
 let depthsFilled = 0;
 
+/** `() => { i8x16.splat(0) }`: the smallest module that needs SIMD. The kernel itself takes 0.7 ms. */
+const SIMD_MODULE = Uint8Array.from([
+  0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 0x41, 0, 0xfd, 0x0f, 0x1a,
+  0x0b,
+]);
+
+const NO_KERNEL =
+  "This CPU has no AVX, or its virtual machine hides it: long numbers are computed by big integers, which takes " +
+  "10 to 30 times as long";
+
+let usable: boolean | undefined;
+
+/** Whether this machine can run the kernel. Found out once for each thread, in 0.2 ms. */
+export const kernelIsUsable = (): boolean => (usable ??= WebAssembly.validate(SIMD_MODULE));
+
 /** Whether this thread's kernel is loaded; until then a small result is cheaper by BigInt. */
 export const kernelIsLoaded = (): boolean => instance !== undefined;
+
+/** Loads it if this machine can run it, and says so if not: once, at the start of a server or before a long number. */
+export function loadKernel(): boolean {
+  if (!kernelIsUsable()) noticeOnce(NO_KERNEL);
+  else kernel();
+  return kernelIsUsable();
+}
 
 /** Bytes of WASM memory that this thread holds. */
 export const kernelMemoryBytes = (): number => instance?.memory.buffer.byteLength ?? 0;
 
-/** This thread's kernel, loaded at the first call. */
+/** This thread's kernel, loaded at the first call; only where it {@link kernelIsUsable}. */
 export function kernel(): Kernel {
   if (instance === undefined) {
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(wasmPath)), {
@@ -94,6 +127,16 @@ export function kernel(): Kernel {
     }
   }
   return instance;
+}
+
+/**
+ * Forgets this thread's kernel: the next call of {@link kernel} loads another one, with tables and code of its own.
+ * A bit that has flipped in the tables would spoil every result from then on. Views of the old memory stay as they
+ * are; the memory itself is left to the garbage collector.
+ */
+export function restartKernel(): void {
+  instance = undefined;
+  depthsFilled = 0;
 }
 
 /**
@@ -146,23 +189,35 @@ export function reserve(ringSize: number, bytes: number): number {
   return address;
 }
 
+/**
+ * Refuses what no machine has room for, before anything is spent on it.
+ *
+ * @throws {@link FibError} `result_too_large`.
+ */
+export function requireAddressable(bytes: number): void {
+  if (bytes > MEMORY_MAX_BYTES)
+    throw tooLarge(bytes, `more than the kernel can address (${gigabytes(MEMORY_MAX_BYTES)})`);
+}
+
 function growTo({ memory }: Kernel, bytes: number): void {
   const missing = bytes - memory.buffer.byteLength;
   if (missing <= 0) return;
+  requireAddressable(bytes);
   try {
     memory.grow(Math.ceil(missing / PAGE_BYTES));
   } catch (cause) {
-    const limit =
-      bytes > MEMORY_MAX_BYTES ? "more than the kernel can address" : "more than this machine gives";
-    throw new FibError(
-      "result_too_large",
-      `Cannot compute: this needs ${(bytes / 1e9).toFixed(1)} GB of memory, ${limit}`,
-      {
-        cause,
-      },
-    );
+    throw tooLarge(bytes, "more than this machine gives", { cause });
   }
 }
+
+const tooLarge = (bytes: number, limit: string, options?: ErrorOptions): FibError =>
+  new FibError(
+    "result_too_large",
+    `Cannot compute: this needs ${gigabytes(bytes)} of memory, ${limit}`,
+    options,
+  );
+
+const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** Bits of the number of an entry in the table of a depth: it holds every fourth block. */
 const bitsOf = (depth: number): number => 2 * Math.max(0, depth - 1);

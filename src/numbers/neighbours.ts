@@ -4,12 +4,15 @@
  * A value of 21,000 digits costs a transform (0.4 ms), the one beside it an addition or a
  * subtraction (3 µs). So the last value is kept with its successor, and a step in either
  * direction is computed from the two.
+ *
+ * An error would be in every later value, so after each step both values are checked as they are kept: modulo
+ * 10^16 - 1, where what they must be follows from F's own recurrence. What is wrong is computed anew.
  * @module
  */
-import { returnAdder, takeAdder } from "./adder.ts";
+import { notice } from "../notices.ts";
+import { MODULUS, returnAdder, takeAdder } from "./adder.ts";
 import { textOf } from "./decimal.ts";
-import { fibonacci, fibonacciPair } from "./fibonacci.ts";
-import { kernel } from "./kernel.ts";
+import { fibonacci, fibonacciPair, fibonacciResidues } from "./fibonacci.ts";
 import type { Pool } from "./pool.ts";
 
 /** Up to here every value is kept as text: they are what cursors mostly show, and take 1 µs to make anew. */
@@ -19,13 +22,17 @@ const THREAD_INDEX_MIN = 2_000_000;
 /** What the pool knows the cursor by, beside the addresses of clients: it is everybody's. */
 const HOLDER = "cursor";
 
+type Pair = [Uint8Array, Uint8Array];
+
 /** Makes the values of a cursor. One for each server. */
 export class Neighbours {
   readonly #pool: Pick<Pool, "run">;
   readonly #table: string[] = [];
   /** F(#index), F(#index + 1), and the text of the first. */
   #index = Number.NaN;
-  #pair: [Uint8Array, Uint8Array] = [new Uint8Array(), new Uint8Array()];
+  #pair: Pair = [new Uint8Array(), new Uint8Array()];
+  /** What the two must be modulo {@link MODULUS}. */
+  #residues: [bigint, bigint] = [0n, 0n];
   #text = "";
   #long: { index: number; text: Promise<string> } | undefined;
 
@@ -43,17 +50,38 @@ export class Neighbours {
     if (index < TABLE_COUNT) return (this.#table[index] ??= textOf(fibonacci(index)));
     if (index === this.#index) return this.#text;
     if (index >= THREAD_INDEX_MIN) return this.#computeOnThread(index);
-    const [value, successor] = this.#pair;
-    if (index === this.#index + 1) this.#pair = [successor, added(value, successor)];
-    else if (index === this.#index - 1) this.#pair = [subtracted(value, successor), value];
-    else {
-      // A server will need the kernel again; a fresh process would rather do without it.
-      kernel();
+    if (!this.#step(index)) {
       this.#pair = fibonacciPair(index);
+      this.#residues = fibonacciResidues(index, MODULUS);
     }
     this.#index = index;
     this.#text = textOf(this.#pair[0]);
     return this.#text;
+  }
+
+  /** Goes to an index beside the last one. @returns false when it is none, or when the outcome is wrong. */
+  #step(index: number): boolean {
+    const [value, successor] = this.#pair;
+    const [residue, nextResidue] = this.#residues;
+    const isForward = index === this.#index + 1;
+    if (!isForward && index !== this.#index - 1) return false;
+    const adder = takeAdder(successor.length + 1);
+    if (isForward) {
+      this.#pair = [successor, adder.add(value, successor).slice()];
+      this.#residues = [nextResidue, (residue + nextResidue) % MODULUS];
+    } else {
+      this.#pair = [adder.subtract(value, successor).slice(), value];
+      this.#residues = [(nextResidue - residue + MODULUS) % MODULUS, residue];
+    }
+    if (this.#pair.every((text, i) => adder.residueOf(text) === this.#residues[i])) {
+      returnAdder(adder);
+      return true;
+    }
+    notice(
+      `F(${index}) was wrong before it was shown: suspect the memory or the CPU of this machine`,
+      "stream",
+    );
+    return false;
   }
 
   #computeOnThread(index: number): Promise<string> {
@@ -67,18 +95,4 @@ export class Neighbours {
     });
     return long.text;
   }
-}
-
-function added(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const adder = takeAdder(b.length + 1);
-  const sum = adder.add(a, b).slice();
-  returnAdder(adder);
-  return sum;
-}
-
-function subtracted(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const adder = takeAdder(b.length);
-  const difference = adder.subtract(a, b).slice();
-  returnAdder(adder);
-  return difference;
 }

@@ -2,7 +2,7 @@
  * Worker threads for what takes longer than a few milliseconds.
  *
  * One pool computes all that a process computes, answers and tasks, so that its number of threads is the limit.
- * Threads start when the first job needs them and stay, warm, for the next. What cannot run waits (job-queue.ts
+ * Threads start when a job needs them ({@link Pool.prepare} starts the first one) and stay, warm, for the next. What cannot run waits (job-queue.ts
  * says in which order). A thread is ended, and its successor started when needed, in three cases: its job was
  * aborted (a computation cannot be interrupted otherwise; ending takes 2 to 12 ms), it failed, or its kernel holds
  * much memory, which WASM never gives back. Until an ended thread is really gone it counts as one, so that two
@@ -13,9 +13,10 @@
  * @module
  */
 import { FibError } from "../errors.ts";
+import { notice } from "../notices.ts";
 import { Shares } from "../shares.ts";
 import type { Digits } from "./decimal.ts";
-import { estimateMs, type Job } from "./job.ts";
+import { estimateMs, type Computation } from "./job.ts";
 import { JobQueue, type Waiting } from "./job-queue.ts";
 import type { Answer } from "./worker.ts";
 
@@ -52,7 +53,7 @@ export interface RunOptions {
 }
 
 interface Entry extends Waiting {
-  readonly job: Job;
+  readonly job: Computation;
   readonly onStart: (() => void) | undefined;
   readonly onProgress: ((fraction: number) => void) | undefined;
   /** Gives back its place in the queue; may be called more than once. */
@@ -62,9 +63,6 @@ interface Entry extends Waiting {
 }
 
 export class Pool {
-  /** Checks that failed and were answered by another attempt, over all threads; see trust.ts. */
-  readonly distrusted = { rounding: 0, residue: 0 };
-
   /** How many compute at the same time. */
   readonly threads: number;
 
@@ -101,7 +99,7 @@ export class Pool {
    * @throws {@link FibError} `overloaded`, when too many answers wait; `result_too_large`; `internal`, when the
    * thread died. The signal's reason, when aborted.
    */
-  async run(job: Job, options: RunOptions = {}): Promise<Digits> {
+  async run(job: Computation, options: RunOptions = {}): Promise<Digits> {
     const { signal, background = false, holder = "", onStart, onProgress } = options;
     signal?.throwIfAborted();
     if (this.#closed) throw new FibError("overloaded", "Cannot compute: the pool is closed");
@@ -122,6 +120,14 @@ export class Pool {
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
+  }
+
+  /** Starts a thread, so that the first job need not wait for one: 10 ms of its 16. It holds 4 MB. */
+  prepare(): void {
+    if (this.#alive.size > 0 || this.#closed) return;
+    const worker = this.#startThread();
+    worker.unref();
+    this.#idle.push(worker);
   }
 
   /** Starts nothing in the background, until it is told otherwise. What runs goes on. */
@@ -175,6 +181,7 @@ export class Pool {
   }
 
   #onAnswer(worker: Worker, answer: Answer): void {
+    if (answer.kind === "distrusted") return notice(answer.message, answer.failed);
     const entry = this.#running.get(worker);
     // Aborted: the answer was under way while the thread was being ended.
     if (entry === undefined) return;
@@ -189,8 +196,6 @@ export class Pool {
       this.#release(worker, answer.code !== undefined);
       return;
     }
-    this.distrusted.rounding += answer.distrusted.rounding;
-    this.distrusted.residue += answer.distrusted.residue;
     entry.resolve(answer.result);
     this.#release(worker, answer.memoryBytes <= MEMORY_KEPT_MAX_BYTES);
   }

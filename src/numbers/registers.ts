@@ -1,5 +1,5 @@
 /**
- * Two decimal registers, X and Y, and their products: what F(n) and n! are computed in.
+ * Two decimal registers, X and Y, and their products: what F(n), n! and 2^k are computed in.
  *
  * A register holds either limbs (int32, lowest first, balanced digits of base 10^5
  * or 10^4) or, for the moment of a product, coefficients (doubles) in the same
@@ -7,17 +7,13 @@
  * (kernel/rings.ts, kernel/transform.ts), then {@link Registers.settle}: round and carry.
  * Working in place is what keeps F(10^9) below 1 GB.
  *
- * Base 10^6 was wrong at F(10^8). At base 10^5 the largest rounding error seen is 0.0020 in F(10^7),
- * 0.0063 in F(10^8), 0.034 in F(10^9), 0.018 in 4,000,000!; no bound that is proven comes near, so results are
- * checked (trust.ts).
+ * Base 10^6 was wrong at F(10^8). Base 10^5 is right with a margin that is measured, not proven, so results are
+ * checked (trust.ts has the figures).
  * @module
  */
-import type { Digits } from "./decimal.ts";
+import type { Digits, Fault, LimbDigits } from "./decimal.ts";
 import { align, kernel, reserve, reservedBytes } from "./kernel.ts";
-import { type Fault, Distrust } from "./trust.ts";
-
-/** Digits in a limb: 5, or 4 to try again with a smaller rounding error. */
-export type LimbDigits = 4 | 5;
+import { Distrust } from "./trust.ts";
 
 /** The address of a register, and how many limbs it holds. */
 interface Register {
@@ -91,13 +87,15 @@ export class Registers {
    * X = X·Y, or X·X; with `squareY` also Y = Y·Y. Leaves coefficients: {@link settle} follows.
    *
    * @param count - Coefficients of the product, at most the constructor's.
+   * @throws {@link Distrust}, when there are more: a flipped bit has made a number longer than it can be.
    */
   multiply(what: "product" | "square", count: number, squareY = false): void {
-    if (count > this.#countMax) throw new Error(`a product of ${count} in registers of ${this.#countMax}`);
+    // It would fail its residue check, if there were room for it.
+    if (count > this.#countMax) throw new Distrust("residue");
     const rings = ringSizes(count);
     const { x, y } = this;
     const operands = what === "square" ? [x] : [x, y];
-    const { loadRing, loadRingInPlace, multiplyBlock } = kernel();
+    const { loadRing, loadRingInPlace, memory, multiplyBlock } = kernel();
     for (const { address, length } of operands) {
       let at = address + 8 * rings[0];
       for (const size of rings.slice(1)) {
@@ -105,6 +103,7 @@ export class Registers {
         at += 8 * size;
       }
       loadRingInPlace(address, rings[0], length);
+      this.#fault?.("ring", this.base, new Float64Array(memory.buffer, address, sum(rings)));
     }
     let at = x.address;
     for (const size of rings) {
@@ -126,26 +125,27 @@ export class Registers {
     for (const { address } of squareY ? [x, y] : [x]) combine(address, rings);
   }
 
-  /** Adds to the lowest coefficient, between {@link multiply} and {@link settle}. */
-  adjust(register: Register, delta: number): void {
-    const lowest = new Float64Array(kernel().memory.buffer, register.address, 1);
-    lowest[0] = (lowest[0] ?? 0) + delta;
-  }
-
   /**
    * Rounds and carries the coefficients of a register into limbs.
    *
    * @param count - As for {@link multiply}.
+   * @param factor - 2 doubles the number: after the rounding, lest it doubles the rounding error as well.
    * @throws {@link Distrust}, when a coefficient was too far from an integer.
    */
-  settle(register: Register, count: number): void {
+  settle(register: Register, count: number, factor: 1 | 2 = 1): void {
     const { carry, memory, takeRoundingError } = kernel();
     const used = Math.min(sum(ringSizes(count)), Math.ceil(count / 4) * 4);
     this.#fault?.("product", this.base, new Float64Array(memory.buffer, register.address, used));
-    register.length = carry(register.address, used, register.address, this.base);
+    register.length = carry(register.address, used, register.address, this.base, factor);
     this.#fault?.("limbs", this.base, new Int32Array(memory.buffer, register.address, register.length));
     // Written so that NaN fails.
     if (!(takeRoundingError() < ROUNDING_ERROR_MAX)) throw new Distrust("rounding");
+  }
+
+  /** Adds a small number, which its lowest limb takes whole: it is out of balance by as much from then on. */
+  adjust(register: Register, delta: number): void {
+    const lowest = new Int32Array(kernel().memory.buffer, register.address, 1);
+    lowest[0] = (lowest[0] ?? 0) + delta;
   }
 
   /** (X, Y) = (F, L) of index n becomes (F, L) of n + 1; with `keepY` only X does. */
@@ -171,7 +171,9 @@ export class Registers {
 
   /** Copies limbs from anywhere into a register. */
   load(register: Register, address: number, length: number): void {
-    new Uint8Array(kernel().memory.buffer).copyWithin(register.address, address, address + 4 * length);
+    const { buffer } = kernel().memory;
+    this.#fault?.("spare", this.base, new Int32Array(buffer, address, length));
+    new Uint8Array(buffer).copyWithin(register.address, address, address + 4 * length);
     register.length = length;
   }
 

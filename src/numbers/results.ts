@@ -8,7 +8,7 @@
  */
 import { FibError } from "../errors.ts";
 import type { Digits } from "./decimal.ts";
-import { argumentsOf, compute, INLINE_DIGITS_MAX, type Job } from "./job.ts";
+import { argumentsOf, compute, INLINE_DIGITS_MAX, type Computation } from "./job.ts";
 import type { Pool } from "./pool.ts";
 
 /** A number that somebody reads. */
@@ -46,7 +46,7 @@ export class Results {
    * @param holder - Who waits for it, such as a client's address; the first one's place in the queue serves all.
    * @throws {@link FibError} `overloaded`, when there is no room or the queue is full.
    */
-  async take(job: Job, sizeBytes: number, signal: AbortSignal, holder = ""): Promise<Result> {
+  async take(job: Computation, sizeBytes: number, signal: AbortSignal, holder = ""): Promise<Result> {
     if (sizeBytes <= INLINE_DIGITS_MAX) return { digits: compute(job), release: () => {} };
     const key = [job.kind, ...Object.values(argumentsOf(job))].join(" ");
     const number = this.#inUse.get(key) ?? this.#start(key, job, sizeBytes, holder);
@@ -71,7 +71,7 @@ export class Results {
     }
   }
 
-  #start(key: string, job: Job, sizeBytes: number, holder: string): InUse {
+  #start(key: string, job: Computation, sizeBytes: number, holder: string): InUse {
     // One that is longer than all the room is had alone, or it could never be had.
     if (this.#bytes > 0 && this.#bytes + sizeBytes > this.#bytesMax) {
       throw new FibError(

@@ -7,11 +7,23 @@
  *
  * Pulling is synchronous: the kernel writes faster than any socket takes. The caller decides when to
  * wait and when to let others run, and nothing is buffered here.
+ *
+ * Every chunk is checked before it is handed out. One that is wrong is written again, by another instance of the
+ * kernel and from terms that are computed anew; who reads does not notice, whoever runs the process is told.
  * @module
  */
 import { FibError } from "../errors.ts";
-import { type Adder, CHUNK_BYTES, adderMemoryBytes, returnAdder, takeAdder } from "./adder.ts";
-import { fibonacciMemoryBytes, fibonacciPair } from "./fibonacci.ts";
+import { notice } from "../notices.ts";
+import {
+  type Adder,
+  type ChunkFault,
+  CHUNK_BYTES,
+  MODULUS,
+  adderMemoryBytes,
+  returnAdder,
+  takeAdder,
+} from "./adder.ts";
+import { fibonacciMemoryBytes, fibonacciPair, fibonacciResidues } from "./fibonacci.ts";
 import type { SequenceLayout } from "./layouts.ts";
 import { SequenceOffsets, termDigits } from "./offsets.ts";
 
@@ -74,7 +86,10 @@ export function planSequence(request: SequenceRequest, range?: ByteRange): Seque
 /** Hands out the bytes of a {@link SequencePlan}. */
 export class SequenceReader {
   readonly #plan: SequencePlan;
+  readonly #fault: ChunkFault | undefined;
   #adder: Adder | undefined;
+  /** The first term that was not written, or not checked. */
+  #nextIndex: number;
   /** What the kernel has written and nobody has taken yet. */
   #chunk: Uint8Array = new Uint8Array();
   /** Offset in the whole text of what the kernel writes next. */
@@ -83,10 +98,12 @@ export class SequenceReader {
   #leftBytes: number;
 
   /** Use {@link openSequence}. */
-  constructor(plan: SequencePlan, adder: Adder | undefined) {
+  constructor(plan: SequencePlan, adder: Adder | undefined, fault?: ChunkFault) {
     const { range, touched } = plan;
     this.#plan = plan;
+    this.#fault = fault;
     this.#adder = adder;
+    this.#nextIndex = plan.firstIndex;
     this.#writeOffset = touched.start;
     this.#skipBytes = range.start - touched.start;
     this.#leftBytes = range.end - range.start;
@@ -98,6 +115,7 @@ export class SequenceReader {
    * The next bytes, at most {@link CHUNK_BYTES}, or undefined after the last.
    *
    * @returns A view of memory that is used again: valid until the next call, and until {@link close}.
+   * @throws {@link FibError} `machine_unreliable`, when the bytes are wrong twice.
    */
   next(): Uint8Array | undefined {
     if (this.#leftBytes === 0) {
@@ -122,7 +140,7 @@ export class SequenceReader {
 
   #fill(): Uint8Array {
     const { layout, sizeBytes, touched } = this.#plan;
-    let chunk = this.#adder!.fill();
+    let chunk = this.#fillChecked();
     this.#writeOffset += chunk.length;
     if (this.#writeOffset === sizeBytes - layout.tail.length + layout.separator.length) {
       chunk = this.#adder!.finish(chunk, layout.separator.length, layout.tail);
@@ -135,11 +153,30 @@ export class SequenceReader {
     }
     return unread;
   }
+
+  #fillChecked(): Uint8Array {
+    for (let isAgain = false; ; isAgain = true) {
+      const chunk = this.#adder!.fill(this.#fault);
+      if (chunk !== undefined) {
+        const { firstIndex, touchedCount } = this.#plan;
+        this.#nextIndex = firstIndex + touchedCount - this.#adder!.recordsLeft;
+        return chunk;
+      }
+      // Not given back: what is wrong may be in its memory.
+      this.#adder = undefined;
+      const what = `The terms from F(${this.#nextIndex}) were wrong before they were sent`;
+      notice(`${what}: suspect the memory or the CPU of this machine`, "stream");
+      if (isAgain)
+        throw new FibError("machine_unreliable", `${what}, twice: the memory or the CPU is failing`);
+      this.#adder = beginAt(this.#plan, this.#nextIndex, fibonacciPair(this.#nextIndex));
+    }
+  }
 }
 
 /** Bytes of memory that {@link openSequence} needs at its peak, to be asked before it is called. */
 export const sequenceMemoryBytes = ({ firstIndex, digitsMax }: SequencePlan): number =>
-  Math.max(fibonacciMemoryBytes(firstIndex), adderMemoryBytes(digitsMax)) + 2 * digitsMax;
+  // What computed the first two terms keeps its memory, with one of their texts in it.
+  fibonacciMemoryBytes(firstIndex) + 3 * termDigits(firstIndex) + adderMemoryBytes(digitsMax);
 
 /**
  * Starts to write what was planned.
@@ -148,24 +185,35 @@ export const sequenceMemoryBytes = ({ firstIndex, digitsMax }: SequencePlan): nu
  * 0.4 s at 10^8, 3 ms at 10^6.
  * @throws {@link FibError} `result_too_large`, when there is no memory for four terms.
  */
-export function openSequence(plan: SequencePlan, pair?: readonly [Uint8Array, Uint8Array]): SequenceReader {
-  const { layout, firstIndex, touchedCount } = plan;
-  if (touchedCount === 0 || plan.range.end === plan.range.start) return new SequenceReader(plan, undefined);
-  const [first, second] = pair ?? fibonacciPair(firstIndex);
+export function openSequence(
+  plan: SequencePlan,
+  pair?: readonly [Uint8Array, Uint8Array],
+  fault?: ChunkFault,
+): SequenceReader {
+  const { firstIndex, touchedCount, range } = plan;
+  if (touchedCount === 0 || range.end === range.start) return new SequenceReader(plan, undefined);
+  return new SequenceReader(plan, beginAt(plan, firstIndex, pair ?? fibonacciPair(firstIndex)), fault);
+}
+
+/** An instance of the kernel that writes the terms of a plan from an index on. */
+function beginAt(plan: SequencePlan, index: number, pair: readonly [Uint8Array, Uint8Array]): Adder {
+  const { layout, from, firstIndex, touchedCount } = plan;
+  const [first, second] = pair;
   const digitsMax = Math.max(plan.digitsMax, second.length);
   const adder = takeAdder(digitsMax);
   adder.begin({
     first,
     second,
+    residues: fibonacciResidues(index, MODULUS),
     digitsMax,
-    count: touchedCount,
-    head: firstIndex === plan.from ? layout.head : "",
+    count: firstIndex + touchedCount - index,
+    head: index === from ? layout.head : "",
     prefix: layout.prefix,
-    index: layout.infix === undefined ? "" : String(firstIndex),
+    index: layout.infix === undefined ? "" : String(index),
     infix: layout.infix ?? "",
     suffix: layout.suffix + layout.separator,
   });
-  return new SequenceReader(plan, adder);
+  return adder;
 }
 
 /**

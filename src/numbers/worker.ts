@@ -1,24 +1,23 @@
 /**
- * The worker thread: receives a {@link Job}, answers with its {@link Answer}s. Started by pool.ts.
+ * The worker thread: receives a {@link Computation}, answers with its {@link Answer}s. Started by pool.ts.
  * @module
  */
 import { setPriority } from "node:os";
 import { type ErrorCode, FibError } from "../errors.ts";
+import { type Check, onNotice } from "../notices.ts";
 import type { Digits } from "./decimal.ts";
-import { type Job, compute } from "./job.ts";
-import { kernel, kernelMemoryBytes } from "./kernel.ts";
-import { distrusted } from "./trust.ts";
+import { type Computation, compute } from "./job.ts";
+import { kernelMemoryBytes, loadKernel } from "./kernel.ts";
 
-/** What a worker says: any number of `progress`, then one `done` or `failed`. */
+/** What a worker says: any number of `progress` and `distrusted`, then one `done` or `failed`. */
 export type Answer =
   | { readonly kind: "progress"; readonly fraction: number }
+  | { readonly kind: "distrusted"; readonly message: string; readonly failed: Check }
   | {
       readonly kind: "done";
       readonly result: Digits;
       /** What this thread's kernel holds; it never shrinks. */
       readonly memoryBytes: number;
-      /** Checks that failed during this job; see trust.ts. */
-      readonly distrusted: { readonly rounding: number; readonly residue: number };
     }
   | { readonly kind: "failed"; readonly code: ErrorCode | undefined; readonly message: string };
 
@@ -34,8 +33,12 @@ declare const self: Worker;
 // beside F(10^8), on one CPU, is 2 ms in place of 13 (7 at niceness 10).
 setPriority(0, NICENESS);
 
-self.addEventListener("message", ({ data: job }: MessageEvent<Job>) => {
-  const before = { ...distrusted };
+// That there is no kernel is said by the main thread, once for all.
+onNotice((message, failed) => {
+  if (failed !== undefined) answer({ kind: "distrusted", message, failed });
+});
+
+self.addEventListener("message", ({ data: job }: MessageEvent<Computation>) => {
   let toldAtMs = performance.now();
   const onProgress = (fraction: number): void => {
     if (performance.now() - toldAtMs < PROGRESS_INTERVAL_MS) return;
@@ -44,14 +47,8 @@ self.addEventListener("message", ({ data: job }: MessageEvent<Job>) => {
   };
   try {
     const result = compute(job, { onProgress });
-    const failures = {
-      rounding: distrusted.rounding - before.rounding,
-      residue: distrusted.residue - before.residue,
-    };
     // Transferred: the digits change hands without a copy.
-    answer({ kind: "done", result, memoryBytes: kernelMemoryBytes(), distrusted: failures }, [result.buffer]);
-    // A thread that stays for the next job has its kernel loaded by then, however small the first one was.
-    kernel();
+    answer({ kind: "done", result, memoryBytes: kernelMemoryBytes() }, [result.buffer]);
   } catch (error) {
     const code = error instanceof FibError ? error.code : undefined;
     answer({ kind: "failed", code, message: error instanceof Error ? error.message : String(error) });
@@ -61,3 +58,6 @@ self.addEventListener("message", ({ data: job }: MessageEvent<Job>) => {
 function answer(message: Answer, transfer: ArrayBuffer[] = []): void {
   self.postMessage(message, transfer);
 }
+
+// A thread stays for many jobs. The first one waits for this with it.
+loadKernel();

@@ -1,16 +1,19 @@
 /** A(m, n) by closed forms equals the definition where that ends, and refuses what cannot be written. */
 import { expect, test } from "bun:test";
 import { FibError } from "../../src/errors.ts";
-import { ackermann } from "../../src/numbers/ackermann.ts";
+import { ackermann, ackermannMemoryBytes } from "../../src/numbers/ackermann.ts";
+import { textOf } from "../../src/numbers/decimal.ts";
+import { powerMemoryBytes } from "../../src/numbers/power.ts";
 import reference from "../vectors/reference.json";
 
-const value = (m: bigint, n: bigint): bigint => BigInt(new TextDecoder().decode(ackermann(m, n)));
+const value = (m: bigint, n: bigint): bigint => BigInt(textOf(ackermann(m, n)));
 
 test("ackermann() gives every reference value", () => {
-  for (const { m, n, value: expected, digits } of reference.ackermann) {
-    const text = new TextDecoder().decode(ackermann(BigInt(m), BigInt(n)));
-    if (expected !== undefined) expect(text).toBe(expected);
+  for (const { m, n, value: expected, digits, sha256 } of reference.ackermann) {
+    const text = ackermann(BigInt(m), BigInt(n));
+    if (expected !== undefined) expect(textOf(text)).toBe(expected);
     if (digits !== undefined) expect(text.length).toBe(digits);
+    if (sha256 !== undefined) expect(new Bun.CryptoHasher("sha256").update(text).digest("hex")).toBe(sha256);
   }
 });
 
@@ -29,6 +32,21 @@ test("ackermann() obeys A(m, n) = A(m-1, A(m, n-1)) and A(m, 0) = A(m-1, 1)", ()
     }
   }
   expect(value(5n, 0n)).toBe(value(4n, 1n));
+});
+
+test("ackermann() and ackermannMemoryBytes() know that A(3, n) and A(4, 2) are powers of two, less three", () => {
+  for (const [m, n, k] of [
+    [3n, 0n, 3],
+    [3n, 50_000n, 50_003],
+    [4n, 0n, 4],
+    [4n, 1n, 16],
+    [4n, 2n, 65_536],
+    [5n, 0n, 16],
+  ] as const) {
+    expect(value(m, n)).toBe(2n ** BigInt(k) - 3n);
+    expect(ackermannMemoryBytes(m, n)).toBe(powerMemoryBytes(k));
+  }
+  expect(ackermannMemoryBytes(2n, 10n ** 30n)).toBeWithin(31, 200);
 });
 
 test("ackermann() refuses what cannot be written down, and says so", () => {

@@ -1,8 +1,7 @@
-/** F(n): every reference value, thousands of n against BigInt, identities; each check catches its error. */
-import { describe, expect, test } from "bun:test";
+/** F(n): every reference value, thousands of n against BigInt, identities. */
+import { expect, test } from "bun:test";
 import { fibonacci, fibonacciMemoryBytes, fibonacciPair, pairByBigInt } from "../../src/numbers/fibonacci.ts";
 import { kernel, kernelMemoryBytes } from "../../src/numbers/kernel.ts";
-import { type Fault, distrusted } from "../../src/numbers/trust.ts";
 import reference from "../vectors/reference.json";
 
 /** Indices from here are computed in the kernel, once it is loaded. */
@@ -13,21 +12,6 @@ const sha256 = (digits: Uint8Array): string => new Bun.CryptoHasher("sha256").up
 const random = (from: number, to: number): number => from + Math.floor(Math.random() * (to - from));
 
 const lastDigits = (n: number, count: number): bigint => BigInt(text(fibonacci(n).subarray(-count)));
-
-/** Corrupts one stage, of the given bases, once for each attempt. */
-const corrupt = (
-  stage: string,
-  bases: readonly number[],
-  spoil: (data: Float64Array | Int32Array | Uint8Array) => void,
-) => {
-  const spoiled = new Set<number>();
-  const fault: Fault = (at, base, data) => {
-    if (at !== stage || !bases.includes(base) || spoiled.has(base) || data.length < 100) return;
-    spoiled.add(base);
-    spoil(data);
-  };
-  return { fault, spoiled };
-};
 
 test("fibonacci() in a fresh thread and in a warm one gives the same", () => {
   const fresh = fibonacci(KERNEL_FROM + 7);
@@ -43,18 +27,6 @@ test("fibonacci() gives every reference value", () => {
   }
   expect(reference.small.map((_, n) => text(fibonacci(n)))).toEqual(reference.small);
 });
-
-test.skipIf(process.env["SLOW"] === undefined)(
-  "fibonacci(10^9) has 208,987,640 digits and the known ends",
-  () => {
-    const digits = fibonacci(1e9);
-    expect(digits.length).toBe(208_987_640);
-    expect(text(digits.subarray(0, 20))).toBe("79523178745546834678");
-    // F has the period 1,500,000 modulo 10^6, so these are the last digits of F(10^6).
-    expect(text(digits.subarray(-6))).toBe("546875");
-  },
-  60_000,
-);
 
 test("fibonacci() equals BigInt at 3,000 random n, and at every n around the crossovers", () => {
   kernel();
@@ -131,19 +103,8 @@ test("fibonacci() reports progress that grows to 1", () => {
   expect(fractions.at(-1)).toBeCloseTo(1, 2);
 });
 
-test("fibonacciMemoryBytes() predicts what a fresh process holds", async () => {
-  const script = `
-    const { fibonacci } = await import("./src/numbers/fibonacci.ts");
-    const { kernelMemoryBytes } = await import("./src/numbers/kernel.ts");
-    const report = () => fibonacci(Number(process.argv.at(-1))).length + kernelMemoryBytes();
-    const { readFileSync } = await import("node:fs");
-    console.log(report(), /VmHWM:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]);`;
-  for (const n of [1_000_000, 50_000_000, 100_000_000]) {
-    const child = Bun.spawn([process.execPath, "-e", script, String(n)], { stdout: "pipe" });
-    const [held, peakKilobytes] = (await child.stdout.text()).split(" ").map(Number);
-    expect(Math.abs(fibonacciMemoryBytes(n) - held!), `n = ${n}`).toBeLessThan(2 ** 20);
-    expect(peakKilobytes! * 1024 - fibonacciMemoryBytes(n), `n = ${n}`).toBeLessThan(100 * 2 ** 20);
-  }
+test("fibonacciMemoryBytes() is known for every n", () => {
+  // What it predicts is held against processes in test/memory.test.ts.
   expect(fibonacciMemoryBytes(1e9)).toBeLessThan(1e9);
   expect(fibonacciMemoryBytes(1e30)).toBeGreaterThan(1e29);
 });
@@ -165,56 +126,3 @@ test("10,000 computations do not grow the kernel's memory", () => {
   for (let i = 0; i < 10_000; i++) fibonacci(KERNEL_FROM + i);
   expect(kernelMemoryBytes()).toBe(before);
 }, 60_000);
-
-describe("an injected error", () => {
-  const n = 123_456;
-  const right = (): string[] => pairByBigInt(n).map(String);
-
-  const errors = [
-    ["a coefficient that is off by 0.4", "product", "rounding", (data) => (data[77]! += 0.4)],
-    ["a coefficient that is not a number", "product", "residue", (data) => (data[77] = Number.NaN)],
-    ["a coefficient that is off by 1", "product", "residue", (data) => (data[77]! += 1)],
-    [
-      "two exchanged coefficients",
-      "product",
-      "residue",
-      (data) => ([data[5], data[6]] = [data[6]!, data[5]!]),
-    ],
-    ["a limb that is off by 1", "limbs", "residue", (data) => (data[50]! -= 1)],
-    ["a lost carry", "limbs", "residue", (data) => (data[99]! += 100_000)],
-    [
-      "a digit that is off by 1",
-      "text",
-      "residue",
-      (data) => (data[1000] = data[1000] === 0x30 ? 0x31 : data[1000]! - 1),
-    ],
-  ] as const satisfies readonly (readonly [
-    string,
-    string,
-    "rounding" | "residue",
-    (data: Float64Array | Int32Array | Uint8Array) => unknown,
-  ])[];
-
-  for (const [name, stage, check, spoil] of errors) {
-    for (const bases of [[100_000], [100_000, 10_000]]) {
-      test(`${name} at base ${bases.join(" and ")} is caught by the ${check} check, and the digits are right`, () => {
-        kernel();
-        const before = { ...distrusted };
-        const { fault, spoiled } = corrupt(stage, bases, spoil);
-        expect(text(fibonacci(n, { fault }))).toBe(right()[0]!);
-        expect([...spoiled]).toEqual(bases);
-        expect(distrusted[check] - before[check]).toBe(bases.length);
-      });
-    }
-  }
-
-  test("fibonacciPair() is caught as well", () => {
-    kernel();
-    const { fault } = corrupt(
-      "text",
-      [100_000, 10_000],
-      (data) => (data[10] = data[10] === 0x30 ? 0x31 : 0x30),
-    );
-    expect(fibonacciPair(n, { fault }).map(text)).toEqual(right());
-  });
-});

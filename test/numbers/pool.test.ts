@@ -5,8 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { FibError } from "../../src/errors.ts";
+import { distrusted, onNotice } from "../../src/notices.ts";
 import { fibonacci } from "../../src/numbers/fibonacci.ts";
 import { Pool, type PoolOptions } from "../../src/numbers/pool.ts";
+import { until } from "../binary.ts";
 
 /** Takes long enough (a minute or so) to be in the middle of its work whenever it is aborted. */
 const ENDLESS = { kind: "fibonacci", n: 2_000_000_000 } as const;
@@ -35,6 +37,9 @@ const workerOf = (source: string): URL => {
   writeFileSync(path, source);
   return pathToFileURL(path);
 };
+
+/** A file of `src/` as it is written in an import. */
+const at = (file: string): string => JSON.stringify(import.meta.resolve(`../../src/${file}`));
 
 test("run() computes every kind of job", async () => {
   const pool = open({ threads: 2, queueMax: 10 });
@@ -191,18 +196,56 @@ for (const [what, source] of [
   });
 }
 
-test("run() ends a thread that holds much memory, and counts distrusted results", async () => {
+test("run() ends a thread that holds much memory", async () => {
   // The thread numbers its jobs, and says that it holds 1 GB after the second.
   const source = `let jobs = 0;
     self.onmessage = () => {
       jobs++;
       const memoryBytes = jobs === 2 ? 2 ** 30 : 0;
-      postMessage({ kind: "done", result: Uint8Array.of(48 + jobs), memoryBytes, distrusted: { rounding: 1, residue: 2 } });
+      postMessage({ kind: "done", result: Uint8Array.of(48 + jobs), memoryBytes });
     };`;
   const pool = open({ threads: 1, queueMax: 9, workerUrl: workerOf(source) });
   const results = await Promise.all([1, 2, 3, 4, 5].map(() => pool.run(SMALL)));
   expect(results.map(text)).toEqual(["1", "2", "1", "2", "1"]);
-  expect(pool.distrusted).toEqual({ rounding: 5, residue: 10 });
+});
+
+test("a check that fails on a thread is told and counted here, also when the job is aborted", async () => {
+  // The worker as it is, behind something that distrusts each job first.
+  const distrusting = workerOf(`import { notice } from ${at("notices.ts")};
+    self.addEventListener("message", ({ data }) => notice("F(" + data.n + ") failed", "residue"));`);
+  const workerUrl = workerOf(
+    `import ${JSON.stringify(distrusting.href)}; import ${at("numbers/worker.ts")};`,
+  );
+  const pool = open({ threads: 1, queueMax: 9, workerUrl });
+  const before = distrusted.residue;
+  const told: string[] = [];
+  onNotice((message) => told.push(message));
+  expect(text(await pool.run(SMALL))).toBe("354224848179261915075");
+  expect(told).toEqual(["F(100) failed"]);
+  const controller = new AbortController();
+  const endless = failure(pool.run(ENDLESS, { signal: controller.signal }));
+  await until("it is told", () => told.length === 2);
+  controller.abort();
+  await endless;
+  onNotice(() => {});
+  expect([told[1], distrusted.residue - before]).toEqual(["F(2000000000) failed", 2]);
+});
+
+test("prepare() starts the thread of the first job, and keeps nothing running", async () => {
+  const script = `
+    const { Pool } = await import("./src/numbers/pool.ts");
+    let started = 0;
+    const { Worker } = globalThis;
+    globalThis.Worker = class extends Worker { constructor(...all) { super(...all); started++; } };
+    const pool = new Pool({ threads: 2, queueMax: 1 });
+    pool.prepare();
+    pool.prepare();
+    const before = started;
+    await pool.run({ kind: "fibonacci", n: 10 });
+    console.log(before, started);`;
+  const child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe" });
+  expect(await child.stdout.text()).toBe("1 1\n");
+  expect(await child.exited).toBe(0);
 });
 
 test("run() ends a thread that has failed, and keeps one that has refused its job", async () => {
@@ -215,7 +258,7 @@ test("run() ends a thread that has failed, and keeps one that has refused its jo
       self.onmessage = () => {
         jobs++;
         if (jobs === 2) postMessage({ kind: "failed", message: "made up", code: ${code} });
-        else postMessage({ kind: "done", result: Uint8Array.of(48 + jobs), memoryBytes: 0, distrusted: { rounding: 0, residue: 0 } });
+        else postMessage({ kind: "done", result: Uint8Array.of(48 + jobs), memoryBytes: 0 });
       };`);
     const pool = open({ threads: 1, queueMax: 9, workerUrl });
     await pool.run(SMALL);

@@ -1,7 +1,8 @@
 /** Products in the registers equal BigInt's, at every kind of ring, for operands of very different lengths. */
 import { expect, test } from "bun:test";
 import { kernel } from "../../src/numbers/kernel.ts";
-import { type LimbDigits, Registers, ringSizes } from "../../src/numbers/registers.ts";
+import type { LimbDigits } from "../../src/numbers/decimal.ts";
+import { Registers, ringSizes } from "../../src/numbers/registers.ts";
 
 const randomNumber = (digits: number): bigint => {
   let text = String(1 + Math.floor(Math.random() * 9));

@@ -1,6 +1,15 @@
-/** The primes of the check are primes of the right size, and other ones each time. */
-import { expect, test } from "bun:test";
-import { Distrust, distrusted, firstTrusted, powerModulo, randomPrime } from "../../src/numbers/trust.ts";
+/** The primes of the check are good ones, attempts follow each other, and numbers keep off what base 10^5 can carry. */
+import { afterAll, afterEach, expect, test } from "bun:test";
+import { distrusted, onNotice } from "../../src/notices.ts";
+import { ackermann } from "../../src/numbers/ackermann.ts";
+import { type ComputeOptions, type Digits, textOf } from "../../src/numbers/decimal.ts";
+import { factorial } from "../../src/numbers/factorial.ts";
+import { fibonacci } from "../../src/numbers/fibonacci.ts";
+import { restartKernel } from "../../src/numbers/kernel.ts";
+import { Distrust, firstTrusted, powerModulo, randomPrime } from "../../src/numbers/trust.ts";
+
+// Lest the files after this one run with 741 MB in their process.
+afterAll(restartKernel);
 
 test("randomPrime() gives primes between 2^30 and 2^31", () => {
   const primes = Array.from({ length: 200 }, randomPrime);
@@ -23,16 +32,37 @@ test("powerModulo() equals BigInt's power, up to the largest modulus", () => {
   }
 });
 
-test("firstTrusted() tries 5 digits, 4 digits, then BigInt, and counts what failed", () => {
+afterEach(() => onNotice(() => {}));
+
+test("firstTrusted() tries 5 digits twice, 4 digits, then BigInt, counts what failed and tells what and why", () => {
+  const told: string[] = [];
+  onNotice((message) => told.push(message));
   const before = { ...distrusted };
   const tried: number[] = [];
   const attempt = (limbDigits: number): string => {
     tried.push(limbDigits);
     throw new Distrust(limbDigits === 5 ? "rounding" : "residue");
   };
-  expect(firstTrusted<string>(attempt, () => "exact")).toBe("exact");
-  expect(tried).toEqual([5, 4]);
-  expect(distrusted).toEqual({ rounding: before.rounding + 1, residue: before.residue + 1 });
+  expect(firstTrusted<string>("F(100)", attempt, () => "exact")).toBe("exact");
+  expect(tried).toEqual([5, 5, 4]);
+  expect(distrusted).toEqual({ ...before, rounding: before.rounding + 2, residue: before.residue + 1 });
+  expect(told).toEqual([
+    expect.stringMatching(/^F\(100\) failed its rounding check/),
+    expect.stringMatching(/^F\(100\) failed its rounding check .* memory or the CPU/),
+    expect.stringMatching(/^F\(100\) failed its residue check .* memory or the CPU/),
+  ]);
+});
+
+test("firstTrusted() says which number there was no room for", () => {
+  expect(() =>
+    firstTrusted(
+      "F(100)",
+      () => new Uint8Array(2 ** 60),
+      () => new Uint8Array(),
+    ),
+  ).toThrow(
+    expect.objectContaining({ code: "result_too_large", message: expect.stringContaining("F(100)") }),
+  );
 });
 
 test("firstTrusted() passes other errors on", () => {
@@ -40,5 +70,49 @@ test("firstTrusted() passes other errors on", () => {
   const attempt = (): never => {
     throw bug;
   };
-  expect(() => firstTrusted(attempt, () => 0)).toThrow(bug);
+  expect(() => firstTrusted("F(100)", attempt, () => 0)).toThrow(bug);
 });
+
+/** Computes at base 10^5, and looks at every coefficient before it is rounded. */
+function observe(compute: (options: ComputeOptions) => Digits) {
+  let [roundingError, coefficient] = [0, 0];
+  const fault: ComputeOptions["fault"] = (stage, base, data) => {
+    if (stage !== "product") return;
+    expect(base).toBe(100_000);
+    for (const value of data) {
+      roundingError = Math.max(roundingError, Math.abs(value - Math.round(value)));
+      coefficient = Math.max(coefficient, Math.abs(value));
+    }
+  };
+  return { digits: compute({ borrow: true, fault }), roundingError, coefficient };
+}
+
+function expectHalfTheLimits({ roundingError, coefficient }: ReturnType<typeof observe>): void {
+  expect(roundingError).toBeWithin(1e-6, 0.25 / 2);
+  // The carry needs less than half of the base's cube.
+  expect(coefficient).toBeWithin(1e9, 1e15 / 2 / 2);
+}
+
+// 25 million digits each, what a server computes unless it is told otherwise.
+for (const [name, compute] of [
+  ["F(119,620,000)", (options) => fibonacci(119_620_000, options)],
+  ["4,000,000!", (options) => factorial(4_000_000, options)],
+  ["A(3, 83,048,190)", (options) => ackermann(3n, 83_048_190n, options)],
+] as const satisfies readonly (readonly [string, (options: ComputeOptions) => Digits])[]) {
+  test(`${name} keeps to half the limits of the rounding error and of the coefficients`, () => {
+    expectHalfTheLimits(observe(compute));
+  }, 60_000);
+}
+
+test.skipIf(process.env["SLOW"] === undefined)(
+  "F(10^9) keeps to half the limits, and has 208,987,640 digits and the known ends",
+  () => {
+    const observed = observe((options) => fibonacci(1e9, options));
+    expectHalfTheLimits(observed);
+    expect(observed.digits.length).toBe(208_987_640);
+    expect(textOf(observed.digits.subarray(0, 20))).toBe("79523178745546834678");
+    // F has the period 1,500,000 modulo 10^6, so these are the last digits of F(10^6).
+    expect(textOf(observed.digits.subarray(-6))).toBe("546875");
+  },
+  60_000,
+);

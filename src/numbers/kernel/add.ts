@@ -1,6 +1,7 @@
 /**
- * The loop that fills a ring of memory with the terms of a sequence, and single sums for who needs those.
- * The arithmetic is in lanes.ts.
+ * The loop that fills a ring of memory with the terms of a sequence, the one that checks what it has written, and
+ * single sums for the neighbours of a number. The arithmetic is in lanes.ts (words.ts without vectors), what a check
+ * is made of in residue.ts.
  *
  * adder.ts fills the fixed places and reads the ring. (asc takes for granted that nothing is below 1024.)
  *
@@ -8,25 +9,59 @@
  *     1040  INFIX   16  between index and value
  *     1056  SUFFIX  16  behind the value
  *     1072  INDEX   16  the index of the next record in decimal, right-aligned
- *     1088  free   128  of which the arithmetic reads and rewrites up to 64 in front of a number
- *     1216  RING        the records, up to `ringEnd`; behind that, 64 bytes of slack
+ *     1088  the same four, for the check alone
+ *     1152  what lanes.ts needs: 512
+ *     1664  free   128  of which the arithmetic reads and rewrites up to 64 in front of a number
+ *     1792  RING        the records, up to `ringEnd`; behind that, 64 bytes of slack
  *
  * The ring is output and state at once: a record is written right behind the one before it, and its value is
  * the sum of the values of the last two. When the next record does not fit before `ringEnd` it is written at
  * the start of the ring, while its two summands still stand at the end; nothing is ever moved. The ring has
  * room for four records: at its end less than one is unused and two stand before that, so the next one does
  * not reach the older summand, and the one after it not the newer.
+ *
+ * Whatever memory or processor get wrong would be in all later terms, so every chunk is checked before any of it is
+ * sent, when all of its bytes stand where they are sent from: values against residues that follow from F's own
+ * recurrence and never from the text, the texts around them against copies, their lengths by both. A check of only
+ * the last two values of a chunk would cost less, but not see a value that was damaged after it had been a summand.
  */
-import { combine, growsInAddition } from "./lanes";
+import { combineVectors, fillPatterns } from "./lanes";
+import { MODULUS, residue } from "./residue";
+import { combineWords } from "./words";
 
 const PREFIX: usize = 1024;
 const INFIX: usize = 1040;
 const SUFFIX: usize = 1056;
 const INDEX_END: usize = 1088;
-const RING: usize = 1216;
+const RING: usize = 1792;
+
+/** From a text to its copy for the check. */
+const TO_COPY: usize = 64;
 
 /** Bytes of a record without its digits: four pieces of 16, a carry, and what a 16-byte store overshoots. */
 const RECORD_EXTRA: usize = 96;
+
+if (ASC_FEATURE_SIMD) fillPatterns();
+
+export { residue };
+
+// @ts-ignore: decorator
+@inline function combine(
+  a: usize, aLength: i32, b: usize, bLength: i32, out: usize, subtracting: bool,
+): void {
+  if (ASC_FEATURE_SIMD) combineVectors(a, aLength, b, bLength, out, subtracting);
+  else combineWords(a, aLength, b, bLength, out, subtracting);
+}
+
+/** Whether a + b has more digits than b: the first column from the top whose sum is not 9 decides it. */
+function growsInAddition(a: usize, aLength: i32, b: usize, bLength: i32): bool {
+  const unpaired = bLength - aLength;
+  for (let i = 0; i < bLength; i++) {
+    const sum = <i32>load<u8>(b + i) - 0x30 + (i < unpaired ? 0 : <i32>load<u8>(a + i - unpaired) - 0x30);
+    if (sum != 9) return sum > 9;
+  }
+  return false;
+}
 
 /** Writes a + b to `out` and returns its number of digits. Needs aLength <= bLength. */
 export function add(a: usize, aLength: i32, b: usize, bLength: i32, out: usize): i32 {
@@ -57,23 +92,35 @@ let indexLength: usize = 0;
 let infixLength: usize = 0;
 let suffixLength: usize = 0;
 
+// What the check is at: the residues of the next two values, the length of the one before, the next index's.
+let nextResidue: u64 = 0;
+let afterNextResidue: u64 = 0;
+let checkedLength: i32 = 0;
+let checkedIndexLength: usize = 0;
+
 /** Says how long the texts at PREFIX, INDEX, INFIX and SUFFIX are; an index of length 0 is not written. */
 export function setLayout(prefix: i32, index: i32, infix: i32, suffix: i32): void {
   prefixLength = prefix;
   indexLength = index;
+  checkedIndexLength = index;
   infixLength = infix;
   suffixLength = suffix;
 }
 
 /**
  * Starts a sequence of `records` records whose first two values stand, one behind the other, right before
- * `end`, which is the end of the ring. The first record goes `headLength` bytes behind the start of the ring.
+ * the end of the ring; their residues are given. The first record goes `headLength` bytes behind the
+ * start of the ring.
  */
 export function begin(
-  end: usize, firstLength: i32, secondLength: i32, headLength: i32, records: i32, chunk: i32,
+  endOfRing: usize, firstLength: i32, secondLength: i32, headLength: i32, records: i32, chunk: i32,
+  firstResidue: u64, secondResidue: u64,
 ): void {
-  ringEnd = end;
-  b = end - secondLength;
+  nextResidue = firstResidue;
+  afterNextResidue = secondResidue;
+  checkedLength = firstLength;
+  ringEnd = endOfRing;
+  b = endOfRing - secondLength;
   bLength = secondLength;
   a = b - firstLength;
   aLength = firstLength;
@@ -83,29 +130,32 @@ export function begin(
   chunkBytes = chunk;
 }
 
-/** Adds 1 to the decimal text at INDEX. */
-function incrementIndex(): void {
-  let at = INDEX_END - 1;
-  while (at >= INDEX_END - indexLength && load<u8>(at) == 0x39) {
+/** Adds 1 to the decimal text of `length` digits before `end`. @returns its new length */
+function increment(end: usize, length: usize): usize {
+  let at = end - 1;
+  while (at >= end - length && load<u8>(at) == 0x39) {
     store<u8>(at, 0x30);
     at--;
   }
-  if (at < INDEX_END - indexLength) {
-    store<u8>(at, 0x31);
-    indexLength++;
-  } else {
-    store<u8>(at, load<u8>(at) + 1);
-  }
+  const grows = at < end - length;
+  store<u8>(at, grows ? 0x31 : load<u8>(at) + 1);
+  return length + <usize>grows;
+}
+
+// @ts-ignore: decorator
+@inline function copy16(to: usize, from: usize): void {
+  store<u64>(to, load<u64>(from));
+  store<u64>(to + 8, load<u64>(from + 8));
 }
 
 function writeRecord(): void {
-  v128.store(out, v128.load(PREFIX));
+  copy16(out, PREFIX);
   out += prefixLength;
   if (indexLength != 0) {
-    v128.store(out, v128.load(INDEX_END - indexLength));
+    copy16(out, INDEX_END - indexLength);
     out += indexLength;
-    incrementIndex();
-    v128.store(out, v128.load(INFIX));
+    indexLength = increment(INDEX_END, indexLength);
+    copy16(out, INFIX);
     out += infixLength;
   }
   let length = aLength;
@@ -120,7 +170,7 @@ function writeRecord(): void {
   b = out;
   bLength = length;
   out += length;
-  v128.store(out, v128.load(SUFFIX));
+  copy16(out, SUFFIX);
   out += suffixLength;
   recordsLeft--;
 }
@@ -137,21 +187,60 @@ function writeRecord(): void {
   return out + nextBytesMax() <= ringEnd;
 }
 
-/**
- * Writes a record, and more while the chunk stays below `chunkBytes` and the ring does not have to turn.
- * @returns the end of the chunk, which begins at {@link start}; the same address when no record is left
- */
-export function fill(): usize {
+/** Writes a record, and more while the chunk stays below `chunkBytes` and the ring does not have to turn. */
+export function fill(): void {
   if (!nextFits()) out = RING;
   chunkStart = out;
   while (recordsLeft > 0 && nextFits()) {
     if (out != chunkStart && out + nextBytesMax() > chunkStart + chunkBytes) break;
     writeRecord();
   }
+}
+
+/** Where the chunk that {@link fill} wrote begins; the same as its {@link end} when no record was left. */
+export function start(): usize {
+  return chunkStart;
+}
+
+export function end(): usize {
   return out;
 }
 
-/** Where the chunk that {@link fill} wrote begins. */
-export function start(): usize {
-  return chunkStart;
+/** How many records are still to be written. */
+export function left(): i32 {
+  return recordsLeft;
+}
+
+/** Where `text` ends behind `at`, or 0 if it does not stand there. */
+function behind(at: usize, text: usize, length: usize): usize {
+  for (let i: usize = 0; i < length; i++) {
+    if (load<u8>(at + i) != load<u8>(text + i)) return 0;
+  }
+  return at + length;
+}
+
+/** Checks the record at `at`. @returns its end, or 0 if it is not what it must be */
+function checkRecord(at: usize): usize {
+  at = behind(at, PREFIX + TO_COPY, prefixLength);
+  if (checkedIndexLength != 0 && at != 0) {
+    at = behind(at, INDEX_END + TO_COPY - checkedIndexLength, checkedIndexLength);
+    checkedIndexLength = increment(INDEX_END + TO_COPY, checkedIndexLength);
+    if (at != 0) at = behind(at, INFIX + TO_COPY, infixLength);
+  }
+  if (at == 0) return 0;
+  // A value is as long as the one before it, or has one more digit if there is one, which is no zero in front.
+  if (<u8>(load<u8>(at + checkedLength) - 0x30) < 10) checkedLength++;
+  if (load<u8>(at) == 0x30 && checkedLength > 1) return 0;
+  if (residue(at, checkedLength) != nextResidue) return 0;
+  const sum = nextResidue + afterNextResidue;
+  nextResidue = afterNextResidue;
+  afterNextResidue = sum < MODULUS ? sum : sum - MODULUS;
+  return behind(at + checkedLength, SUFFIX + TO_COPY, suffixLength);
+}
+
+/** Checks all records of the chunk that {@link fill} wrote last; no further one can be, when this fails. */
+export function check(): bool {
+  let at = chunkStart;
+  while (at != 0 && at < out) at = checkRecord(at);
+  return at == out;
 }

@@ -19,14 +19,22 @@
  * Subtraction: b - a = b + (10^n - 1 - a) + 1 - 10^n. Add the nines' complement, let a carry come in at the
  * low end, and drop the one that leaves at the high end.
  *
+ * The eight flags of a block go through a register of bits: two packs with saturation keep the signs of 16 bytes
+ * each (and tell a lane that is 0), a shift moves every flag up by one lane, and a table of the 16 patterns of four
+ * lanes gives the vectors to subtract. With shuffles from vector to vector in place of bits and table, 15.0 GB/s on
+ * 15,000 digits against 16.6 (medians, interleaved).
+ *
  * Rejected: a 64-bit "generate" and a 64-bit "propagate" mask with one bit for each digit, resolved by
  * (G << 1) + P. It needs no rare path, but moving eight masks from vector to integer registers and one back
- * costs more than the addition: on 10,240 digits 7.1 GB/s against 9.6 GB/s (medians, interleaved).
+ * costs more than the addition: three quarters of the speed.
  *
  * A block reads up to 64 bytes in front of a number, and writes back unchanged those in front of the result.
  */
 
 const BLOCK: i32 = 64;
+
+/** 512 bytes (see add.ts): for each pattern of four flags four lanes, of which each is 1 if its flag is set, else 0. */
+const PATTERNS: usize = 1152;
 
 /** 0x96 in every byte, and one more in the lowest: the carry that a lane assumes. */
 const BIAS: i64 = 0x9696969696969697;
@@ -91,10 +99,14 @@ const BIAS: i64 = 0x9696969696969697;
   v128.store(out + at, whole ? text : v128.bitselect(text, v128.load(out + at), present(at, count)));
 }
 
-/** The rare path of {@link block}: some lane may hand on whatever carry it gets. */
+/**
+ * The rare path of {@link block}: some lane may hand on whatever carry it gets.
+ * @returns as {@link block} does
+ */
 function blockWithNines(
-  lanes0: v128, lanes1: v128, lanes2: v128, lanes3: v128, bCount: i32, out: usize, below: v128,
-): v128 {
+  lanes0: v128, lanes1: v128, lanes2: v128, lanes3: v128, bCount: i32, out: usize, isMissing: i32,
+): i32 {
+  const below = i64x2.splat(<i64>isMissing);
   const missing3 = settle(lanes3, missingFrom(lanes3), below);
   const missing2 = settle(lanes2, missingFrom(lanes2), missing3);
   const missing1 = settle(lanes1, missingFrom(lanes1), missing2);
@@ -103,39 +115,50 @@ function blockWithNines(
   put(out, toText(lanes1, shifted(missing2, missing1)), 16, bCount, false);
   put(out, toText(lanes2, shifted(missing3, missing2)), 32, bCount, false);
   put(out, toText(lanes3, shifted(below, missing3)), 48, bCount, false);
-  return missing0;
+  return <i32>i64x2.extract_lane(missing0, 1);
+}
+
+/** Fills {@link PATTERNS}. */
+export function fillPatterns(): void {
+  for (let pattern = 0; pattern < 16; pattern++) {
+    for (let lane = 0; lane < 4; lane++) {
+      store<u64>(PATTERNS + 32 * pattern + 8 * lane, (pattern >> lane) & 1);
+    }
+  }
 }
 
 /**
  * One block: the 64 bytes at `a` and `b`, of which the last `aCount` and `bCount` are digits, to `out`.
- * @returns which lanes no carry leaves, of the two highest
+ * @param isMissing - 1 if no carry comes in from below, else 0.
+ * @returns the same for the block above
  */
 // @ts-ignore: decorator
 @inline function block(
-  a: usize, aCount: i32, b: usize, bCount: i32, out: usize, below: v128, whole: bool, subtracting: bool,
-): v128 {
+  a: usize, aCount: i32, b: usize, bCount: i32, out: usize, isMissing: i32, whole: bool, subtracting: bool,
+): i32 {
   const lanes0 = columns(a, aCount, b, bCount, 0, whole, subtracting);
   const lanes1 = columns(a, aCount, b, bCount, 16, whole, subtracting);
   const lanes2 = columns(a, aCount, b, bCount, 32, whole, subtracting);
   const lanes3 = columns(a, aCount, b, bCount, 48, whole, subtracting);
-  // A lane is 0 if both of its halves are. The least halves of four lanes show it with less work than four
-  // comparisons; a false alarm (two lanes have a half each) comes once in three million blocks.
-  const leastHalves = i32x4.min_u(i32x4.min_u(lanes0, lanes1), i32x4.min_u(lanes2, lanes3));
-  if (!i64x2.all_true(leastHalves)) return blockWithNines(lanes0, lanes1, lanes2, lanes3, bCount, out, below);
-  const missing0 = missingFrom(lanes0);
-  const missing1 = missingFrom(lanes1);
-  const missing2 = missingFrom(lanes2);
-  const missing3 = missingFrom(lanes3);
-  put(out, toText(lanes0, shifted(missing1, missing0)), 0, bCount, whole);
-  put(out, toText(lanes1, shifted(missing2, missing1)), 16, bCount, whole);
-  put(out, toText(lanes2, shifted(missing3, missing2)), 32, bCount, whole);
-  put(out, toText(lanes3, shifted(below, missing3)), 48, bCount, whole);
-  return missing0;
+  // Each lane as four bytes, of which the highest has its sign and all are 0 only if the lane is.
+  const lower = i8x16.narrow_i16x8_s(lanes3, lanes2);
+  const upper = i8x16.narrow_i16x8_s(lanes1, lanes0);
+  if (!i32x4.all_true(i32x4.min_u(lower, upper))) {
+    return blockWithNines(lanes0, lanes1, lanes2, lanes3, bCount, out, isMissing);
+  }
+  const missing = ((i32x4.bitmask(lower) | (i32x4.bitmask(upper) << 4)) << 1) | isMissing;
+  const lowerPattern = PATTERNS + (<usize>(missing & 15) << 5);
+  const upperPattern = PATTERNS + (<usize>(missing & 0xf0) << 1);
+  put(out, toText(lanes3, v128.load(lowerPattern)), 48, bCount, whole);
+  put(out, toText(lanes2, v128.load(lowerPattern + 16)), 32, bCount, whole);
+  put(out, toText(lanes1, v128.load(upperPattern)), 16, bCount, whole);
+  put(out, toText(lanes0, v128.load(upperPattern + 16)), 0, bCount, whole);
+  return missing >> 8;
 }
 
 /** b + a or b - a, modulo 10^bLength, written as `bLength` digits. Needs aLength <= bLength. */
 // @ts-ignore: decorator
-@inline export function combine(
+@inline export function combineVectors(
   a: usize, aLength: i32, b: usize, bLength: i32, out: usize, subtracting: bool,
 ): void {
   let aLeft = aLength;
@@ -143,9 +166,18 @@ function blockWithNines(
   a += aLength - BLOCK;
   b += bLength - BLOCK;
   out += bLength - BLOCK;
-  let missing = i64x2.splat(subtracting ? 0 : 1);
+  let isMissing = subtracting ? 0 : 1;
+  // Two at a time: 2% faster.
+  while (aLeft >= 2 * BLOCK) {
+    isMissing = block(a, BLOCK, b, BLOCK, out, isMissing, true, subtracting);
+    isMissing = block(a - BLOCK, BLOCK, b - BLOCK, BLOCK, out - BLOCK, isMissing, true, subtracting);
+    a -= 2 * BLOCK;
+    b -= 2 * BLOCK;
+    out -= 2 * BLOCK;
+    aLeft -= 2 * BLOCK;
+  }
   while (aLeft >= BLOCK) {
-    missing = block(a, BLOCK, b, BLOCK, out, missing, true, subtracting);
+    isMissing = block(a, BLOCK, b, BLOCK, out, isMissing, true, subtracting);
     a -= BLOCK;
     b -= BLOCK;
     out -= BLOCK;
@@ -154,21 +186,11 @@ function blockWithNines(
   bLeft -= aLength - aLeft;
   while (bLeft > 0) {
     // Where a has ended, any 64 readable bytes will do: none of them is looked at.
-    missing = block(aLeft > 0 ? a : b, aLeft, b, min(bLeft, BLOCK), out, missing, false, subtracting);
+    isMissing = block(aLeft > 0 ? a : b, aLeft, b, min(bLeft, BLOCK), out, isMissing, false, subtracting);
     a -= BLOCK;
     b -= BLOCK;
     out -= BLOCK;
     aLeft = max(aLeft - BLOCK, 0);
     bLeft -= BLOCK;
   }
-}
-
-/** Whether a + b has more digits than b: the first column from the top whose sum is not 9 decides it. */
-export function growsInAddition(a: usize, aLength: i32, b: usize, bLength: i32): bool {
-  const unpaired = bLength - aLength;
-  for (let i = 0; i < bLength; i++) {
-    const sum = <i32>load<u8>(b + i) - 0x30 + (i < unpaired ? 0 : <i32>load<u8>(a + i - unpaired) - 0x30);
-    if (sum != 9) return sum > 9;
-  }
-  return false;
 }

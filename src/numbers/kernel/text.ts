@@ -18,6 +18,9 @@ export function setDigits(address: usize): void {
   }
 }
 
+/** Keeps a limb that is none, by a flipped bit, from leading out of the memory; what it writes fails the check. */
+const INDEX_MASK: i32 = 0x3fff;
+
 /**
  * Writes a positive number as text: `width` digits for each limb, borrowing where a limb is negative.
  *
@@ -38,9 +41,10 @@ export function writeText(limbs: usize, length: usize, text: usize, width: usize
       // limb / 10000 by a multiplication that is exact below 2^17: 109951163 = ceil(2^40 / 10000).
       const high = <u32>((<u64>(<u32>limb) * 109951163) >> 40);
       store<u8>(to, 48 + high);
-      store<u32>(to + 1, load<u32>(table + ((limb - high * 10000) << 2)));
+      limb -= high * 10000;
+      store<u32>(to + 1, load<u32>(table + ((limb & INDEX_MASK) << 2)));
     } else {
-      store<u32>(to, load<u32>(table + (limb << 2)));
+      store<u32>(to, load<u32>(table + ((limb & INDEX_MASK) << 2)));
     }
   }
   while (to < end - 1 && load<u8>(to) == 48) to++;
@@ -67,9 +71,8 @@ export function readText(text: usize, length: usize, limbs: usize, width: usize)
 
 const TEN_TO_8: u64 = 100000000;
 
-/** Sixteen digits as an integer: pairs, fours and eights in SIMD, the two halves joined. */
-@inline function sixteenDigits(text: usize): u64 {
-  const digits = v128.sub<i8>(v128.load(text), i8x16.splat(48));
+/** Sixteen digits, from bytes 0 to 9, as an integer: pairs, fours and eights in SIMD, the two halves joined. */
+@inline function sixteenDigits(digits: v128): u64 {
   const tens = i16x8.mul(v128.and(digits, i16x8.splat(0xff)), i16x8.splat(10));
   const pairs = i16x8.add(tens, i16x8.shr_u(digits, 8));
   const fours = i32x4.dot_i16x8_s(pairs, i32x4.splat(100 | (1 << 16)));
@@ -83,20 +86,30 @@ const TEN_TO_8: u64 = 100000000;
  * division (the slow part) serves sixteen digits and four divisions run at once.
  *
  * @param p - Below 2^31: a step, residue * (10^64 mod p) + sixteen digits, then stays below 2^63.
+ * @returns p, which is no residue, if a byte is no digit: "1:" would pass for "20".
  */
 export function textResidue(text: usize, length: usize, p: u64): u64 {
   const e16 = TEN_TO_8 * TEN_TO_8 % p, e32 = e16 * e16 % p, e48 = e32 * e16 % p, e64 = e32 * e32 % p;
   let from = text;
   const end = text + length, head = length & 63;
-  let whole: u64 = 0;
-  for (const stop = text + head; from < stop; from++) whole = (whole * 10 + load<u8>(from) - 48) % p;
+  const zeros = i8x16.splat(48);
+  let whole: u64 = 0, largest = i8x16.splat(0);
+  for (const stop = text + head; from < stop; from++) {
+    const digit = load<u8>(from) - 48;
+    largest = i8x16.max_u(largest, i8x16.splat(digit));
+    whole = (whole * 10 + digit) % p;
+  }
   let r0: u64 = 0, r1: u64 = 0, r2: u64 = 0, r3 = whole;
   for (; from < end; from += 64) {
-    r0 = (r0 * e64 + sixteenDigits(from)) % p;
-    r1 = (r1 * e64 + sixteenDigits(from + 16)) % p;
-    r2 = (r2 * e64 + sixteenDigits(from + 32)) % p;
-    r3 = (r3 * e64 + sixteenDigits(from + 48)) % p;
+    const d0 = i8x16.sub(v128.load(from), zeros), d1 = i8x16.sub(v128.load(from + 16), zeros);
+    const d2 = i8x16.sub(v128.load(from + 32), zeros), d3 = i8x16.sub(v128.load(from + 48), zeros);
+    largest = i8x16.max_u(largest, i8x16.max_u(i8x16.max_u(d0, d1), i8x16.max_u(d2, d3)));
+    r0 = (r0 * e64 + sixteenDigits(d0)) % p;
+    r1 = (r1 * e64 + sixteenDigits(d1)) % p;
+    r2 = (r2 * e64 + sixteenDigits(d2)) % p;
+    r3 = (r3 * e64 + sixteenDigits(d3)) % p;
   }
+  if (v128.any_true(i8x16.gt_u(largest, i8x16.splat(9)))) return p;
   if (length < 64) return whole;
   return (r0 * e48 % p + r1 * e32 % p + r2 * e16 % p + r3) % p;
 }

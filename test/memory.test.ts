@@ -1,0 +1,57 @@
+/** What a number is said to need is what its process holds at its peak; what no machine can hold is refused at once. */
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { ackermannMemoryBytes } from "../src/numbers/ackermann.ts";
+import { factorialMemoryBytes } from "../src/numbers/factorial.ts";
+import { fibonacciMemoryBytes } from "../src/numbers/fibonacci.ts";
+import { LAYOUTS } from "../src/numbers/layouts.ts";
+import { planSequence, sequenceMemoryBytes } from "../src/numbers/sequence.ts";
+import { requireTool, run, runInShell, temporaryFolder } from "./binary.ts";
+
+setDefaultTimeout(60_000);
+
+const withPrlimit = requireTool(["prlimit", "--version"], "apt-get install util-linux");
+
+/** The most memory that a command has had when its first byte comes: all is computed, and nobody reads the rest. */
+async function peakBytes(line: string): Promise<number> {
+  using folder = temporaryFolder();
+  const script = `mkfifo pipe; $FIBSERVER ${line} > pipe & exec 3< pipe; head -c 1 <&3 > /dev/null
+    grep VmHWM /proc/$!/status; kill -9 $!`;
+  const { stdout } = await runInShell(script, folder.path);
+  return Number(/\d+/.exec(stdout)![0]) * 1024;
+}
+
+const sequenceBytes = (from: number): number =>
+  sequenceMemoryBytes(planSequence({ from, count: 2, layout: LAYOUTS.text }));
+
+// By hand as well, once: 100,000,000! holds 3,405 MB, 3,401 predicted; F(10^9) 741 MB.
+for (const [line, predictedBytes] of [
+  ["fact 100000", factorialMemoryBytes(1e5)],
+  ["fact 1000000", factorialMemoryBytes(1e6)],
+  ["fact 10000000", factorialMemoryBytes(1e7)],
+  ["fib 10000000", fibonacciMemoryBytes(1e7)],
+  ["fib 300000000", fibonacciMemoryBytes(3e8)],
+  ["ack 3 83048190", ackermannMemoryBytes(3n, 83_048_190n)],
+  ["seq 200000000..200000001", sequenceBytes(2e8)],
+] as const) {
+  test(`${line} holds what was predicted`, async () => {
+    // 100 KB that need next to nothing: what the program itself holds.
+    const programBytes = await peakBytes("seq 1000");
+    expect((programBytes + predictedBytes) / (await peakBytes(line))).toBeWithin(0.9, 1.2);
+  });
+}
+
+withPrlimit("what cannot be held is refused before anything is computed, with the figures", async () => {
+  for (const line of [
+    "fact 200000000",
+    "fact 1073741823",
+    "fib 20000000000",
+    "seq 9999999999..10000000000",
+  ]) {
+    // Finding the primes alone takes a second, and doubling more.
+    const { stdout, stderr, exitCode } = await run(line.split(" "), { under: ["prlimit", "--cpu=1"] });
+    expect({ line, stdout, exitCode }).toEqual({ line, stdout: "", exitCode: 1 });
+    expect(stderr).toMatch(
+      /^fibserver: Cannot compute[^\n]+ needs [\d.,]+ [GM]B of memory, [^\n]+ [GM]B[^\n]*\n$/,
+    );
+  }
+});

@@ -1,0 +1,225 @@
+/**
+ * Whatever goes wrong while a number is computed, the digits that come out are right, and the kernel is sound again.
+ *
+ * Method: one error for each attempt that is to fail, or one flipped bit: in the data of every stage of every
+ * algorithm, and in the tables before it starts. The digits are BigInt's; `distrusted` says what was noticed.
+ */
+import { beforeEach, describe, expect, test } from "bun:test";
+import { ackermann } from "../../src/numbers/ackermann.ts";
+import { type ComputeOptions, type Fault, textOf } from "../../src/numbers/decimal.ts";
+import { factorial } from "../../src/numbers/factorial.ts";
+import { fibonacci, fibonacciPair, pairByBigInt } from "../../src/numbers/fibonacci.ts";
+import { kernel, restartKernel } from "../../src/numbers/kernel.ts";
+import { distrusted } from "../../src/notices.ts";
+
+type Stage = Parameters<Fault>[0];
+type Data = Parameters<Fault>[2];
+
+interface Algorithm {
+  readonly name: string;
+  readonly compute: (options?: ComputeOptions) => string[];
+  readonly right: () => string[];
+}
+
+// Long enough for one ring and for two, and for the trees of n! to multiply in the kernel.
+const ALGORITHMS: readonly Algorithm[] = [
+  {
+    name: "fibonacci()",
+    compute: (options) => [textOf(fibonacci(60_001, options))],
+    right: () => [pairByBigInt(60_001)[0].toString()],
+  },
+  {
+    name: "fibonacciPair()",
+    compute: (options) => fibonacciPair(50_000, options).map(textOf),
+    right: () => pairByBigInt(50_000).map(String),
+  },
+  {
+    name: "factorial()",
+    compute: (options) => [textOf(factorial(4000, options))],
+    right: () => {
+      let product = 1n;
+      for (let i = 2n; i <= 4000n; i++) product *= i;
+      return [product.toString()];
+    },
+  },
+  {
+    name: "ackermann(3, n)",
+    compute: (options) => [textOf(ackermann(3n, 40_001n, options))],
+    right: () => [(2n ** 40_004n - 3n).toString()],
+  },
+];
+
+const STAGES: readonly Stage[] = ["ring", "product", "limbs", "spare", "text"];
+
+/** What only trees of factors wait in. */
+const hasStage = ({ name }: Algorithm, stage: Stage): boolean => stage !== "spare" || name === "factorial()";
+
+const noticed = (): number => distrusted.rounding + distrusted.residue;
+const below = (count: number): number => Math.floor(Math.random() * count);
+
+const flip = (data: Data, bit: number): void => {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  bytes[bit >> 3]! ^= 1 << (bit & 7);
+};
+
+/** Computes with a bit flipped somewhere in a stage, once; returns how often it was noticed. */
+function computeWithFlippedBit({ compute, right }: Algorithm, stage: Stage): number {
+  let calls = 0;
+  compute({ fault: (at) => void (calls += at === stage ? 1 : 0) });
+  let left = below(calls);
+  let where = "";
+  const before = noticed();
+  const found = compute({
+    fault: (at, _, data) => {
+      if (at !== stage || left-- !== 0) return;
+      const bit = below(8 * data.byteLength);
+      where = `bit ${bit} of ${data.length} in call ${calls} of ${stage}`;
+      flip(data, bit);
+    },
+  });
+  expect(where).not.toBe("");
+  expect(found, where).toEqual(right());
+  return noticed() - before;
+}
+
+/** The next result is trusted at once, by another kernel than the one that was distrusted. */
+function expectSoundKernel({ compute, right }: Algorithm, distrustedKernel: unknown): void {
+  const before = noticed();
+  expect(compute()).toEqual(right());
+  expect(noticed()).toBe(before);
+  expect(kernel()).not.toBe(distrustedKernel);
+}
+
+beforeEach(() => {
+  restartKernel();
+  kernel();
+});
+
+for (const algorithm of ALGORITHMS) {
+  const { name, compute, right } = algorithm;
+
+  describe(name, () => {
+    for (const stage of STAGES.filter((one) => hasStage(algorithm, one))) {
+      test(`a flipped bit in its ${stage} never reaches the digits`, () => {
+        for (let round = 0; round < 25; round++) {
+          const spoiled = kernel();
+          const times = computeWithFlippedBit(algorithm, stage);
+          // In a double, a low bit of the fraction is rounded away. In an integer every bit counts.
+          if (stage !== "ring" && stage !== "product") expect(times).toBe(1);
+          if (times > 0) expectSoundKernel(algorithm, spoiled);
+        }
+      });
+    }
+
+    test("a flipped bit in a root of unity, at any depth, or in a turn is noticed, and gone afterwards", () => {
+      compute();
+      const places = { turns: TURNS, ...rootsByDepth(RING_POINTS) };
+      for (const [place, { address, bytes }] of Object.entries(places)) {
+        for (let at = 0; at < bytes; at += Math.max(8, 8 * below(bytes / 16))) {
+          const spoiled = kernel();
+          const before = noticed();
+          // The highest bit of the exponent makes anything of a number but what it was.
+          flip(new Uint8Array(spoiled.memory.buffer, address + at, 8), 62);
+          expect(compute(), `${place}, byte ${at}`).toEqual(right());
+          expect(noticed() - before, `${place}, byte ${at}`).toBe(1);
+          expectSoundKernel(algorithm, spoiled);
+        }
+      }
+    });
+
+    test("any flipped bit in the roots or turns never reaches the digits", () => {
+      for (let round = 0; round < 50; round++) {
+        compute();
+        const bytes = new Uint8Array(kernel().memory.buffer, TURNS.address, tablesBytes(RING_POINTS));
+        flip(bytes, below(8 * bytes.length));
+        expect(compute()).toEqual(right());
+      }
+    });
+
+    test("a flipped bit in the table of four digits is noticed, and gone afterwards", () => {
+      const tail = textOf(Buffer.from(right()[0]!.replace(/0*$/, "")));
+      for (let bit = 0; bit < 32; bit++) {
+        const spoiled = kernel();
+        const before = noticed();
+        // The lowest limb of five digits ends in them.
+        flip(new Uint8Array(spoiled.memory.buffer, DIGITS_ADDRESS + 4 * Number(tail.slice(-4)), 4), bit);
+        expect(compute()).toEqual(right());
+        expect(noticed() - before).toBe(1);
+        expectSoundKernel(algorithm, spoiled);
+      }
+    });
+  });
+}
+
+// The kernel's memory map (kernel.ts, kernel/roots.ts).
+const DIGITS_ADDRESS = 1024;
+const TURNS = { address: 49_152, bytes: 64 };
+/** Complex numbers in the longest ring of the algorithms above. */
+const RING_POINTS = 1024;
+
+function rootsByDepth(points: number): Record<string, { address: number; bytes: number }> {
+  const depths: Record<string, { address: number; bytes: number }> = {};
+  let address = TURNS.address + TURNS.bytes;
+  for (let depth = 0; 4 ** (depth + 1) <= points; depth++) {
+    const bytes = 16 * 4 ** Math.max(0, depth - 1);
+    depths[`roots of depth ${depth}`] = { address, bytes };
+    address += bytes;
+  }
+  return depths;
+}
+
+const tablesBytes = (points: number): number =>
+  TURNS.bytes + Object.values(rootsByDepth(points)).reduce((sum, { bytes }) => sum + bytes, 0);
+
+/** Off by so much, or not at all: by what each check sees. */
+const ERRORS = [
+  ["a coefficient that is off by 0.4", "product", "rounding", (data) => (data[77]! += 0.4)],
+  ["a coefficient that is not a number", "product", "rounding", (data) => (data[77] = Number.NaN)],
+  ["a coefficient that is off by 1", "product", "residue", (data) => (data[77]! += 1)],
+  ["exchanged coefficients", "product", "residue", (data) => ([data[5], data[6]] = [data[6]!, data[5]!])],
+  ["a limb that is off by 1", "limbs", "residue", (data) => (data[50]! -= 1)],
+  ["a lost carry", "limbs", "residue", (data) => (data[99]! += 100_000)],
+  ["a digit that is off by 1", "text", "residue", (data) => (data[1000]! += data[1000] === 0x30 ? 1 : -1)],
+  ["20 written as 1:", "text", "residue", (data) => writeColon(data)],
+] as const satisfies readonly (readonly [string, Stage, "rounding" | "residue", (data: Data) => unknown])[];
+
+/** The same value in bytes that are no digits: a residue alone does not see it. */
+function writeColon(text: Data): void {
+  const at = text.findIndex((byte, i) => i > 0 && byte === 0x30 && text[i - 1]! > 0x30);
+  text[at - 1]! -= 1;
+  text[at] = 0x3a;
+}
+
+describe("an error in every attempt", () => {
+  for (const [name, stage, check, spoil] of ERRORS) {
+    for (const attempts of [1, 2, 3]) {
+      test(`${name}, ${attempts} times: each is caught by the ${check} check`, () => {
+        for (const { compute, right } of ALGORITHMS) {
+          kernel();
+          const before = { ...distrusted };
+          const bases: number[] = [];
+          const fault: Fault = (at, base, data) => {
+            const attempt = distrusted[check] - before[check];
+            if (at !== stage || attempt >= attempts || bases.length > attempt || data.length < 100) return;
+            bases.push(base);
+            spoil(data);
+          };
+          expect(compute({ fault })).toEqual(right());
+          expect(bases).toEqual([100_000, 100_000, 10_000].slice(0, attempts));
+          expect(distrusted).toEqual({ ...before, [check]: before[check] + attempts });
+        }
+      });
+    }
+  }
+});
+
+test("carry() sees what is not a number at each place of the coefficients, whatever follows", () => {
+  const { carry, memory, takeRoundingError } = kernel();
+  const address = 65_536;
+  takeRoundingError();
+  for (let place = 0; place < 64; place++) {
+    new Float64Array(memory.buffer, address, 64).fill(0.125)[place] = Number.NaN;
+    carry(address, 64, address, 100_000, 1);
+    expect(takeRoundingError()).toBeNaN();
+  }
+});
