@@ -39,6 +39,7 @@ export const CODES = {
   overloaded: { http: 503, exit: 75, title: "Too much work is waiting" },
   unreachable: { http: 502, exit: 69, title: "The server cannot be reached" },
   address_in_use: { http: 503, exit: 69, title: "The address cannot be listened on" },
+  system_failed: { http: 503, exit: 71, title: "The system refuses what is needed" },
   output_failed: { http: 500, exit: 74, title: "The output cannot be written" },
   sequence_end: { http: 507, exit: 1, title: "The cursor is at the end of the sequence" },
 } as const;
@@ -55,6 +56,18 @@ export class FibError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/**
+ * What the system refused in a place where nobody expected it to: too few descriptors, no memory, a folder that is gone.
+ *
+ * @returns undefined for any other error, which is a bug.
+ */
+export function systemError(error: unknown): FibError | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const isCall = "syscall" in error && "code" in error;
+  if (!isCall && !/out of memory/i.test(error.message)) return undefined;
+  return new FibError("system_failed", `Cannot go on: ${error.message}`, { cause: error });
 }
 
 /** Whether those who run the server should hear of it: something is wrong around it, and more than being busy. */

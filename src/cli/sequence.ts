@@ -15,9 +15,16 @@ export const seq = defineCommand({
   meta: {
     name: "seq",
     description: "Print the first terms of the sequence, or those from one index to another",
+    isHarmless: true,
+    examples: ["fibserver seq 10", "fibserver seq 1000000..1000010", "fibserver seq 100 --json"],
   },
   args: {
-    terms: { type: "positional", required: true, description: "COUNT, or FROM..TO with both ends" },
+    terms: {
+      type: "positional",
+      required: true,
+      valueHint: "COUNT|FROM..TO",
+      description: "How many from the start, or from one index to another with both ends",
+    },
     ...RESULT_FLAGS,
   },
   run({ args }) {
