@@ -70,6 +70,17 @@ export function systemError(error: unknown): FibError | undefined {
   return new FibError("system_failed", `Cannot go on: ${error.message}`, { cause: error });
 }
 
+/**
+ * Ends an error in the arguments with a line to try, unless it has one.
+ *
+ * @param line - Changes nothing: people paste it.
+ */
+export function withLine<Thrown>(error: Thrown, line: string): Thrown | FibError {
+  if (!(error instanceof FibError) || error.code !== "bad_argument") return error;
+  if (error.message.includes(". Try: ")) return error;
+  return new FibError("bad_argument", `${error.message}. Try: ${line}`, { cause: error });
+}
+
 /** Whether those who run the server should hear of it: something is wrong around it, and more than being busy. */
 export function isFault({ code }: FibError): boolean {
   return CODES[code].http === 503 && code !== "overloaded";

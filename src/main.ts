@@ -5,7 +5,7 @@
 import { parseLetters, runMoves } from "./cli/moves.ts";
 import { isReaderGone, tell } from "./cli/output.ts";
 import { resolveConfig } from "./config.ts";
-import { CODES, FibError, systemError } from "./errors.ts";
+import { CODES, FibError, systemError, withLine } from "./errors.ts";
 
 process.exit(await main(process.argv.slice(2)));
 
@@ -14,7 +14,8 @@ async function main(argv: readonly string[]): Promise<number> {
     await run(argv);
     return 0;
   } catch (thrown) {
-    const error = thrown instanceof FibError ? thrown : (systemError(thrown) ?? bug(thrown));
+    const told = thrown instanceof FibError ? thrown : (systemError(thrown) ?? bug(thrown));
+    const error = withLine(told, "fibserver help");
     if (!isReaderGone(error)) tell(error, isJsonWanted(argv));
     return CODES[error.code].exit;
   }

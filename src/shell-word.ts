@@ -1,7 +1,10 @@
 /**
- * A word that a message asks a person to paste into a shell.
+ * Text of others in a message: as a word that a person pastes into a shell, and as a line on a terminal.
  * @module
  */
+
+/** Of ASCII, and those that some terminals read in Latin 1. */
+const CONTROLS = /[\u0000-\u001F\u007F-\u009F]/g;
 
 /**
  * Quotes a word for a POSIX shell, if it needs it.
@@ -13,16 +16,14 @@
 export function shellWord(text: string): string {
   if (text.startsWith("-")) return shellWord(`./${text}`);
   if (/^[\w%+,./:@=-]+$/.test(text)) return text;
-  if (!CONTROLS.test(text)) return `'${text.replaceAll("'", String.raw`'\''`)}'`;
+  const line = visible(text);
+  if (line === text) return `'${text.replaceAll("'", String.raw`'\''`)}'`;
   return `$'${visible(text.replaceAll(/[\\']/g, String.raw`\$&`))}'`;
 }
 
 /** A text as one line, in which nothing moves a terminal's cursor or changes its colours. */
 export function visible(text: string): string {
-  return text.replaceAll(new RegExp(CONTROLS, "g"), (character) =>
-    Array.from(Buffer.from(character), (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join(""),
+  return text.replaceAll(CONTROLS, (character) =>
+    Array.from(Buffer.from(character), (byte) => `\\${byte.toString(8).padStart(3, "0")}`).join(""),
   );
 }
-
-/** Of ASCII, and those that some terminals read in Latin 1. */
-const CONTROLS = /[\u0000-\u001F\u007F-\u009F]/;

@@ -97,17 +97,6 @@ export function helpLine(name: string): string {
 }
 
 /**
- * Puts a line to try behind an error in the arguments that has none.
- *
- * @param line - Changes nothing.
- */
-export function withLine(error: unknown, line: string): unknown {
-  if (!(error instanceof FibError) || error.code !== "bad_argument" || error.message.includes(". Try: "))
-    return error;
-  return new FibError("bad_argument", `${error.message}. Try: ${line}`, { cause: error });
-}
-
-/**
  * The word that was probably meant.
  *
  * @returns undefined when none is within two edits.
@@ -148,7 +137,7 @@ async function subCommandMissing(command: Command, name: string, argv: readonly 
   const meant = word === undefined ? undefined : nearest(word, names);
   const line = helpLine(name);
   if (meant !== undefined)
-    return usageError(name, `it knows no '${shortened(word!)}'; ${meant}?`, `${line} ${meant}`);
+    return usageError(name, `it knows no '${shortened(word!)}' (did you mean ${meant}?)`, `${line} ${meant}`);
   return usageError(name, `it takes ${names.join(", ")}`, line);
 }
 
@@ -163,7 +152,7 @@ function unknownFlag(
   }
   const names = flags.map(([name]) => name);
   const meant = rawName.startsWith("--") ? nearest(rawName.slice(2), names) : undefined;
-  return `it knows no ${shortened(rawName)}${meant === undefined ? "" : `; --${meant}?`}`;
+  return `it knows no ${shortened(rawName)}${meant === undefined ? "" : ` (did you mean --${meant}?)`}`;
 }
 
 // Not in its strict mode, whose errors are about node:util: what is wrong is found in the tokens.

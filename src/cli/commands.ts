@@ -3,15 +3,8 @@
  * @module
  */
 import { runCommand } from "citty";
-import {
-  checkArguments,
-  findCommand,
-  type Found,
-  helpLine,
-  isGiven,
-  resolved,
-  withLine,
-} from "./arguments.ts";
+import { withLine } from "../errors.ts";
+import { checkArguments, findCommand, type Found, helpLine, isGiven, resolved } from "./arguments.ts";
 import { pageOf, renderHelp } from "./help.ts";
 import { print } from "./output.ts";
 import { fibserver, printVersion } from "./root.ts";

@@ -35,7 +35,10 @@ export function write(fd: number, bytes: Uint8Array): void {
     } catch (error) {
       // A pipe that somebody else made non-blocking is full: its reader needs a moment.
       if (error instanceof Error && "code" in error && error.code === "EAGAIN") Bun.sleepSync(1);
-      else throw new FibError("output_failed", `Cannot write the output: ${String(error)}`, { cause: error });
+      else
+        throw new FibError("output_failed", `Cannot write the output: ${(error as Error).message}`, {
+          cause: error,
+        });
     }
   }
 }

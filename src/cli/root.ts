@@ -178,6 +178,6 @@ function checkLetters(words: readonly string[]): (keyof typeof LETTERS)[] {
     const meant = word.length > 2 ? nearest(word, commands) : undefined;
     const reason = `'${shortened(word)}' is no command and none of the letters p, c, n`;
     if (meant === undefined) throw usageError("fibserver", reason, "fibserver help");
-    throw usageError("fibserver", `${reason}; ${meant}?`, `fibserver help ${meant}`);
+    throw usageError("fibserver", `${reason} (did you mean ${meant}?)`, `fibserver help ${meant}`);
   });
 }
