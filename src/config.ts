@@ -375,8 +375,6 @@ export function shortened(text: string): string {
 }
 
 function defaultFile(env: Environment): string {
-  // The XDG specification says that a relative path is to be ignored: the cursor would depend on the current folder.
-  const absolute = (folder = "") => (path.isAbsolute(folder) ? folder : undefined);
   const home = absolute(env["HOME"]);
   const stateFolder = absolute(env["XDG_STATE_HOME"]) ?? (home && path.join(home, ".local", "state"));
   if (stateFolder) return path.join(stateFolder, "fibserver", "cursor");
@@ -384,4 +382,9 @@ function defaultFile(env: Environment): string {
     "bad_argument",
     "Cannot find a place for the cursor: HOME is no absolute path; set it, or name a file with -f FILE",
   );
+}
+
+// The XDG specification says that a relative path is to be ignored: the cursor would depend on the current folder.
+function absolute(folder = ""): string | undefined {
+  return path.isAbsolute(folder) ? folder : undefined;
 }

@@ -3,8 +3,8 @@
  * @module
  */
 
-/** Of ASCII, and those that some terminals read in Latin 1. */
-const CONTROLS = /[\u0000-\u001F\u007F-\u009F]/g;
+/** Control characters: of ASCII, and those that some terminals read in Latin 1. */
+const CONTROLS = /\p{Cc}/gu;
 
 /**
  * Quotes a word for a POSIX shell, if it needs it.

@@ -62,7 +62,8 @@ export function requireOutput(): void {
 
 /** Whether an error says that the reader of a pipe has seen enough (`| head`), which nobody needs to be told. */
 export function isReaderGone({ code, cause }: FibError): boolean {
-  for (let error = cause; code === "output_failed" && error instanceof Error; error = error.cause) {
+  if (code !== "output_failed") return false;
+  for (let error = cause; error instanceof Error; error = error.cause) {
     if ("code" in error && error.code === "EPIPE") return true;
   }
   return false;
