@@ -6,8 +6,8 @@
  * arguments are checked with the tokens of node:util's parser (the same parser that
  * citty uses), and citty gets one leaf command and arguments that it can only read right.
  *
- * An error ends with a line to try. That line never moves the cursor and changes nothing:
- * people paste it.
+ * An error ends with a line to try. People paste it, so it never moves the cursor and changes
+ * nothing; {@link lineToTry} sees to that.
  * @module
  */
 import type { ArgDef, ArgsDef, SubCommandsDef } from "citty";
@@ -58,7 +58,7 @@ export async function checkArguments({ command, name, argv }: Found): Promise<vo
   if (command.run === undefined) throw await subCommandMissing(command, name, argv);
   const { flags, positionals } = await argumentsOf(command);
   const names = new Map(flags);
-  const refuse = (reason: string) => usageError(name, reason, helpLine(name));
+  const refuse = (reason: string) => usageError(name, reason);
   const takesMany = positionals.some(([, { valueHint }]) => valueHint?.endsWith("..."));
   const given = new Set<string>();
   let wordCount = 0;
@@ -86,14 +86,22 @@ export async function checkArguments({ command, name, argv }: Found): Promise<vo
   if (missing.length > 0) throw refuse(`${synopsis(missing)} is missing`);
 }
 
-/** An error in how the command was called, with a line to try: one that changes nothing. */
-export function usageError(name: string, reason: string, line: string): FibError {
-  return new FibError("bad_argument", `Cannot run ${name}: ${reason}. Try: ${line}`);
+/** Lines that nobody regrets to have pasted. */
+const HARMLESS =
+  /^fibserver (?!.* [np]+( |$))(c|help|version|fib|fact|ack|index|seq|cursor inspect|task (list|show|result))( |$)/;
+
+/**
+ * An error in how a command was called, which ends with a line to try.
+ *
+ * @param line - What would have been right; where that would change something, the help is tried instead.
+ */
+export function usageError(name: string, reason: string, line?: string): FibError {
+  return new FibError("bad_argument", `Cannot run ${name}: ${reason}. Try: ${lineToTry(name, line)}`);
 }
 
-/** The line that shows the help of a command. */
-export function helpLine(name: string): string {
-  return name.replace("fibserver", "fibserver help");
+/** A line that would have been right if it changes nothing, else the one that shows the help of the command. */
+export function lineToTry(name: string, line = ""): string {
+  return HARMLESS.test(line) ? line : name.replace("fibserver", "fibserver help");
 }
 
 /**
@@ -135,10 +143,13 @@ async function subCommandMissing(command: Command, name: string, argv: readonly 
   const names = Object.keys(await resolved(command.subCommands ?? {}));
   const [word] = argv;
   const meant = word === undefined ? undefined : nearest(word, names);
-  const line = helpLine(name);
   if (meant !== undefined)
-    return usageError(name, `it knows no '${shortened(word!)}' (did you mean ${meant}?)`, `${line} ${meant}`);
-  return usageError(name, `it takes ${names.join(", ")}`, line);
+    return usageError(
+      name,
+      `it knows no '${shortened(word!)}' (did you mean ${meant}?)`,
+      lineToTry(`${name} ${meant}`),
+    );
+  return usageError(name, `it takes ${names.join(", ")}`);
 }
 
 function unknownFlag(

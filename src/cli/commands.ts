@@ -4,7 +4,7 @@
  */
 import { runCommand } from "citty";
 import { withLine } from "../errors.ts";
-import { checkArguments, findCommand, type Found, helpLine, isGiven, resolved } from "./arguments.ts";
+import { checkArguments, findCommand, type Found, isGiven, lineToTry, resolved } from "./arguments.ts";
 import { pageOf, renderHelp } from "./help.ts";
 import { print } from "./output.ts";
 import { fibserver, printVersion } from "./root.ts";
@@ -24,12 +24,12 @@ export async function runCommandLine(argv: readonly string[]): Promise<void> {
   try {
     await runCommand({ ...found.command, subCommands: {} }, { rawArgs: [...found.argv] });
   } catch (error) {
-    throw withLine(error, await lineToTry(found));
+    throw withLine(error, await lineFor(found));
   }
 }
 
-async function lineToTry({ command, name }: Found): Promise<string> {
-  const { isHarmless, examples } = (await resolved(command.meta)) ?? {};
-  const [example] = examples?.[0]?.split("  # ") ?? [];
-  return isHarmless && example !== undefined ? example : helpLine(name);
+// An example of the command says more than its help, and is shorter.
+async function lineFor({ command, name }: Found): Promise<string> {
+  const { examples } = (await resolved(command.meta)) ?? {};
+  return lineToTry(name, examples?.[0]?.split("  # ")[0]);
 }

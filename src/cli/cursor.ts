@@ -25,7 +25,6 @@ const inspect = defineCommand({
   meta: {
     name: "inspect",
     description: "Show both copies in the file; changes nothing",
-    isHarmless: true,
     examples: ["fibserver cursor inspect", "fibserver cursor inspect -f my-cursor --json"],
   },
   args: { file, json },
@@ -93,7 +92,7 @@ const exportCommand = defineCommand({
   async run({ args }) {
     const { source, out } = args;
     if (!args.go) {
-      throw usageError("fibserver cursor export", "it needs --go", "fibserver help cursor export");
+      throw usageError("fibserver cursor export", "it needs --go");
     }
     const { index } = decodeFileAt(source, readFile(source)).record;
     const bytes = encodeGoFile(index);

@@ -19,10 +19,8 @@ import { argumentsOf, type Command, type Found, type Named, resolved, synopsis }
 declare module "citty" {
   /** What a command's help needs besides its description. */
   interface CommandMeta {
-    /** Lines to paste, each perhaps with a comment behind `  # `. */
+    /** Lines to paste, each perhaps with a comment behind `  # `. An error suggests the first if that changes nothing. */
     examples?: readonly string[];
-    /** The first example changes nothing, so an error in the arguments may suggest it. */
-    isHarmless?: boolean;
     /** How it is called, where that is not its name, its options and its words. */
     usage?: readonly (readonly [line: string, what: string])[];
     /** Its subcommands by title. */

@@ -20,7 +20,6 @@ export const fib = defineCommand({
   meta: {
     name: "fib",
     description: "Print F(n)",
-    isHarmless: true,
     examples: ["fibserver fib 100", "fibserver fib 100000000 -o f.txt", "fibserver fib 300 --json"],
   },
   args: { n: { type: "positional", required: true, description: "The index, from 0" }, ...RESULT_FLAGS },
@@ -31,7 +30,6 @@ export const fact = defineCommand({
   meta: {
     name: "fact",
     description: "Print n!",
-    isHarmless: true,
     examples: ["fibserver fact 100", "fibserver fact 1000000 -o f.txt"],
   },
   args: { n: { type: "positional", required: true, description: "From 0" }, ...RESULT_FLAGS },
@@ -52,7 +50,6 @@ export const ack = defineCommand({
   meta: {
     name: "ack",
     description: "Print A(m,n), Ackermann's function",
-    isHarmless: true,
     examples: ["fibserver ack 2 3", "fibserver ack 4 2  # 19,729 digits"],
   },
   args: {
@@ -80,7 +77,6 @@ export const index = defineCommand({
   meta: {
     name: "index",
     description: "Print the index of a Fibonacci number",
-    isHarmless: true,
     examples: ["fibserver index 6765  # 20", "fibserver fib 1000 | fibserver index -"],
   },
   args: {

@@ -76,14 +76,10 @@ const root = defineCommand({
     const serves = letters.length === 0 && !args.interactive;
     const servingFlag = Object.keys(SERVING_FLAGS).find((flag) => args[flag] !== undefined);
     if (!serves && servingFlag !== undefined) {
-      throw usageError(
-        "fibserver",
-        `--${servingFlag} is for a server, which takes no letters`,
-        "fibserver help",
-      );
+      throw usageError("fibserver", `--${servingFlag} is for a server, which takes no letters`);
     }
     if (args.interactive && letters.length > 0) {
-      throw usageError("fibserver", "-i reads the letters from standard input", "fibserver help");
+      throw usageError("fibserver", "-i reads the letters from standard input");
     }
     if (serves && args.json) {
       throw usageError("fibserver", "--json is for letters, and there are none", "fibserver c --json");
@@ -177,7 +173,7 @@ function checkLetters(words: readonly string[]): (keyof typeof LETTERS)[] {
       throw usageError("fibserver", `${word} is a command, and those come first`, `fibserver help ${word}`);
     const meant = word.length > 2 ? nearest(word, commands) : undefined;
     const reason = `'${shortened(word)}' is no command and none of the letters p, c, n`;
-    if (meant === undefined) throw usageError("fibserver", reason, "fibserver help");
+    if (meant === undefined) throw usageError("fibserver", reason);
     throw usageError("fibserver", `${reason} (did you mean ${meant}?)`, `fibserver help ${meant}`);
   });
 }

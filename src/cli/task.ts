@@ -57,7 +57,6 @@ const list = defineCommand({
   meta: {
     name: "list",
     description: "Print the tasks of a server, one a line",
-    isHarmless: true,
     examples: ["fibserver task list", "fibserver task list --state ready --json"],
   },
   args: {
@@ -228,11 +227,11 @@ function parseComputation(words: readonly string[]): Computation {
   }
   const wrong = values.find((value) => !/^\d{1,1000}$/.test(value));
   if (wrong !== undefined) {
-    throw usageError(name, `'${wrong.slice(0, 40)}' is no whole number from 0`, `${name} fibonacci 1000000`);
+    throw usageError(name, `'${wrong.slice(0, 40)}' is no whole number from 0`);
   }
   const [first = 0n, second = 0n] = values.map(BigInt);
   if ((kind === "fibonacci" || kind === "factorial") && values.length === 1) return { kind, n: first };
   if (kind === "ackermann" && values.length === 2) return { kind, m: first, n: second };
   const takes = "fibonacci N, factorial N, ackermann M N, sequence COUNT or sequence FROM..TO";
-  throw usageError(name, `it takes ${takes}`, `${name} fibonacci 1000000`);
+  throw usageError(name, `it takes ${takes}`);
 }

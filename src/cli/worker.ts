@@ -35,7 +35,7 @@ export const worker = defineCommand({
   async run({ args }) {
     const config = resolveConfig(args as unknown as Flags, process.env);
     if (config.redis === undefined) {
-      throw usageError("fibserver worker", "it needs --redis URL", "fibserver help worker");
+      throw usageError("fibserver worker", "it needs --redis URL");
     }
     if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
     const log = await openLog(config.debug);

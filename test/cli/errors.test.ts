@@ -194,6 +194,14 @@ test("a number that is none, or out of its range, is refused with the range and 
     ['"$FIBSERVER" task', "it takes run, list", 2],
     ['"$FIBSERVER" task start', "it takes run, list", 2],
     ['"$FIBSERVER" task run', "Try: fibserver help task run\n", 2],
+    ['"$FIBSERVER" task run primes 5', "it takes fibonacci N, factorial N", 2],
+    ['"$FIBSERVER" task run fibonacci x', "Try: fibserver help task run\n", 2],
+    ['"$FIBSERVER" task run fibonacci -5', "'-5' begins with a dash", 2],
+    ['"$FIBSERVER" task run sequence 8..5', "8 comes after 5. Try: fibserver seq 5..8\n", 2],
+    ['"$FIBSERVER" task run sequence x', "'x' for COUNT", 2],
+    ['"$FIBSERVER" task show', "ID is missing", 2],
+    ['"$FIBSERVER" task cancel 1 2', "'2' is one word too many; it takes ID", 2],
+    ['"$FIBSERVER" task forget', "ID is missing. Try: fibserver help task forget\n", 2],
   ]);
 });
 
