@@ -4,7 +4,7 @@
  */
 import { defineCommand } from "citty";
 import fs from "node:fs";
-import { CURSOR_FLAGS, type Flags, LIMITS, parseInteger, REDIS_FLAGS, resolveConfig } from "../config.ts";
+import { type Flags, LIMITS, parseInteger, resolveConfig } from "../config.ts";
 import { decodeFileAt } from "../cursor/file.ts";
 import { encodeGoFile } from "../cursor/go.ts";
 import { writeNewFile } from "../cursor/put.ts";
@@ -14,6 +14,7 @@ import { fibonacci } from "../numbers/fibonacci.ts";
 import { textOf } from "../numbers/decimal.ts";
 import { addressOf } from "../redis/connection.ts";
 import { type Command, usageError } from "./arguments.ts";
+import { CURSOR_FLAGS, REDIS_FLAGS } from "./flags.ts";
 import { ask, printPosition } from "./moves.ts";
 import { openShellCursor } from "./open-cursor.ts";
 import { print } from "./output.ts";

@@ -6,15 +6,8 @@
  * @module
  */
 import type { ArgDef } from "citty";
-import {
-  CURSOR_FLAGS,
-  LIMIT_FLAGS,
-  PROCESS_FLAGS,
-  REDIS_FLAGS,
-  SERVER_FLAGS,
-  TASK_FLAGS,
-} from "../config.ts";
 import { argumentsOf, type Command, type Found, type Named, resolved, synopsis } from "./arguments.ts";
+import { CURSOR_FLAGS, LIMIT_FLAGS, PROCESS_FLAGS, REDIS_FLAGS, SERVER_FLAGS, TASK_FLAGS } from "./flags.ts";
 
 declare module "citty" {
   /** What a command's help needs besides its description. */

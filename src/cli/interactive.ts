@@ -3,11 +3,11 @@
  * @module
  */
 import { createInterface } from "node:readline";
-import type { Config } from "../config.ts";
+import { type Config, shortened } from "../config.ts";
 import { FibError } from "../errors.ts";
 import { isLetter, moveAndPrint } from "./moves.ts";
 import { openShellCursor, type ShellCursor } from "./open-cursor.ts";
-import { print, tell, warn } from "./output.ts";
+import { print, tell } from "./output.ts";
 
 const HELP = "n next   p previous   c current   h this help   q quit\n";
 
@@ -33,7 +33,7 @@ export async function runInteractive(config: Config, json: boolean): Promise<voi
         if (word === "h") print(HELP);
         else if (isLetter(word))
           await moveAndPrint(cursor, word, json).catch((error) => goOn(cursor, error, json));
-        else warn(`'${word.slice(0, 40)}' is none of the letters. ${HELP.trim()}`);
+        else tell(noLetter(word), json);
       }
       if (prompts) lines.prompt();
     }
@@ -41,6 +41,10 @@ export async function runInteractive(config: Config, json: boolean): Promise<voi
     lines.close();
     await cursor.close();
   }
+}
+
+function noLetter(word: string): FibError {
+  return new FibError("bad_argument", `'${shortened(word)}' is none of the letters: ${HELP.trim()}`);
 }
 
 function goOn(cursor: ShellCursor, error: unknown, json: boolean): void {

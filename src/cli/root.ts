@@ -7,23 +7,19 @@
  */
 import { defineCommand } from "citty";
 import { version } from "../../package.json";
+import { type Config, type Flags, resolveConfig, resolveServerUrl, shortened } from "../config.ts";
+import { shellWord } from "../shell-word.ts";
+import { type Command, findCommand, nearest, usageError } from "./arguments.ts";
 import {
   CLIENT_FLAGS,
-  type Config,
   CURSOR_FLAGS,
   ENVIRONMENT,
-  type Flags,
   LIMIT_FLAGS,
   PROCESS_FLAGS,
   REDIS_FLAGS,
-  resolveConfig,
-  resolveServerUrl,
   SERVER_FLAGS,
-  shortened,
   TASK_FLAGS,
-} from "../config.ts";
-import { shellWord } from "../shell-word.ts";
-import { type Command, findCommand, nearest, usageError } from "./arguments.ts";
+} from "./flags.ts";
 import { pageOf, renderHelp } from "./help.ts";
 import { isLetter, LETTERS, runMoves } from "./moves.ts";
 import { print } from "./output.ts";
@@ -47,8 +43,8 @@ const root = defineCommand({
       "The cursor and this program": ["cursor", "help", "version"],
     },
     examples: [
-      "fibserver c  # where the cursor stands; changes nothing",
       "fibserver n n p -f my-cursor  # three moves of the cursor in a file",
+      "fibserver c  # where the cursor stands; moves nothing",
       "fibserver fib 100000000 -o f.txt  # F(10^8): 20,898,764 digits",
       "fibserver -p 8080 --debug",
     ],

@@ -4,8 +4,9 @@
  */
 import { defineCommand } from "citty";
 import type { Computation, Task, TaskStatus } from "../client/client.ts";
-import { CLIENT_FLAGS, resolveServerUrl } from "../config.ts";
+import { resolveServerUrl } from "../config.ts";
 import { type Command, usageError } from "./arguments.ts";
+import { CLIENT_FLAGS } from "./flags.ts";
 import { print, warn } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { asking, openClient } from "./remote.ts";

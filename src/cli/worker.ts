@@ -3,18 +3,11 @@
  * @module
  */
 import { defineCommand } from "citty";
-import {
-  ENVIRONMENT,
-  type Flags,
-  LIMIT_FLAGS,
-  PROCESS_FLAGS,
-  REDIS_FLAGS,
-  resolveConfig,
-  TASK_FLAGS,
-} from "../config.ts";
+import { type Flags, resolveConfig } from "../config.ts";
 import { openLog } from "../log.ts";
 import { Pool } from "../numbers/pool.ts";
 import { usageError } from "./arguments.ts";
+import { ENVIRONMENT, LIMIT_FLAGS, PROCESS_FLAGS, REDIS_FLAGS, TASK_FLAGS } from "./flags.ts";
 
 export const worker = defineCommand({
   meta: {

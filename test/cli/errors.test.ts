@@ -157,6 +157,7 @@ test("a number that is none, or out of its range, is refused with the range and 
     ['"$FIBSERVER" fib 1 -o a -o b', "--out is given twice", 2],
     ['"$FIBSERVER" fact', "N is missing", 2],
     ['"$FIBSERVER" fact -1', "'-1' begins with a dash", 2],
+    ['"$FIBSERVER" fact 1073741824', "from 0 to 1073741823. Try: fibserver fact 100\n", 2],
     ['"$FIBSERVER" fact x', "Try: fibserver fact 100", 2],
     ['"$FIBSERVER" ack 1', "N is missing. Try: fibserver help ack", 2],
     ['"$FIBSERVER" ack', "M N is missing", 2],
@@ -165,12 +166,14 @@ test("a number that is none, or out of its range, is refused with the range and 
     ['"$FIBSERVER" ack 1 2 3', "'3' is one word too many; it takes M N", 2],
     ['"$FIBSERVER" index', "VALUE is missing", 2],
     ['"$FIBSERVER" index x', "Try: fibserver index 6765", 2],
+    ['"$FIBSERVER" index 007', "Try: fibserver index 6765", 2],
     ['"$FIBSERVER" index -8', "'-8' begins with a dash", 2],
     ['"$FIBSERVER" seq', "COUNT|FROM..TO is missing", 2],
     ['"$FIBSERVER" seq x', "Try: fibserver seq 10", 2],
     ['"$FIBSERVER" seq 5..', "Try: fibserver seq ", 2],
     ['"$FIBSERVER" seq ..5', "Try: fibserver seq ", 2],
     ['"$FIBSERVER" seq 5...8', "Try: fibserver seq ", 2],
+    ['"$FIBSERVER" seq 1..2..3', "'1..2..3' is no range. Try: fibserver seq 10..20\n", 2],
     ['"$FIBSERVER" seq 8..5', "Try: fibserver seq 5..8", 2],
     ['"$FIBSERVER" seq -5..8', "'-5..8' begins with a dash", 2],
     ['"$FIBSERVER" seq 5 8', "'8' is one word too many", 2],
@@ -239,17 +242,22 @@ test("a setting that makes no sense is refused, from a flag and from the environ
     ]),
   );
   const redis = "it takes a URL such as redis://127.0.0.1:6379";
-  const more: Row[] = ["http://127.0.0.1", "127.0.0.1:6379", "redis://", "redis://host/name"].flatMap(
-    (url): Row[] => [
-      [`"$FIBSERVER" n --redis ${url}`, new RegExp(`--redis: ${redis}`), 2],
-      [`FIBSERVER_REDIS=${url} "$FIBSERVER" n`, new RegExp(`FIBSERVER_REDIS: ${redis}`), 2],
-      [`FIBSERVER_REDIS=${url} "$FIBSERVER" cursor set 5`, new RegExp(`FIBSERVER_REDIS: ${redis}`), 2],
-      [`FIBSERVER_REDIS_STORE=${url} "$FIBSERVER" worker`, new RegExp(`FIBSERVER_REDIS_STORE: ${redis}`), 2],
-    ],
-  );
+  const more: Row[] = [
+    "http://127.0.0.1",
+    "127.0.0.1:6379",
+    "redis://",
+    "redis://host/name",
+    "redis://:p%zz@host",
+  ].flatMap((url): Row[] => [
+    [`"$FIBSERVER" n --redis ${url}`, new RegExp(`--redis: ${redis}`), 2],
+    [`FIBSERVER_REDIS=${url} "$FIBSERVER" n`, new RegExp(`FIBSERVER_REDIS: ${redis}`), 2],
+    [`FIBSERVER_REDIS=${url} "$FIBSERVER" cursor set 5`, new RegExp(`FIBSERVER_REDIS: ${redis}`), 2],
+    [`FIBSERVER_REDIS_STORE=${url} "$FIBSERVER" worker`, new RegExp(`FIBSERVER_REDIS_STORE: ${redis}`), 2],
+  ]);
   await inFolder([
     ...rows,
     ...more,
+    ['"$FIBSERVER" -f x n --max-index many', /--max-index: it takes .*\. Try: fibserver help\n/, 2],
     [
       'FIBSERVER_MAX_INDEX=many "$FIBSERVER" -f x n',
       /FIBSERVER_MAX_INDEX: it takes .*\. Try: fibserver help\n/,
@@ -314,6 +322,7 @@ test("a file that cannot be used says why, in which file, and leaves everything 
         74,
       ],
       ['HOME=/proc "$FIBSERVER" n', /Cannot make the folder \/proc\/\.local\/state\/fibserver/, 74],
+      ['ulimit -f 0; "$FIBSERVER" -f new n', /Cannot create new: EFBIG/, 74],
       ['ulimit -n 5; "$FIBSERVER" -f x n', /EMFILE: too many open files/, 74],
       ['"$FIBSERVER" -f x -i <folder', /Cannot go on: EISDIR/, 71],
       ['"$FIBSERVER" index - <folder', /Cannot /, 71],
