@@ -12,7 +12,6 @@ import { decodeCopies } from "../cursor/record.ts";
 import { FibError } from "../errors.ts";
 import { fibonacci } from "../numbers/fibonacci.ts";
 import { textOf } from "../numbers/decimal.ts";
-import { addressOf } from "../redis/connection.ts";
 import { type Command, usageError } from "./arguments.ts";
 import { CURSOR_FLAGS, REDIS_FLAGS } from "./flags.ts";
 import { ask, printPosition } from "./moves.ts";
@@ -29,9 +28,10 @@ const inspect = defineCommand({
     examples: ["fibserver cursor inspect", "fibserver cursor inspect -f my-cursor --json"],
   },
   args: { file, json },
-  run({ args }) {
+  async run({ args }) {
     const { file: filePath, redis } = resolveConfig({ file: args.file }, process.env);
     if (redis !== undefined) {
+      const { addressOf } = await import("../redis/connection.ts");
       const reason = `the cursor is not in a file, but in Redis at ${addressOf(redis.storeUrl)}`;
       throw usageError("fibserver cursor inspect", reason, "fibserver c");
     }

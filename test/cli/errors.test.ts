@@ -8,14 +8,25 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
-import { requires, type Result, run, runInShell, startServer, temporaryFolder } from "../binary.ts";
+import {
+  requires,
+  requireTool,
+  type Result,
+  run,
+  runInShell,
+  startServer,
+  temporaryFolder,
+} from "../binary.ts";
 
 setDefaultTimeout(60_000);
 
 /** A line of shell, in a folder of its own with a cursor `x` at index 3. */
 type Row = readonly [line: string, says: string | RegExp, exitCode: number];
 
-const asRoot = requires(process.getuid!() === 0, "it takes root to become somebody else");
+const asRoot =
+  process.getuid!() === 0
+    ? requireTool(["setpriv", "--version"], "apt-get install util-linux")
+    : requires(false, "it takes root to become somebody else");
 
 /** Commands that change nothing, whatever follows. */
 const HARMLESS = new Set(["help", "version", "fib", "fact", "ack", "index", "seq", "c"]);

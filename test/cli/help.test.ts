@@ -4,7 +4,7 @@ import type { ArgsDef } from "citty";
 import { checkArguments, findCommand, type Found, resolved } from "../../src/cli/arguments.ts";
 import { pageOf, renderHelp } from "../../src/cli/help.ts";
 import { fibserver } from "../../src/cli/root.ts";
-import { environmentName } from "../../src/config.ts";
+import { environmentName, resolveConfig } from "../../src/config.ts";
 import { requireTool, run, runInShell, temporaryFolder } from "../binary.ts";
 
 setDefaultTimeout(60_000);
@@ -71,6 +71,20 @@ test("every flag of a command is in a help, and each example would be accepted",
       await checkArguments(await findCommand(fibserver, argv));
     }
   }
+});
+
+test("the defaults that the help names are those that there are", async () => {
+  const env = { HOME: "/home/somebody" };
+  const { command } = await findCommand(fibserver, ["serve"]);
+  const defaults = Object.entries(await resolved<ArgsDef>(command.args ?? {})).flatMap(
+    ([flag, { description }]) => {
+      const named = /\(default ([\w.]+)/.exec(description ?? "")?.[1];
+      return named === undefined ? [] : [[flag, named] as const];
+    },
+  );
+  expect(defaults.length).toBeGreaterThan(10);
+  for (const [flag, named] of defaults)
+    expect(resolveConfig({ [flag]: named }, env)).toEqual(resolveConfig({}, env));
 });
 
 test("the help of a server says how the environment stands in for flags, once", async () => {
