@@ -1,5 +1,5 @@
 /**
- * The errors a caller is meant to tell apart; any other error is a bug.
+ * The errors a caller is meant to tell apart; any other error is a bug, unless the system made it.
  *
  * One table maps each code to its HTTP status, its exit status (sysexits.h where
  * that has one) and the title of its problem document (RFC 9457).

@@ -26,7 +26,8 @@ export const worker = defineCommand({
     ...PROCESS_FLAGS,
   },
   async run({ args }) {
-    const config = resolveConfig(args as unknown as Flags, process.env);
+    // It has no cursor, and so nothing to do with a file that is named for the letters.
+    const config = resolveConfig(args as unknown as Flags, { ...process.env, FIBSERVER_FILE: undefined });
     if (config.redis === undefined) {
       throw usageError("fibserver worker", "it needs --redis URL");
     }

@@ -425,6 +425,7 @@ test("a server or a Redis that is not there exits with 69 and names it", async (
     ['FIBSERVER_REDIS=redis://:secret@127.0.0.1:1 "$FIBSERVER" cursor set 5', /nothing listens/, 69],
     ['"$FIBSERVER" serve -p 0 --redis redis://127.0.0.1:1', /nothing listens/, 69],
     ['"$FIBSERVER" worker --redis redis://127.0.0.1:1', /nothing listens/, 69],
+    ['FIBSERVER_FILE=x FIBSERVER_REDIS=redis://127.0.0.1:1 "$FIBSERVER" worker', /nothing listens/, 69],
     [`"$FIBSERVER" c --redis redis://127.0.0.1:${port}`, /what answers there is no Redis/, 69],
     [
       'FIBSERVER_REDIS=redis://:secret@127.0.0.1:1 "$FIBSERVER" cursor inspect',
