@@ -201,7 +201,7 @@ async function longTasks(executorCount: number): Promise<number> {
 }
 
 async function startExecutor(url: string) {
-  const command = [path.resolve("dist/fibserver"), "worker", "--redis", url, "--concurrency", "1"];
+  const command = [path.resolve("dist/fibserver"), "worker", "--redis", url, "--max-computations", "1"];
   const child = Bun.spawn(command, { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
   let log = "";
   for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {

@@ -32,115 +32,6 @@ export const LIMITS = {
   taskAttemptsMax: 25,
 } as const;
 
-/** The flags of every command that touches the cursor, as citty describes them. */
-export const CURSOR_FLAGS = {
-  file: {
-    type: "string",
-    alias: "f",
-    valueHint: "FILE",
-    description: "The cursor file ($XDG_STATE_HOME/fibserver/cursor)",
-  },
-  "max-index": {
-    type: "string",
-    valueHint: "N",
-    description: "The last index to move to (92, the last whose value fits into 64 bits)",
-  },
-  "lock-timeout": {
-    type: "string",
-    valueHint: "SECONDS",
-    description: "How long to wait for another process that uses the file (5)",
-  },
-} as const;
-
-/** The flags of the server. */
-export const SERVER_FLAGS = {
-  port: { type: "string", alias: "p", valueHint: "PORT", description: "Serve HTTP on this port (8080)" },
-  host: {
-    type: "string",
-    valueHint: "ADDRESS",
-    description: "The address to listen on (127.0.0.1; 0.0.0.0 opens it to the network)",
-  },
-  "allow-host": {
-    type: "string",
-    valueHint: "NAMES",
-    description: "Further names that a Host header may have, separated by commas",
-  },
-  "trust-proxy": {
-    type: "string",
-    valueHint: "CIDRS",
-    description: "Proxies whose X-Forwarded-For tells the client's address, such as 127.0.0.1,10.0.0.0/8",
-  },
-} as const;
-
-/** The flags of how much one request may ask for. */
-export const LIMIT_FLAGS = {
-  "max-digits": { type: "string", valueHint: "N", description: "Digits of the longest result (25000000)" },
-  "max-sequence": {
-    type: "string",
-    valueHint: "N",
-    description: "Terms of the longest /v1/sequence (1000000)",
-  },
-  "max-terms": { type: "string", valueHint: "N", description: "Terms that /?sn= and /fib/ write (100000)" },
-  "max-computations": {
-    type: "string",
-    valueHint: "N",
-    description: "Long computations at the same time (the number of CPUs, less one)",
-  },
-  "max-queue": { type: "string", valueHint: "N", description: "Long answers that may wait (64)" },
-  "max-streams": {
-    type: "string",
-    valueHint: "N",
-    description: "Long bodies that are sent at the same time (256)",
-  },
-  "max-watchers": {
-    type: "string",
-    valueHint: "N",
-    description: "Clients that may follow tasks at the same time (10000)",
-  },
-} as const;
-
-/** The flags of a server or an executor that shares its work through Redis. */
-export const REDIS_FLAGS = {
-  redis: {
-    type: "string",
-    valueHint: "URL",
-    description:
-      "Share cursor and tasks through this Redis: redis://[USER:PASSWORD@]HOST[:PORT][/DB], or rediss://",
-  },
-  "redis-queue": { type: "string", valueHint: "URL", description: "Another Redis for the queue of tasks" },
-  "redis-store": {
-    type: "string",
-    valueHint: "URL",
-    description: "Another Redis for cursor, tasks and results",
-  },
-} as const;
-
-/** The flags of tasks. */
-export const TASK_FLAGS = {
-  "max-tasks": { type: "string", valueHint: "N", description: "Tasks that may wait or run (10000)" },
-  "result-ttl": {
-    type: "string",
-    valueHint: "SECONDS",
-    description: "How long a finished task is kept (86400)",
-  },
-  "result-budget": {
-    type: "string",
-    valueHint: "MB",
-    description: "Room for the results of tasks; the oldest give way (1024)",
-  },
-} as const;
-
-/** The flags of how the process runs. */
-export const PROCESS_FLAGS = {
-  debug: { type: "boolean", alias: "d", description: "Log each request and what it took" },
-  "one-cpu": { type: "boolean", alias: "t", description: "Keep the process and its threads on one CPU" },
-} as const;
-
-/** The flag of the commands that ask a server. */
-export const CLIENT_FLAGS = {
-  server: { type: "string", valueHint: "URL", description: "The server to ask (http://127.0.0.1:8080)" },
-} as const;
-
 /** Everything that was set, checked; frozen. */
 export interface Config {
   /** The cursor file; empty when the cursor is in Redis and nobody named one. */
@@ -207,17 +98,13 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
     const { text, source } = setting(name);
     if (text === undefined || ["", "0", "false"].includes(text)) return false;
     if (["1", "true"].includes(text)) return true;
-    throw new FibError("bad_argument", `Cannot use ${source}=${text}: it is either 1 or 0`);
+    throw new FibError("bad_argument", `Cannot use '${shortened(text)}' for ${source}: it takes 1 or 0`);
   };
-  const file = setting("file").text;
-  if (file === "") throw new FibError("bad_argument", "Cannot use an empty file name: fibserver -f FILE");
   const oneCpu = on("one-cpu");
-  const redis = redisConfig(setting);
   return Object.freeze({
-    file: file ?? (redis === undefined ? defaultFile(env) : ""),
-    fileIsDefault: file === undefined,
+    ...cursorPlace(flags, env, setting),
     indexMax: integer("max-index", 92, 0, LIMITS.cursorIndexMax),
-    lockTimeoutMs: seconds(setting("lock-timeout"), 5),
+    lockTimeoutMs: seconds(setting("lock-timeout"), 5, 0),
     port: integer("port", 8080, 0, 65_535),
     host: hostOf(setting("host")),
     allowHosts: hostNames(setting("allow-host")),
@@ -234,9 +121,8 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
     queueMax: integer("max-queue", 64, 0, 100_000),
     streamsMax: integer("max-streams", 256, 1, 100_000),
     watchersMax: integer("max-watchers", 10_000, 1, 1_000_000),
-    redis,
     tasksMax: integer("max-tasks", 10_000, 1, 1_000_000),
-    resultTtlMs: seconds(setting("result-ttl"), 86_400),
+    resultTtlMs: seconds(setting("result-ttl"), 86_400, 0.001),
     resultBudgetBytes: integer("result-budget", 1024, 1, 1_000_000) * 2 ** 20,
     debug: on("debug"),
     oneCpu,
@@ -274,14 +160,29 @@ export function environmentName(flag: string): string {
 export function parseInteger(text: string, source: string, min: number, max: number): number {
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= min && value <= max) return value;
-  const given = text.length > 40 ? `${text.slice(0, 40)}…` : text;
-  throw new FibError(
-    "bad_argument",
-    `Cannot use '${given}' for ${source}: it takes a whole number from ${min} to ${max}`,
-  );
+  const range = `a whole number from ${min} to ${max}`;
+  throw new FibError("bad_argument", `Cannot use '${shortened(text)}' for ${source}: it takes ${range}`);
 }
 
 type Setting = { readonly text: string | undefined; readonly source: string };
+
+// A flag wins over the environment here, too: a file that is named by -f is not one that FIBSERVER_REDIS hides.
+function cursorPlace(
+  flags: Flags,
+  env: Environment,
+  setting: (name: string) => Setting,
+): Pick<Config, "file" | "fileIsDefault" | "redis"> {
+  const { text: file, source } = setting("file");
+  if (file === "") throw new FibError("bad_argument", `Cannot use an empty file name for ${source}`);
+  const isRedisFlag = ["redis", "redis-queue", "redis-store"].some((name) => flags[name] !== undefined);
+  const isFileFlag = flags["file"] !== undefined;
+  const redis = isFileFlag && !isRedisFlag ? undefined : redisConfig(setting);
+  if (redis === undefined)
+    return { file: file ?? defaultFile(env), fileIsDefault: file === undefined, redis };
+  if (file === undefined || (isRedisFlag && !isFileFlag)) return { file: "", fileIsDefault: true, redis };
+  const both = isFileFlag ? "--file and --redis" : "FIBSERVER_FILE and FIBSERVER_REDIS";
+  throw new FibError("bad_argument", `Cannot use both ${both}: the cursor is in a file or in Redis`);
+}
 
 function redisConfig(setting: (name: string) => Setting): RedisConfig | undefined {
   const both = setting("redis");
@@ -302,11 +203,20 @@ function redisUrl({ text, source }: Setting): string | undefined {
   if (text === undefined || text === "") return undefined;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isRedis = url !== undefined && ["redis:", "rediss:"].includes(url.protocol) && url.hostname !== "";
-  if (isRedis && /^(\/\d{0,4})?$/.test(url.pathname)) return text;
+  if (isRedis && /^(\/\d{0,4})?$/.test(url.pathname) && isDecodable(url.username + url.password)) return text;
   throw new FibError(
     "bad_argument",
     `Cannot use ${source}: it takes a URL such as redis://127.0.0.1:6379 or rediss://:PASSWORD@HOST:6379/0, with special characters of the password as %XX`,
   );
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 // An empty one would open the server to the network, and a variable that is empty is enough.
@@ -330,20 +240,29 @@ function list({ text = "" }: Setting): string[] {
   return parts.filter((part) => part !== "");
 }
 
-function seconds({ text, source }: Setting, fallback: number): number {
+function seconds({ text, source }: Setting, fallback: number, min: number): number {
   if (text === undefined) return fallback * 1000;
-  if (/^\d{1,6}(\.\d{1,3})?$/.test(text)) return Number(text) * 1000;
-  throw new FibError(
-    "bad_argument",
-    `Cannot use '${text}' for ${source}: it takes seconds, such as 5 or 0.5`,
-  );
+  if (/^\d{1,6}(\.\d{1,3})?$/.test(text) && Number(text) >= min) return Number(text) * 1000;
+  const range = `seconds from ${min} to 999999.999, such as 5 or 0.5`;
+  throw new FibError("bad_argument", `Cannot use '${shortened(text)}' for ${source}: it takes ${range}`);
+}
+
+/** The start of a value that may be as long as it likes. */
+export function shortened(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }
 
 function defaultFile(env: Environment): string {
-  const stateFolder = env["XDG_STATE_HOME"] || (env["HOME"] && path.join(env["HOME"], ".local", "state"));
+  const home = absolute(env["HOME"]);
+  const stateFolder = absolute(env["XDG_STATE_HOME"]) ?? (home && path.join(home, ".local", "state"));
   if (stateFolder) return path.join(stateFolder, "fibserver", "cursor");
   throw new FibError(
     "bad_argument",
-    "Cannot find a place for the cursor: set HOME, or name a file with -f FILE",
+    "Cannot find a place for the cursor: HOME is no absolute path; set it, or name a file with -f FILE",
   );
+}
+
+// The XDG specification says that a relative path is to be ignored: the cursor would depend on the current folder.
+function absolute(folder = ""): string | undefined {
+  return path.isAbsolute(folder) ? folder : undefined;
 }

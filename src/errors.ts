@@ -1,5 +1,5 @@
 /**
- * The errors a caller is meant to tell apart; any other error is a bug.
+ * The errors a caller is meant to tell apart; any other error is a bug, unless the system made it.
  *
  * One table maps each code to its HTTP status, its exit status (sysexits.h where
  * that has one) and the title of its problem document (RFC 9457).
@@ -40,6 +40,7 @@ export const CODES = {
   unreachable: { http: 502, exit: 69, title: "The server cannot be reached" },
   address_in_use: { http: 503, exit: 69, title: "The address cannot be listened on" },
   machine_unreliable: { http: 500, exit: 71, title: "The memory or the CPU of this machine is failing" },
+  system_failed: { http: 503, exit: 71, title: "The system refuses what is needed" },
   output_failed: { http: 500, exit: 74, title: "The output cannot be written" },
   sequence_end: { http: 507, exit: 1, title: "The cursor is at the end of the sequence" },
 } as const;
@@ -56,6 +57,29 @@ export class FibError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/**
+ * What the system refused in a place where nobody expected it to: too few descriptors, no memory, a folder that is gone.
+ *
+ * @returns undefined for any other error, which is a bug.
+ */
+export function systemError(error: unknown): FibError | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const isCall = "syscall" in error && "code" in error;
+  if (!isCall && !/out of memory/i.test(error.message)) return undefined;
+  return new FibError("system_failed", `Cannot go on: ${error.message}`, { cause: error });
+}
+
+/**
+ * Ends an error in the arguments with a line to try, unless it has one.
+ *
+ * @param line - Changes nothing: people paste it.
+ */
+export function withLine<Thrown>(error: Thrown, line: string): Thrown | FibError {
+  if (!(error instanceof FibError) || error.code !== "bad_argument") return error;
+  if (error.message.includes(". Try: ")) return error;
+  return new FibError("bad_argument", `${error.message}. Try: ${line}`, { cause: error });
 }
 
 /** Whether those who run the server should hear of it: something is wrong around it, and more than being busy. */

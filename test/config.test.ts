@@ -148,6 +148,8 @@ test("resolveConfig() keeps the state where XDG says, else in the home of the us
     [{ ...home, XDG_STATE_HOME: "/state" }, "/state/fibserver/cursor"],
     [{ ...home, XDG_STATE_HOME: "" }, "/home/somebody/.local/state/fibserver/cursor"],
     [{ XDG_STATE_HOME: "/state" }, "/state/fibserver/cursor"],
+    // As the XDG specification has it: a relative one is ignored.
+    [{ ...home, XDG_STATE_HOME: "state" }, "/home/somebody/.local/state/fibserver/cursor"],
   ] as const) {
     expect(resolveConfig({}, env).file).toBe(file);
   }
@@ -155,6 +157,20 @@ test("resolveConfig() keeps the state where XDG says, else in the home of the us
   const error = thrown(() => resolveConfig({}, {}));
   expect(error.code).toBe("bad_argument");
   expect(error.message).toContain("name a file with -f FILE");
+});
+
+test("resolveConfig() finds the cursor in a file or in Redis, and takes a flag over the environment", () => {
+  const inRedis = { file: "", fileIsDefault: true, redis: { queueUrl: "redis://h", storeUrl: "redis://h" } };
+  const inFile = { file: "x", fileIsDefault: false, redis: undefined };
+  for (const [flags, env, place] of [
+    [{}, { FIBSERVER_REDIS: "redis://h" }, inRedis],
+    [{ redis: "redis://h" }, {}, inRedis],
+    [{ redis: "redis://h" }, { FIBSERVER_FILE: "y" }, inRedis],
+    [{ file: "x" }, { FIBSERVER_REDIS: "redis://h" }, inFile],
+    [{ file: "x" }, { FIBSERVER_REDIS: "no URL, and not asked for" }, inFile],
+  ] as const) {
+    expect(resolveConfig(flags, { ...home, ...env })).toMatchObject(place);
+  }
 });
 
 test("resolveConfig() is not moved by PORT and the like: only FIBSERVER_ names count", () => {
@@ -180,13 +196,20 @@ test("resolveConfig() refuses what cannot be, and names the setting and what it 
     [{ "max-computations": "0" }, {}, "'0' for --max-computations: it takes a whole number from 1 to 1024"],
     [{ "max-digits": "25e6" }, {}, "'25e6' for --max-digits"],
     [{}, { FIBSERVER_MAX_STREAMS: "-1" }, "'-1' for FIBSERVER_MAX_STREAMS"],
-    [{ "lock-timeout": "-1" }, {}, "'-1' for --lock-timeout: it takes seconds, such as 5 or 0.5"],
+    [
+      { "lock-timeout": "-1" },
+      {},
+      "'-1' for --lock-timeout: it takes seconds from 0 to 999999.999, such as 5 or 0.5",
+    ],
     [{ "lock-timeout": "1e9" }, {}, "'1e9' for --lock-timeout"],
     [{ "lock-timeout": "Infinity" }, {}, "for --lock-timeout"],
     [{}, { FIBSERVER_LOCK_TIMEOUT: "soon" }, "'soon' for FIBSERVER_LOCK_TIMEOUT"],
-    [{}, { FIBSERVER_DEBUG: "yes" }, "FIBSERVER_DEBUG=yes: it is either 1 or 0"],
-    [{ file: "" }, {}, "an empty file name: fibserver -f FILE"],
-    [{}, { FIBSERVER_FILE: "" }, "an empty file name"],
+    [{}, { FIBSERVER_DEBUG: "yes" }, "'yes' for FIBSERVER_DEBUG: it takes 1 or 0"],
+    [{ "result-ttl": "0" }, {}, "'0' for --result-ttl: it takes seconds from 0.001 to 999999.999"],
+    [{ file: "" }, {}, "an empty file name for --file"],
+    [{}, { FIBSERVER_FILE: "" }, "an empty file name for FIBSERVER_FILE"],
+    [{ file: "x", redis: "redis://h" }, {}, "both --file and --redis"],
+    [{}, { FIBSERVER_FILE: "x", FIBSERVER_REDIS: "redis://h" }, "both FIBSERVER_FILE and FIBSERVER_REDIS"],
   ] as const) {
     const error = thrown(() => resolveConfig(flags, { ...home, ...env }));
     expect(error.code).toBe("bad_argument");

@@ -22,6 +22,7 @@ const LEAVES = new Set([
   "groups.ts",
   "notices.ts",
   "shares.ts",
+  "shell-word.ts",
   "thread.ts",
 ]);
 

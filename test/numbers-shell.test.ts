@@ -132,41 +132,6 @@ withPrlimit("-o appears whole or not at all: a full disk leaves what was there b
   expect(fs.readdirSync(folder.path)).toEqual(["out"]);
 });
 
-test("a usage error is one line on stderr with what would be right, and exits 2", async () => {
-  for (const [line, said] of [
-    ["fib", "fibserver fib --help"],
-    ["fib x", "whole number from 0 to"],
-    ["fib 1.5", "whole number from 0 to"],
-    ["fib 1e9", "whole number from 0 to"],
-    ["fib -5", "fibserver fib --help"],
-    ["fib -- -5", "whole number from 0 to"],
-    ["fib 5 6", "fibserver fib N"],
-    [`fib ${10n ** 30n}`, "whole number from 0 to"],
-    ["fib 5 --jsn", "fibserver fib --json"],
-    ["fib 5 --json --json", "given twice"],
-    ["fact", "fibserver fact --help"],
-    ["fact 1073741824", "from 0 to 1073741823"],
-    ["ack 3", "fibserver ack --help"],
-    ["ack 3 x", "for N"],
-    ["ack x 3", "for M"],
-    ["index", "fibserver index --help"],
-    ["index abc", "like 6765"],
-    ["index 007", "like 6765"],
-    ["seq", "fibserver seq --help"],
-    ["seq 5..3", "fibserver seq 3..5"],
-    ["seq 1..2..3", "fibserver seq 10..20"],
-    ["seq 3..", "for TO"],
-    ["seq ..3", "for FROM"],
-    ["seq x", "for COUNT"],
-    ["fob 5", "fibserver fib"],
-  ] as const) {
-    const { stdout, stderr, exitCode } = await run(line.split(" "));
-    expect({ line, stdout, exitCode }).toEqual({ line, stdout: "", exitCode: 2 });
-    expect(stderr).toMatch(/^fibserver: [^\n]+\n$/);
-    expect(stderr).toContain(said);
-  }
-});
-
 test("what does not fit into the memory is refused before it begins, with the figures", async () => {
   for (const [line, said] of [
     ["fib 20000000000", /needs [\d,.]+ [MG]B of memory/],

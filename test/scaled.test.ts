@@ -46,7 +46,7 @@ interface TaskView {
 
 /** An executor that has said that it computes. */
 async function startWorker(url: string, start: Parameters<typeof spawn>[1] = {}) {
-  const child = spawn(["worker", "--redis", url, "--concurrency", "1"], start);
+  const child = spawn(["worker", "--redis", url, "--max-computations", "1"], start);
   let log = "";
   const logged = (async () => {
     for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) log += chunk;

@@ -3,12 +3,16 @@
  *
  * citty accepts unknown flags, lets the last of two equal flags win, takes `-5` for a
  * flag, and runs a root's `run` beside its subcommand. So the command is found here, its
- * arguments are checked by node:util's parser in its strict mode (the same parser that
+ * arguments are checked with the tokens of node:util's parser (the same parser that
  * citty uses), and citty gets one leaf command and arguments that it can only read right.
+ *
+ * An error ends with a line to try. People paste it, so it never moves the cursor and changes
+ * nothing; {@link lineToTry} sees to that.
  * @module
  */
-import type { ArgsDef, SubCommandsDef } from "citty";
+import type { ArgDef, ArgsDef, SubCommandsDef } from "citty";
 import { parseArgs } from "node:util";
+import { shortened } from "../config.ts";
 import { FibError } from "../errors.ts";
 
 /** A command of whatever arguments, as citty types it. */
@@ -17,73 +21,87 @@ export type Command = Exclude<SubCommandsDef[string], Promise<unknown> | (() => 
 /** A command that was found, with what is left of argv for it. */
 export interface Found {
   readonly command: Command;
-  readonly parent: Command | undefined;
   /** What the user would type for it, such as `fibserver cursor set`. */
   readonly name: string;
-  readonly argv: string[];
+  readonly argv: readonly string[];
 }
 
-/**
- * Follows subcommand names from the front of argv.
- *
- * @throws {@link FibError} `bad_argument`, when a command needs a subcommand and gets none or another word.
- */
-export async function findCommand(root: Command, argv: string[]): Promise<Found> {
-  let found: Found = { command: root, parent: undefined, name: "fibserver", argv };
+/** The flags that every command takes. */
+export const COMMON_FLAGS = {
+  help: { type: "boolean", alias: "h", description: "Show this help" },
+  version: { type: "boolean", alias: "V", description: "Show the version" },
+} as const;
+
+/** Follows the names of commands from the front of argv, as far as they lead. */
+export async function findCommand(root: Command, argv: readonly string[]): Promise<Found> {
+  let found: Found = { command: root, name: "fibserver", argv };
   for (;;) {
-    const { command, name } = found;
     const [word = "", ...rest] = found.argv;
-    const subCommands = (await resolved(command.subCommands)) ?? {};
-    if (!Object.hasOwn(subCommands, word)) {
-      if (command.run || found.argv.includes("--help") || word === "-h") return found;
-      const names = Object.keys(subCommands);
-      throw usageError(name, `it takes ${names.join(", ")}`, `${name} ${nearest(word, names) ?? names[0]}`);
-    }
-    found = {
-      command: (await resolved(subCommands[word]))!,
-      parent: command,
-      name: `${name} ${word}`,
-      argv: rest,
-    };
+    const subCommands = await resolved(found.command.subCommands ?? {});
+    if (!Object.hasOwn(subCommands, word)) return found;
+    found = { command: await resolved(subCommands[word]!), name: `${found.name} ${word}`, argv: rest };
   }
 }
 
+/** Says whether one of {@link COMMON_FLAGS} is among the arguments, whatever else is. */
+export async function isGiven(flag: keyof typeof COMMON_FLAGS, { command, argv }: Found): Promise<boolean> {
+  const { flags } = await argumentsOf(command);
+  return tokenize(argv, flags).some((token) => token.kind === "option" && token.name === flag);
+}
+
 /**
- * Refuses what the parser would guess at: unknown and repeated flags, missing and unwanted values.
+ * Refuses what the parser would guess at: unknown and repeated flags, missing and unwanted values and words.
  *
- * @throws {@link FibError} `bad_argument`, with the line that would have been right.
+ * @throws {@link FibError} `bad_argument`, with a line to try.
  */
 export async function checkArguments({ command, name, argv }: Found): Promise<void> {
-  const definitions = Object.entries<ArgsDef[string]>((await resolved(command.args)) ?? {});
-  const flags = definitions.filter(([, definition]) => definition.type !== "positional");
-  const positionals = definitions.filter(([, definition]) => definition.type === "positional");
-  const takesMany = positionals.some(([, definition]) => definition.valueHint?.endsWith("..."));
-  let positionalCount = 0;
-  const options = Object.fromEntries(
-    flags.map(([flag, { type, ...definition }]) => {
-      const short = "alias" in definition ? String(definition.alias) : undefined;
-      return [flag, { type: type === "boolean" ? "boolean" : "string", ...(short && { short }) } as const];
-    }),
-  );
+  if (command.run === undefined) throw await subCommandMissing(command, name, argv);
+  const { flags, positionals } = await argumentsOf(command);
+  const names = new Map(flags);
+  const refuse = (reason: string) => usageError(name, reason);
+  const takesMany = positionals.some(([, { valueHint }]) => valueHint?.endsWith("..."));
   const given = new Set<string>();
-  for (const token of tokenize(name, argv, options)) {
-    if (token.kind === "positional" && ++positionalCount > positionals.length && !takesMany) {
-      const names = positionals.map(([positional]) => positional.toUpperCase());
-      throw usageError(
-        name,
-        `'${token.value.slice(0, 40)}' is one word too many`,
-        [name, ...names].join(" "),
+  let wordCount = 0;
+  for (const token of tokenize(argv, flags)) {
+    if (token.kind === "positional") {
+      if (++wordCount <= positionals.length || takesMany) continue;
+      throw refuse(
+        `'${shortened(token.value)}' is one word too many; it takes ${synopsis(positionals) || "none"}`,
       );
     }
     if (token.kind !== "option") continue;
-    if (given.has(token.name)) throw usageError(name, `--${token.name} is given twice`, `${name} --help`);
+    const flag = names.get(token.name);
+    const { rawName, value } = token;
+    if (flag === undefined) throw refuse(unknownFlag(rawName, argv[token.index]!, flags, positionals));
+    if (given.has(token.name)) throw refuse(`--${token.name} is given twice`);
     given.add(token.name);
+    if (flag.type === "boolean" && value !== undefined) throw refuse(`${rawName} takes no value`);
+    if (flag.type !== "boolean" && (value === undefined || (!token.inlineValue && /^-./.test(value)))) {
+      const otherwise =
+        value === undefined ? "" : `; one that begins with a dash: --${token.name}=${shortened(value)}`;
+      throw refuse(`${rawName} takes a value, ${flag.valueHint ?? "TEXT"}${otherwise}`);
+    }
   }
+  const missing = positionals.filter(([, { required }]) => required).slice(wordCount);
+  if (missing.length > 0) throw refuse(`${synopsis(missing)} is missing`);
 }
 
-/** An error in how the command was called; the message ends with the line that would have been right. */
-export function usageError(name: string, reason: string, rightLine: string): FibError {
-  return new FibError("bad_argument", `Cannot run ${name}: ${reason}. Try: ${rightLine}`);
+/** Lines that nobody regrets to have pasted. */
+const HARMLESS =
+  /^fibserver (?!.* [np]+( |$))(c|help|version|fib|fact|ack|index|seq|cursor inspect|task (list|show|result))( |$)/;
+
+/**
+ * An error in how a command was called, which ends with a line to try.
+ *
+ * @param line - What would have been right; where that would change something, the help is tried instead.
+ */
+export function usageError(name: string, reason: string, line?: string): FibError {
+  return new FibError("bad_argument", `Cannot run ${name}: ${reason}. Try: ${lineToTry(name, line)}`);
+}
+
+/** A line that would have been right if it changes nothing, else the one that shows the help of the command. */
+export function lineToTry(name: string, line = ""): string {
+  return HARMLESS.test(line) ? line : name.replace("fibserver", "fibserver help");
 }
 
 /**
@@ -97,25 +115,66 @@ export function nearest(word: string, words: readonly string[]): string | undefi
   return best && best.distance <= 2 ? best.candidate : undefined;
 }
 
-type Resolvable<T> = T | Promise<T> | (() => T) | (() => Promise<T>);
+/** An argument with its name. */
+export type Named = readonly [name: string, definition: ArgDef];
 
-async function resolved<T>(value: Resolvable<T>): Promise<T> {
+/** What a command takes, apart: flags, with those that all take, and words in their order. */
+export async function argumentsOf(command: Command): Promise<{ flags: Named[]; positionals: Named[] }> {
+  const all = Object.entries({ ...(await resolved<ArgsDef>(command.args ?? {})), ...COMMON_FLAGS });
+  const isWord = ([, { type }]: Named) => type === "positional";
+  return { flags: all.filter((each) => !isWord(each)), positionals: all.filter(isWord) };
+}
+
+/** The words that a command takes, as its usage names them: `M N`. */
+export function synopsis(positionals: readonly Named[]): string {
+  return positionals
+    .map(([name, { valueHint = name.toUpperCase(), required }]) => (required ? valueHint : `[${valueHint}]`))
+    .join(" ");
+}
+
+type Resolvable<T> = T | Promise<T> | (() => T | Promise<T>);
+
+/** What citty allows to be given later. */
+export async function resolved<T>(value: Resolvable<T>): Promise<T> {
   return typeof value === "function" ? await (value as () => T | Promise<T>)() : await value;
 }
 
-type Options = Record<string, { type: "boolean" | "string"; short?: string }>;
+async function subCommandMissing(command: Command, name: string, argv: readonly string[]): Promise<FibError> {
+  const names = Object.keys(await resolved(command.subCommands ?? {}));
+  const [word] = argv;
+  const meant = word === undefined ? undefined : nearest(word, names);
+  if (meant !== undefined)
+    return usageError(
+      name,
+      `it knows no '${shortened(word!)}' (did you mean ${meant}?)`,
+      lineToTry(`${name} ${meant}`),
+    );
+  return usageError(name, `it takes ${names.join(", ")}`);
+}
 
-function tokenize(name: string, argv: string[], options: Options) {
-  try {
-    return parseArgs({ args: argv, options, allowPositionals: true, strict: true, tokens: true }).tokens;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    const unknown = /Unknown option '(-+[^']*)'/.exec(reason)?.[1];
-    if (unknown === undefined)
-      throw usageError(name, reason.split("\n")[0]!.replace(/\.$/, ""), `${name} --help`);
-    const meant = nearest(unknown.replace(/^-+/, ""), Object.keys(options));
-    throw usageError(name, `it knows no ${unknown}`, meant ? `${name} --${meant}` : `${name} --help`);
+function unknownFlag(
+  rawName: string,
+  word: string,
+  flags: readonly Named[],
+  positionals: readonly Named[],
+): string {
+  if (/^-\d/.test(word) && positionals.length > 0) {
+    return `'${shortened(word)}' begins with a dash, as flags do; a number is a whole number from 0`;
   }
+  const names = flags.map(([name]) => name);
+  const meant = rawName.startsWith("--") ? nearest(rawName.slice(2), names) : undefined;
+  return `it knows no ${shortened(rawName)}${meant === undefined ? "" : ` (did you mean --${meant}?)`}`;
+}
+
+// Not in its strict mode, whose errors are about node:util: what is wrong is found in the tokens.
+function tokenize(argv: readonly string[], flags: readonly Named[]) {
+  const options = Object.fromEntries(
+    flags.map(([name, { type, ...definition }]) => {
+      const short = "alias" in definition ? String(definition.alias) : undefined;
+      return [name, { type: type === "boolean" ? "boolean" : "string", ...(short && { short }) } as const];
+    }),
+  );
+  return parseArgs({ args: [...argv], options, allowPositionals: true, strict: false, tokens: true }).tokens;
 }
 
 /** @see Levenshtein distance, the two-row form of Wagner and Fischer (1974). */

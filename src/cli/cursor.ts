@@ -4,7 +4,7 @@
  */
 import { defineCommand } from "citty";
 import fs from "node:fs";
-import { CURSOR_FLAGS, LIMITS, parseInteger, resolveConfig } from "../config.ts";
+import { type Flags, LIMITS, parseInteger, resolveConfig } from "../config.ts";
 import { decodeFileAt } from "../cursor/file.ts";
 import { encodeGoFile } from "../cursor/go.ts";
 import { writeNewFile } from "../cursor/put.ts";
@@ -12,19 +12,29 @@ import { decodeCopies } from "../cursor/record.ts";
 import { FibError } from "../errors.ts";
 import { fibonacci } from "../numbers/fibonacci.ts";
 import { textOf } from "../numbers/decimal.ts";
-import type { Command } from "./arguments.ts";
-import { usageError } from "./arguments.ts";
-import { ask, openShellCursor, printPosition } from "./moves.ts";
+import { type Command, usageError } from "./arguments.ts";
+import { CURSOR_FLAGS, REDIS_FLAGS } from "./flags.ts";
+import { ask, printPosition } from "./moves.ts";
+import { openShellCursor } from "./open-cursor.ts";
 import { print } from "./output.ts";
 
 const { file } = CURSOR_FLAGS;
 const json = { type: "boolean", description: "Print JSON" } as const;
 
 const inspect = defineCommand({
-  meta: { name: "inspect", description: "Show both copies in the file; changes nothing" },
+  meta: {
+    name: "inspect",
+    description: "Show both copies in the file; changes nothing",
+    examples: ["fibserver cursor inspect", "fibserver cursor inspect -f my-cursor --json"],
+  },
   args: { file, json },
-  run({ args }) {
-    const { file: filePath } = resolveConfig({ file: args.file }, process.env);
+  async run({ args }) {
+    const { file: filePath, redis } = resolveConfig({ file: args.file }, process.env);
+    if (redis !== undefined) {
+      const { addressOf } = await import("../redis/connection.ts");
+      const reason = `the cursor is not in a file, but in Redis at ${addressOf(redis.storeUrl)}`;
+      throw usageError("fibserver cursor inspect", reason, "fibserver c");
+    }
     const bytes = readFile(filePath);
     const copies = decodeCopies(bytes).map(({ record, fault }) =>
       record === undefined
@@ -38,16 +48,18 @@ const inspect = defineCommand({
 });
 
 const set = defineCommand({
-  meta: { name: "set", description: "Move the cursor to an index, and print the number there" },
+  meta: {
+    name: "set",
+    description: "Move the cursor to an index, and print the number there",
+    examples: ["fibserver cursor set 0  # to the start", "fibserver cursor set 90 -f my-cursor"],
+  },
   args: {
-    index: { type: "positional", required: true, description: "The index n of F(n)" },
+    index: { type: "positional", required: true, description: "The index n of F(n), from 0 to --max-index" },
     ...CURSOR_FLAGS,
+    redis: REDIS_FLAGS.redis,
   },
   async run({ args }) {
-    const config = resolveConfig(
-      { file: args.file, "max-index": args["max-index"], "lock-timeout": args["lock-timeout"] },
-      process.env,
-    );
+    const config = resolveConfig(args as unknown as Flags, process.env);
     const target = parseInteger(args.index, "INDEX", 0, config.indexMax);
     const cursor = await openShellCursor(config);
     try {
@@ -60,20 +72,28 @@ const set = defineCommand({
 });
 
 const exportCommand = defineCommand({
-  meta: { name: "export", description: "Write the position as a file of the Go cursor server" },
+  meta: {
+    name: "export",
+    description: "Write the position as a file of the Go cursor server",
+    examples: [
+      "fibserver cursor export --go my-cursor go-cursor",
+      "fibserver cursor export --go ~/.local/state/fibserver/cursor go-cursor",
+    ],
+  },
   args: {
-    source: { type: "positional", required: true, description: "The cursor file" },
-    out: { type: "positional", required: true, description: "The file to write; it must not exist" },
+    source: { type: "positional", required: true, valueHint: "FILE", description: "The cursor file" },
+    out: {
+      type: "positional",
+      required: true,
+      valueHint: "NEW-FILE",
+      description: "The file to write; it must not exist",
+    },
     go: { type: "boolean", description: "In the Go server's format, the only one there is" },
   },
   async run({ args }) {
     const { source, out } = args;
     if (!args.go) {
-      throw usageError(
-        "fibserver cursor export",
-        "the format is missing",
-        `fibserver cursor export --go ${source} ${out}`,
-      );
+      throw usageError("fibserver cursor export", "it needs --go");
     }
     const { index } = decodeFileAt(source, readFile(source)).record;
     const bytes = encodeGoFile(index);
@@ -84,7 +104,11 @@ const exportCommand = defineCommand({
 
 /** The commands for the file. */
 export const cursor: Command = {
-  meta: { name: "cursor", description: "Look at the cursor file, set its position, or export it" },
+  meta: {
+    name: "cursor",
+    description: "Look at the cursor file, set its position, or export it",
+    examples: ["fibserver cursor inspect", "fibserver help cursor set"],
+  },
   subCommands: {
     inspect,
     set,

@@ -3,11 +3,11 @@
  * @module
  */
 import { createInterface } from "node:readline";
-import type { Config } from "../config.ts";
-import type { Cursor } from "../cursor/cursor.ts";
+import { type Config, shortened } from "../config.ts";
 import { FibError } from "../errors.ts";
-import { isLetter, moveAndPrint, openShellCursor } from "./moves.ts";
-import { print, warn } from "./output.ts";
+import { isLetter, moveAndPrint } from "./moves.ts";
+import { openShellCursor, type ShellCursor } from "./open-cursor.ts";
+import { print, tell } from "./output.ts";
 
 const HELP = "n next   p previous   c current   h this help   q quit\n";
 
@@ -31,8 +31,9 @@ export async function runInteractive(config: Config, json: boolean): Promise<voi
       for (const word of line.split(/\s+/).filter((part) => part !== "")) {
         if (word === "q") return;
         if (word === "h") print(HELP);
-        else if (isLetter(word)) await moveAndPrint(cursor, word, json).catch((error) => goOn(cursor, error));
-        else warn(`'${word.slice(0, 40)}' is none of the letters. ${HELP.trim()}`);
+        else if (isLetter(word))
+          await moveAndPrint(cursor, word, json).catch((error) => goOn(cursor, error, json));
+        else tell(noLetter(word), json);
       }
       if (prompts) lines.prompt();
     }
@@ -42,8 +43,12 @@ export async function runInteractive(config: Config, json: boolean): Promise<voi
   }
 }
 
-function goOn(cursor: Cursor, error: unknown): void {
+function noLetter(word: string): FibError {
+  return new FibError("bad_argument", `'${shortened(word)}' is none of the letters: ${HELP.trim()}`);
+}
+
+function goOn(cursor: ShellCursor, error: unknown, json: boolean): void {
   if (!(error instanceof FibError) || error.code === "output_failed" || cursor.failure !== undefined)
     throw error;
-  warn(error.message);
+  tell(error, json);
 }

@@ -2,17 +2,14 @@
  * The cursor from the shell: `fibserver n n p`.
  * @module
  */
-import { mkdirSync } from "node:fs";
-import path from "node:path";
 import type { Config } from "../config.ts";
-import { Cursor } from "../cursor/cursor.ts";
-import type { CursorRequest, Outcome, Position } from "../cursor/moves.ts";
-import { blockingSyncs } from "../cursor/syncs.ts";
+import type { CursorRequest, CursorService, Outcome, Position } from "../cursor/moves.ts";
 import { FibError } from "../errors.ts";
 import { goAnswer } from "../go-answer.ts";
 import { fibonacci } from "../numbers/fibonacci.ts";
 import { textOf } from "../numbers/decimal.ts";
-import { print, requireOutput, warn } from "./output.ts";
+import { openShellCursor } from "./open-cursor.ts";
+import { print } from "./output.ts";
 
 /** What the letters of the Go server's shell mean. */
 export const LETTERS = { p: "previous", c: "current", n: "next" } as const;
@@ -43,21 +40,8 @@ export function isLetter(word: string): word is Letter {
   return Object.hasOwn(LETTERS, word);
 }
 
-/**
- * Opens the cursor for a shell command, which has nothing else to do while it waits for the disk.
- *
- * @throws {@link FibError} as `Cursor.open` does.
- */
-export async function openShellCursor(config: Config): Promise<Cursor> {
-  requireOutput();
-  // The default folder is ours to make; one that the user named is not.
-  if (config.fileIsDefault) mkdirSync(path.dirname(config.file), { recursive: true });
-  const { file, indexMax, lockTimeoutMs } = config;
-  return await Cursor.open({ path: file, indexMax, lockTimeoutMs, syncs: blockingSyncs, notice: warn });
-}
-
 /** One request, with an error thrown instead of returned. */
-export async function ask(cursor: Cursor, request: CursorRequest): Promise<Position> {
+export async function ask(cursor: CursorService, request: CursorRequest): Promise<Position> {
   const outcome: Outcome = await cursor.submit(request, (result) => result);
   if (outcome instanceof FibError) throw outcome;
   return outcome;
@@ -80,7 +64,9 @@ export function printPosition(index: number, line: string, did: "stays at" | "ha
 
 /**
  * Makes the moves one after the other, and prints each number once its move is on disk. The first that
- * cannot be made, or printed, ends it.
+ * cannot be made, or printed, ends it. A reader that has seen enough (`n n n | head -1`) ends it as well, and
+ * without a word, but with the status of output that failed: the last number was not seen and further moves were
+ * not made, which a script under `set -o pipefail` has to know.
  */
 export async function runMoves(config: Config, letters: readonly Letter[], json: boolean): Promise<void> {
   const cursor = await openShellCursor(config);
@@ -96,7 +82,7 @@ export async function runMoves(config: Config, letters: readonly Letter[], json:
  *
  * @throws {@link FibError} `output_failed`, which says where the cursor is now; others as the cursor does.
  */
-export async function moveAndPrint(cursor: Cursor, letter: Letter, json: boolean): Promise<void> {
+export async function moveAndPrint(cursor: CursorService, letter: Letter, json: boolean): Promise<void> {
   const { index } = await ask(cursor, { operation: LETTERS[letter] });
   const value = textOf(fibonacci(index));
   printPosition(index, json ? goAnswer(value) : value, letter === "c" ? "stays at" : "has moved to");

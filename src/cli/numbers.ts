@@ -17,13 +17,21 @@ import { RESULT_FLAGS } from "./result.ts";
 const FACTORIAL_MAX = 2 ** 30 - 1;
 
 export const fib = defineCommand({
-  meta: { name: "fib", description: "Print F(n)" },
+  meta: {
+    name: "fib",
+    description: "Print F(n)",
+    examples: ["fibserver fib 100", "fibserver fib 100000000 -o f.txt", "fibserver fib 300 --json"],
+  },
   args: { n: { type: "positional", required: true, description: "The index, from 0" }, ...RESULT_FLAGS },
   run: ({ args }) => printFibonacci(args.n, args),
 });
 
 export const fact = defineCommand({
-  meta: { name: "fact", description: "Print n!" },
+  meta: {
+    name: "fact",
+    description: "Print n!",
+    examples: ["fibserver fact 100", "fibserver fact 1000000 -o f.txt"],
+  },
   args: { n: { type: "positional", required: true, description: "From 0" }, ...RESULT_FLAGS },
   async run({ args }) {
     const n = parseInteger(args.n, "N", 0, FACTORIAL_MAX);
@@ -39,7 +47,11 @@ export const fact = defineCommand({
 });
 
 export const ack = defineCommand({
-  meta: { name: "ack", description: "Print A(m,n), Ackermann's function" },
+  meta: {
+    name: "ack",
+    description: "Print A(m,n), Ackermann's function",
+    examples: ["fibserver ack 2 3", "fibserver ack 4 2  # 19,729 digits"],
+  },
   args: {
     m: { type: "positional", required: true, description: "From 0" },
     n: { type: "positional", required: true, description: "From 0" },
@@ -61,7 +73,11 @@ export const ack = defineCommand({
 });
 
 export const index = defineCommand({
-  meta: { name: "index", description: "Print the index of a Fibonacci number" },
+  meta: {
+    name: "index",
+    description: "Print the index of a Fibonacci number",
+    examples: ["fibserver index 6765  # 20", "fibserver fib 1000 | fibserver index -"],
+  },
   args: {
     value: { type: "positional", required: true, description: "The number; - reads it from standard input" },
     json: RESULT_FLAGS.json,

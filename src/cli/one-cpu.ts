@@ -13,7 +13,7 @@ const MASK_BYTES = 128;
 /**
  * Keeps every thread of this process, and every one that they start, on the first CPU that it may use.
  *
- * @throws {@link FibError} `internal`, when the kernel refuses.
+ * @throws {@link FibError} `system_failed`, when the kernel refuses.
  */
 export function useOneCpu(): void {
   const symbols = openLibc({
@@ -29,5 +29,6 @@ export function useOneCpu(): void {
   for (const thread of fs.readdirSync("/proc/self/task")) {
     failed ||= symbols.sched_setaffinity(Number(thread), MASK_BYTES, mask) !== 0;
   }
-  if (failed) throw new FibError("internal", "Cannot stay on one CPU: the kernel refuses; start without -t");
+  if (failed)
+    throw new FibError("system_failed", "Cannot stay on one CPU: the kernel refuses; start without -t");
 }

@@ -1,13 +1,17 @@
 /**
- * Standard output that is written, or an error: `console.log` to a full device exits 0.
+ * Standard output that is written, or an error: `console.log` to a full device exits 0. And what is told on stderr.
  * @module
  */
 import fs from "node:fs";
-import { FibError } from "../errors.ts";
+import { CODES, FibError } from "../errors.ts";
+import { visible } from "../shell-word.ts";
 
 const STDOUT = 1;
+const STDERR = 2;
 /** As Linux has it on x64 and arm64; node:fs does not name it. */
 const O_CLOEXEC = 0o2000000;
+
+let isOutputOpen = false;
 
 /**
  * Writes all of it before it returns.
@@ -24,34 +28,80 @@ export function print(text: string): void {
  * @throws {@link FibError} `output_failed`, with the system's error as its cause.
  */
 export function write(fd: number, bytes: Uint8Array): void {
+  if (fd === STDOUT) requireOutput();
   for (let sent = 0; sent < bytes.length;) {
     try {
       sent += fs.writeSync(fd, bytes, sent);
     } catch (error) {
       // A pipe that somebody else made non-blocking is full: its reader needs a moment.
       if (error instanceof Error && "code" in error && error.code === "EAGAIN") Bun.sleepSync(1);
-      else throw new FibError("output_failed", `Cannot write the output: ${String(error)}`, { cause: error });
+      else
+        throw new FibError("output_failed", `Cannot write the output: ${(error as Error).message}`, {
+          cause: error,
+        });
     }
   }
 }
 
 /**
- * Makes sure that there is somewhere to print to, before something is done that cannot be taken back.
+ * Makes sure that there is somewhere to print to. Before something is done that cannot be taken back, this is called
+ * by itself; it looks once, which takes 20 µs.
  *
  * @throws {@link FibError} `output_failed`, when the program was started with its output closed (`>&-`).
  */
 export function requireOutput(): void {
+  if (isOutputOpen) return;
   // Bun puts /dev/null in the place of a closed output, and that swallows everything. It opens it close-on-exec,
   // which no descriptor can be that came through an exec, so the `> /dev/null` of a user is told apart.
-  const flags = /^flags:\t([0-7]+)$/m.exec(fs.readFileSync(`/proc/self/fdinfo/${STDOUT}`, "latin1"))?.[1];
+  const flags = /^flags:\t([0-7]+)$/m.exec(descriptorInfo())?.[1];
   if (flags !== undefined && (Number.parseInt(flags, 8) & O_CLOEXEC) !== 0) {
-    throw new FibError("output_failed", "Cannot write the output: it is closed. Nothing was done");
+    throw new FibError("output_failed", "Cannot write the output: it is closed");
   }
+  isOutputOpen = true;
 }
 
-/** Says something to the person at the shell, who may have closed stderr. */
+/** Whether an error says that the reader of a pipe has seen enough (`| head`), which nobody needs to be told. */
+export function isReaderGone({ code, cause }: FibError): boolean {
+  if (code !== "output_failed") return false;
+  for (let error = cause; error instanceof Error; error = error.cause) {
+    if ("code" in error && error.code === "EPIPE") return true;
+  }
+  return false;
+}
+
+/** Says something to the person at the shell, in one line. */
 export function warn(message: string): void {
+  toStderr(`fibserver: ${visible(message)}\n`);
+}
+
+/**
+ * Tells of an error.
+ *
+ * @param json - As one line that a program can read: the problem document of the HTTP server (RFC 9457), with the
+ * exit status in the place of HTTP's.
+ */
+export function tell(error: FibError, json: boolean): void {
+  const { code, message: detail } = error;
+  const { title, exit } = CODES[code];
+  if (json)
+    toStderr(`${JSON.stringify({ type: `urn:fibserver:error:${code}`, title, exit, detail, code })}\n`);
+  // The stack of a bug has lines of its own.
+  else if (code === "internal") toStderr(`fibserver: ${detail}\n`);
+  else warn(detail);
+}
+
+// The person may have closed it.
+function toStderr(text: string): void {
   try {
-    fs.writeSync(2, `fibserver: ${message}\n`);
+    fs.writeSync(STDERR, text);
   } catch {}
+}
+
+function descriptorInfo(): string {
+  try {
+    return fs.readFileSync(`/proc/self/fdinfo/${STDOUT}`, "latin1");
+  } catch {
+    // Without /proc nobody can tell, and an output that cannot be written is an error soon enough.
+    return "";
+  }
 }

@@ -6,60 +6,81 @@
  * @module
  */
 import { defineCommand } from "citty";
+import { version } from "../../package.json";
+import { type Config, type Flags, resolveConfig, resolveServerUrl, shortened } from "../config.ts";
+import { shellWord } from "../shell-word.ts";
+import { type Command, findCommand, nearest, usageError } from "./arguments.ts";
 import {
   CLIENT_FLAGS,
-  type Config,
   CURSOR_FLAGS,
-  type Flags,
+  ENVIRONMENT,
   LIMIT_FLAGS,
   PROCESS_FLAGS,
   REDIS_FLAGS,
-  resolveConfig,
-  resolveServerUrl,
   SERVER_FLAGS,
   TASK_FLAGS,
-} from "../config.ts";
-import { type Command, nearest, usageError } from "./arguments.ts";
+} from "./flags.ts";
+import { pageOf, renderHelp } from "./help.ts";
 import { isLetter, LETTERS, runMoves } from "./moves.ts";
+import { print } from "./output.ts";
+
+/** What only a server has a use for. */
+const SERVING_FLAGS = { ...SERVER_FLAGS, ...LIMIT_FLAGS, ...TASK_FLAGS };
 
 const root = defineCommand({
-  meta: { name: "fibserver", description: "A durable cursor through the Fibonacci sequence" },
-  args: {
-    letters: {
-      type: "positional",
-      required: false,
-      valueHint: "p|c|n...",
-      description: "p previous, c current, n next: as many as you like; none to serve HTTP",
+  meta: {
+    name: "fibserver",
+    description: "A durable cursor through the Fibonacci sequence, and exact numbers of any length",
+    usage: [
+      ["fibserver LETTER... [OPTIONS]", "move the cursor: n next, p previous, c current"],
+      ["fibserver -i [OPTIONS]", "read letters from standard input"],
+      ["fibserver [-p PORT] [OPTIONS]", "serve it over HTTP, as `fibserver serve` does"],
+      ["fibserver COMMAND ...", "see `fibserver help COMMAND`"],
+    ],
+    groups: {
+      Numbers: ["fib", "fact", "ack", "index", "seq"],
+      "Servers and tasks": ["serve", "worker", "task"],
+      "The cursor and this program": ["cursor", "help", "version"],
     },
+    examples: [
+      "fibserver n n p -f my-cursor  # three moves of the cursor in a file",
+      "fibserver c  # where the cursor stands; moves nothing",
+      "fibserver fib 100000000 -o f.txt  # F(10^8): 20,898,764 digits",
+      "fibserver -p 8080 --debug",
+    ],
+    unlisted: [...Object.keys({ ...SERVING_FLAGS, ...PROCESS_FLAGS }), "redis-queue", "redis-store"],
+    notes: `The options of a server: fibserver help serve. ${ENVIRONMENT}`,
+  },
+  args: {
+    letters: { type: "positional", required: false, valueHint: "LETTER..." },
     ...CURSOR_FLAGS,
-    ...SERVER_FLAGS,
-    ...LIMIT_FLAGS,
+    ...SERVING_FLAGS,
     ...REDIS_FLAGS,
-    ...TASK_FLAGS,
     ...PROCESS_FLAGS,
     server: { ...CLIENT_FLAGS.server, description: "Move the cursor of this server, not a file's" },
     interactive: { type: "boolean", alias: "i", description: "Read p, c, n, h and q from standard input" },
-    json: { type: "boolean", description: "Print what the server would answer" },
-    version: { type: "boolean", description: "Print the version" },
-    help: { type: "boolean", alias: "h", description: "Print this help" },
+    json: { type: "boolean", description: "Print what the server would answer, and errors as JSON" },
   },
   async run({ args }) {
     const letters = checkLetters(args._);
     if (args.server !== undefined) {
-      checkRemote(args as unknown as Flags, letters);
+      checkRemote(args as unknown as Flags, args.server, letters);
       const { runRemoteMoves } = await import("./remote.ts");
       return runRemoteMoves(resolveServerUrl(args.server, process.env), letters, args.json ?? false);
     }
     const config = resolveConfig(args as unknown as Flags, process.env);
-    const ofServer = { ...SERVER_FLAGS, ...LIMIT_FLAGS, ...TASK_FLAGS, ...REDIS_FLAGS };
-    const serving = Object.keys(ofServer).some((flag) => args[flag] !== undefined);
-    if (serving && (letters.length > 0 || args.interactive)) {
-      throw usageError("fibserver", "it either serves or moves", `fibserver ${letters.join(" ") || "-i"}`);
+    const serves = letters.length === 0 && !args.interactive;
+    const servingFlag = Object.keys(SERVING_FLAGS).find((flag) => args[flag] !== undefined);
+    if (!serves && servingFlag !== undefined) {
+      throw usageError("fibserver", `--${servingFlag} is for a server, which takes no letters`);
     }
     if (args.interactive && letters.length > 0) {
-      throw usageError("fibserver", "-i reads the letters from standard input", "fibserver -i");
+      throw usageError("fibserver", "-i reads the letters from standard input");
     }
-    if (letters.length === 0 && !args.interactive) return await serve(config);
+    if (serves && args.json) {
+      throw usageError("fibserver", "--json is for letters, and there are none", "fibserver c --json");
+    }
+    if (serves) return await serve(config);
     if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
     if (args.interactive) await (await import("./interactive.ts")).runInteractive(config, args.json ?? false);
     else await runMoves(config, letters, args.json ?? false);
@@ -67,9 +88,38 @@ const root = defineCommand({
 });
 
 const server = defineCommand({
-  meta: { name: "serve", description: "Serve HTTP, as fibserver without letters does" },
-  args: { ...CURSOR_FLAGS, ...SERVER_FLAGS, ...LIMIT_FLAGS, ...TASK_FLAGS, ...REDIS_FLAGS, ...PROCESS_FLAGS },
+  meta: {
+    name: "serve",
+    description: "Serve the cursor, numbers and tasks over HTTP",
+    examples: [
+      "fibserver serve -p 8080",
+      "fibserver serve --host 0.0.0.0 --allow-host fib.example.org  # open to the network",
+      "fibserver serve --redis redis://127.0.0.1:6379  # one of several servers",
+    ],
+    notes: ENVIRONMENT,
+  },
+  args: { ...CURSOR_FLAGS, ...SERVING_FLAGS, ...REDIS_FLAGS, ...PROCESS_FLAGS },
   run: ({ args }) => serve(resolveConfig(args as unknown as Flags, process.env)),
+});
+
+const help = defineCommand({
+  meta: {
+    name: "help",
+    description: "Show the help of a command",
+    examples: ["fibserver help fib", "fibserver help cursor set"],
+  },
+  args: { command: { type: "positional", required: false, valueHint: "COMMAND..." } },
+  async run({ args }) {
+    const found = await findCommand(fibserver, args._);
+    if (found.argv.length === 0) return print(await renderHelp(found, pageOf(process.stdout, process.env)));
+    const name = args._.join(" ");
+    throw usageError("fibserver help", `there is no command '${shortened(name)}'`, "fibserver help");
+  },
+});
+
+const versionCommand = defineCommand({
+  meta: { name: "version", description: "Show the version" },
+  run: printVersion,
 });
 
 const numbers = () => import("./numbers.ts");
@@ -83,10 +133,17 @@ const subCommands = {
   index: async () => (await numbers()).index,
   seq: async () => (await import("./sequence.ts")).seq,
   task: async () => (await import("./task.ts")).task,
+  help,
+  version: versionCommand,
 };
 
 /** The root of all commands. */
 export const fibserver: Command = { ...root, subCommands };
+
+/** Prints the version, and nothing else: a script may compare it. */
+export function printVersion(): void {
+  print(`${version}\n`);
+}
 
 async function serve(config: Config): Promise<void> {
   if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
@@ -94,15 +151,14 @@ async function serve(config: Config): Promise<void> {
 }
 
 // What another process does is not ours to set.
-function checkRemote(args: Flags, letters: readonly string[]): void {
-  const rightLine = `fibserver --server ${String(args["server"])} ${letters.join(" ") || "n"}`;
-  if (letters.length === 0) throw usageError("fibserver", "--server takes the letters p, c, n", rightLine);
+function checkRemote(args: Flags, url: string, letters: readonly string[]): void {
+  const line = `fibserver c --server ${shellWord(url)}`;
+  if (letters.length === 0) throw usageError("fibserver", "--server takes the letters p, c, n", line);
   const given = Object.keys(args).find(
     (flag) => flag.length > 1 && !["letters", "server", "json"].includes(flag) && Boolean(args[flag]),
   );
-  if (given !== undefined) {
-    throw usageError("fibserver", `--${given} has no meaning for another server`, rightLine);
-  }
+  if (given !== undefined)
+    throw usageError("fibserver", `--${given} has no meaning for another server`, line);
 }
 
 function checkLetters(words: readonly string[]): (keyof typeof LETTERS)[] {
@@ -110,12 +166,10 @@ function checkLetters(words: readonly string[]): (keyof typeof LETTERS)[] {
   return words.map((word) => {
     if (isLetter(word)) return word;
     if (commands.includes(word))
-      throw usageError("fibserver", "the command comes first", `fibserver ${word} --help`);
-    const meant = nearest(word, commands);
-    throw usageError(
-      "fibserver",
-      `'${word.slice(0, 40)}' is no command and none of the letters p, c, n`,
-      meant && word.length > 2 ? `fibserver ${meant}` : "fibserver n",
-    );
+      throw usageError("fibserver", `${word} is a command, and those come first`, `fibserver help ${word}`);
+    const meant = word.length > 2 ? nearest(word, commands) : undefined;
+    const reason = `'${shortened(word)}' is no command and none of the letters p, c, n`;
+    if (meant === undefined) throw usageError("fibserver", reason);
+    throw usageError("fibserver", `${reason} (did you mean ${meant}?)`, `fibserver help ${meant}`);
   });
 }

@@ -15,9 +15,15 @@ export const seq = defineCommand({
   meta: {
     name: "seq",
     description: "Print the first terms of the sequence, or those from one index to another",
+    examples: ["fibserver seq 10", "fibserver seq 1000000..1000010", "fibserver seq 100 --json"],
   },
   args: {
-    terms: { type: "positional", required: true, description: "COUNT, or FROM..TO with both ends" },
+    terms: {
+      type: "positional",
+      required: true,
+      valueHint: "COUNT|FROM..TO",
+      description: "How many from the start, or from one index to another with both ends",
+    },
     ...RESULT_FLAGS,
   },
   run({ args }) {
@@ -42,9 +48,9 @@ export const seq = defineCommand({
 export function parseTerms(text: string, name: string): { from: number; count: number } {
   const ends = text.split("..");
   if (ends.length === 1) return { from: 0, count: parseInteger(text, "COUNT", 0, INDEX_MAX) };
-  if (ends.length !== 2) throw usageError(name, `'${text.slice(0, 40)}' is no range`, `${name} 10..20`);
+  if (ends.length !== 2) throw usageError(name, `'${text.slice(0, 40)}' is no range`, "fibserver seq 10..20");
   const from = parseInteger(ends[0]!, "FROM", 0, INDEX_MAX);
   const to = parseInteger(ends[1]!, "TO", 0, INDEX_MAX);
-  if (to < from) throw usageError(name, `${from} comes after ${to}`, `${name} ${to}..${from}`);
+  if (to < from) throw usageError(name, `${from} comes after ${to}`, `fibserver seq ${to}..${from}`);
   return { from, count: to - from + 1 };
 }

@@ -2,10 +2,7 @@
  * `fibserver -p PORT`, or `fibserver serve`: opens the cursor, listens, and stops in order.
  * @module
  */
-import { mkdirSync } from "node:fs";
-import path from "node:path";
 import { type Config, LIMITS } from "../config.ts";
-import { Cursor } from "../cursor/cursor.ts";
 import { threadSyncs } from "../cursor/syncs.ts";
 import type { FibError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
@@ -19,8 +16,8 @@ import { loadKernel } from "../numbers/kernel.ts";
 import { Neighbours } from "../numbers/neighbours.ts";
 import { Pool } from "../numbers/pool.ts";
 import { Results } from "../numbers/results.ts";
-import { usageError } from "./arguments.ts";
 import { type Engine, openEngine } from "./engine.ts";
+import { openFileCursor } from "./open-cursor.ts";
 
 /**
  * The kernels and three threads are loaded after this, for the first requests that need them: 30 ms of a CPU, of which
@@ -34,25 +31,19 @@ const PREPARE_AFTER_MS = 100;
  * @throws {@link FibError} when it cannot start, and the file's error when that ended it.
  */
 export async function serve(config: Config): Promise<void> {
-  if (config.redis !== undefined && !config.fileIsDefault) {
-    throw usageError(
-      "fibserver serve",
-      "the cursor is either in a file or in Redis",
-      "fibserver serve --redis URL",
-    );
-  }
   const log = await openLog(config.debug);
   onNotice((notice) => log.warn("{notice}", { notice }));
   const end = Promise.withResolvers<FibError | undefined>();
   const shared = config.redis && (await (await import("./shared.ts")).openShared(config, config.redis, log));
-  const cursor = shared?.cursor ?? (await openFile(config, (message) => log.warn(message), end.resolve));
+  const notice = (message: string) => log.warn(message);
+  const cursor =
+    shared?.cursor ?? (await openFileCursor(config, { syncs: threadSyncs, notice, onFailure: end.resolve }));
   const pool = new Pool({ threads: config.computationsMax, queueMax: config.queueMax });
   const neighbours = new Neighbours(pool);
   const stopping = new AbortController();
   const onBug = (error: unknown) =>
     log.error("Something failed: {error}", { error: String((error as Error).stack) });
-  const engine: Engine =
-    shared ?? openEngine(config, pool, { notice: (message) => log.warn(message), onBug });
+  const engine: Engine = shared ?? openEngine(config, pool, { notice, onBug });
   const app = createApp({
     cursor,
     indexMax: config.indexMax,
@@ -117,15 +108,4 @@ export async function serve(config: Config): Promise<void> {
   if (!(await Promise.race([close(), deadline])))
     log.warn("Ending at the deadline: a disk or a computation did not end");
   if (failure) throw failure;
-}
-
-function openFile(
-  config: Config,
-  notice: (message: string) => void,
-  onFailure: (error: FibError) => void,
-): Promise<Cursor> {
-  const { file, fileIsDefault, indexMax, lockTimeoutMs } = config;
-  // The default folder is ours to make; one that the user named is not.
-  if (fileIsDefault) mkdirSync(path.dirname(file), { recursive: true });
-  return Cursor.open({ path: file, indexMax, lockTimeoutMs, syncs: threadSyncs, notice, onFailure });
 }

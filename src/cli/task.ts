@@ -4,9 +4,10 @@
  */
 import { defineCommand } from "citty";
 import type { Computation, Task, TaskStatus } from "../client/client.ts";
-import { CLIENT_FLAGS, resolveServerUrl } from "../config.ts";
+import { resolveServerUrl } from "../config.ts";
 import { jsonFrame } from "../numbers/layouts.ts";
 import { type Command, usageError } from "./arguments.ts";
+import { CLIENT_FLAGS } from "./flags.ts";
 import { print, warn } from "./output.ts";
 import { openProgress } from "./progress.ts";
 import { asking, openClient } from "./remote.ts";
@@ -25,6 +26,10 @@ const run = defineCommand({
   meta: {
     name: "run",
     description: "Start a task, wait for it, print its result; ^C cancels it unless others want it",
+    examples: [
+      "fibserver task run fibonacci 100000000 -o f.txt",
+      "fibserver task run sequence 1000..2000 --server http://10.0.0.7:8080",
+    ],
   },
   args: {
     computation: {
@@ -51,7 +56,11 @@ const run = defineCommand({
 });
 
 const list = defineCommand({
-  meta: { name: "list", description: "Print the tasks of a server, one a line" },
+  meta: {
+    name: "list",
+    description: "Print the tasks of a server, one a line",
+    examples: ["fibserver task list", "fibserver task list --state ready --json"],
+  },
   args: {
     state: { type: "string", valueHint: "STATE", description: "queued, running, ready, failed or cancelled" },
     json,
@@ -68,7 +77,11 @@ const list = defineCommand({
 });
 
 const show = defineCommand({
-  meta: { name: "show", description: "Print what is known of a task" },
+  meta: {
+    name: "show",
+    description: "Print what is known of a task",
+    examples: ["fibserver task show 01a1fd64-51f4-7678-af12-2ee8e6058112"],
+  },
   args: { id, json, ...CLIENT_FLAGS },
   async run({ args }) {
     const { status } = await asking(() => clientOf(args).tasks.get(args.id));
@@ -78,7 +91,11 @@ const show = defineCommand({
 });
 
 const result = defineCommand({
-  meta: { name: "result", description: "Print the result of a task that is ready" },
+  meta: {
+    name: "result",
+    description: "Print the result of a task that is ready",
+    examples: ["fibserver task result 01a1fd64-51f4-7678-af12-2ee8e6058112 -o f.txt"],
+  },
   args: { id, ...RESULT_FLAGS, ...CLIENT_FLAGS },
   async run({ args }) {
     checkOutput(args.out);
@@ -90,7 +107,11 @@ const result = defineCommand({
 });
 
 const cancel = defineCommand({
-  meta: { name: "cancel", description: "Cancel a task for all who want it; prints what has become of it" },
+  meta: {
+    name: "cancel",
+    description: "Cancel a task for all who want it; prints what has become of it",
+    examples: ["fibserver task cancel 01a1fd64-51f4-7678-af12-2ee8e6058112"],
+  },
   args: { id, ...CLIENT_FLAGS },
   async run({ args }) {
     const { state } = await asking(async () => (await clientOf(args).tasks.get(args.id)).cancel());
@@ -99,7 +120,11 @@ const cancel = defineCommand({
 });
 
 const forget = defineCommand({
-  meta: { name: "forget", description: "Remove a task with its result, whatever its state" },
+  meta: {
+    name: "forget",
+    description: "Remove a task with its result, whatever its state",
+    examples: ["fibserver task forget 01a1fd64-51f4-7678-af12-2ee8e6058112"],
+  },
   args: { id, ...CLIENT_FLAGS },
   async run({ args }) {
     await asking(() => clientOf(args).tasks.forget(args.id));
@@ -109,7 +134,11 @@ const forget = defineCommand({
 
 /** The commands for tasks. */
 export const task: Command = {
-  meta: { name: "task", description: "Have a server compute something, and fetch it when it is ready" },
+  meta: {
+    name: "task",
+    description: "Have a server compute something, and fetch it when it is ready",
+    examples: ["fibserver task list", "fibserver help task run"],
+  },
   subCommands: { run, list, show, result, cancel, forget },
 };
 
@@ -201,11 +230,11 @@ function parseComputation(words: readonly string[]): Computation {
   }
   const wrong = values.find((value) => !/^\d{1,1000}$/.test(value));
   if (wrong !== undefined) {
-    throw usageError(name, `'${wrong.slice(0, 40)}' is no whole number from 0`, `${name} fibonacci 1000000`);
+    throw usageError(name, `'${wrong.slice(0, 40)}' is no whole number from 0`);
   }
   const [first = 0n, second = 0n] = values.map(BigInt);
   if ((kind === "fibonacci" || kind === "factorial") && values.length === 1) return { kind, n: first };
   if (kind === "ackermann" && values.length === 2) return { kind, m: first, n: second };
   const takes = "fibonacci N, factorial N, ackermann M N, sequence COUNT or sequence FROM..TO";
-  throw usageError(name, `it takes ${takes}`, `${name} fibonacci 1000000`);
+  throw usageError(name, `it takes ${takes}`);
 }

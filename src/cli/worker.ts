@@ -3,34 +3,35 @@
  * @module
  */
 import { defineCommand } from "citty";
-import { type Flags, PROCESS_FLAGS, REDIS_FLAGS, resolveConfig, TASK_FLAGS } from "../config.ts";
+import { type Flags, resolveConfig } from "../config.ts";
 import { openLog } from "../log.ts";
 import { onNotice } from "../notices.ts";
 import { loadKernel } from "../numbers/kernel.ts";
 import { Pool } from "../numbers/pool.ts";
 import { usageError } from "./arguments.ts";
+import { ENVIRONMENT, LIMIT_FLAGS, PROCESS_FLAGS, REDIS_FLAGS, TASK_FLAGS } from "./flags.ts";
 
 export const worker = defineCommand({
-  meta: { name: "worker", description: "Compute the tasks that servers on the same Redis accept" },
+  meta: {
+    name: "worker",
+    description: "Compute the tasks that servers on the same Redis accept",
+    examples: [
+      "fibserver worker --redis redis://127.0.0.1:6379",
+      "FIBSERVER_REDIS=redis://10.0.0.7 fibserver worker --max-computations 3",
+    ],
+    notes: ENVIRONMENT,
+  },
   args: {
     ...REDIS_FLAGS,
     ...TASK_FLAGS,
-    concurrency: {
-      type: "string",
-      valueHint: "N",
-      description: "Long tasks at the same time (the number of CPUs, less one)",
-    },
+    "max-computations": LIMIT_FLAGS["max-computations"],
     ...PROCESS_FLAGS,
   },
   async run({ args }) {
-    const { concurrency, ...flags } = args as unknown as Flags;
-    const config = resolveConfig({ ...flags, "max-computations": concurrency }, process.env);
+    // It has no cursor, and so nothing to do with a file that is named for the letters.
+    const config = resolveConfig(args as unknown as Flags, { ...process.env, FIBSERVER_FILE: undefined });
     if (config.redis === undefined) {
-      throw usageError(
-        "fibserver worker",
-        "it needs a Redis",
-        "fibserver worker --redis redis://127.0.0.1:6379",
-      );
+      throw usageError("fibserver worker", "it needs --redis URL");
     }
     if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
     const log = await openLog(config.debug);

@@ -13,6 +13,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { FibError } from "../errors.ts";
+import { shellWord } from "../shell-word.ts";
 import { tryLock, unlock } from "./lock.ts";
 import { BLOCK_BYTES, type Decoded, decodeFile, FILE_BYTES } from "./record.ts";
 import type { Syncs } from "./syncs.ts";
@@ -187,7 +188,7 @@ export function damaged(filePath: string, error: unknown): unknown {
   return new FibError(
     "cursor_damaged",
     `Cannot use ${filePath}: ${error.message}. Nothing was changed; look at it with ` +
-      `\`fibserver cursor inspect -f ${filePath}\`, restore a copy, or name another file with -f`,
+      `\`fibserver cursor inspect -f ${shellWord(filePath)}\`, restore a copy, or name another file with -f`,
   );
 }
 

@@ -109,7 +109,7 @@ export function sequenceEnd(index: number): FibError {
   );
 }
 
-/** The refusal of `set` to an index outside of the range. */
+/** The refusal of `set` to an index beyond an end of the sequence. */
 export function outOfRange(target: number, indexMax: number): FibError {
   return new FibError(
     "bad_argument",

@@ -7,6 +7,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { FibError } from "../errors.ts";
+import { shellWord } from "../shell-word.ts";
 import { ioError } from "./file.ts";
 import { tryLock } from "./lock.ts";
 import { renameToFree } from "./rename.ts";
@@ -111,7 +112,7 @@ export async function inLockedFolder(
     if (codeOf(error) !== "ENOENT") throw ioError(folder, "open", error);
     throw new FibError(
       "cursor_io",
-      `Cannot create ${filePath}: its folder does not exist; mkdir -p ${folder}`,
+      `Cannot create ${filePath}: its folder does not exist; mkdir -p ${shellWord(folder)}`,
     );
   }
   try {

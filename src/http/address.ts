@@ -28,7 +28,7 @@ export function trustedProxies(cidrs: readonly string[]): BlockList {
     if (family === 0 || rest.length > 0 || !(prefix <= bitsMax)) {
       throw new FibError(
         "bad_argument",
-        `Cannot use '${cidr}' for --trust-proxy: it takes addresses or networks, such as 127.0.0.1,10.0.0.0/8,fd00::/8`,
+        `Cannot use '${cidr}' for --trust-proxy (FIBSERVER_TRUST_PROXY): it takes addresses or networks, such as 127.0.0.1,10.0.0.0/8,fd00::/8`,
       );
     }
     list.addSubnet(address, prefix, family === 4 ? "ipv4" : "ipv6");

@@ -60,7 +60,7 @@ export class WatchedClient {
     return this.#raw.connected;
   }
 
-  /** Connects, and authenticates with the password in the URL. */
+  /** Connects, and logs in with the user and the password that are in the URL. */
   async connect(): Promise<void> {
     await this.#raw.connect();
     clearInterval(this.#watch);

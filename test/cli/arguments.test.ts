@@ -1,7 +1,7 @@
 /** From argv to a command, strictly: what the parser would guess at is refused, with the line that is right. */
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { checkArguments, findCommand, nearest } from "../../src/cli/arguments.ts";
+import { checkArguments, findCommand, lineToTry, nearest } from "../../src/cli/arguments.ts";
 import { fibserver } from "../../src/cli/root.ts";
 import { FibError } from "../../src/errors.ts";
 import { rejected } from "../refusal.ts";
@@ -31,9 +31,11 @@ test("findCommand() follows the names of commands and leaves the rest of argv to
 
 test("findCommand() says what a command takes that got no word or another one", async () => {
   expect(await refused("cursor")).toBe(
-    "Cannot run fibserver cursor: it takes inspect, set, export. Try: fibserver cursor inspect",
+    "Cannot run fibserver cursor: it takes inspect, set, export. Try: fibserver help cursor",
   );
-  expect(await refused("cursor", "exprot")).toEndWith("Try: fibserver cursor export");
+  expect(await refused("cursor", "exprot")).toEndWith(
+    "(did you mean export?). Try: fibserver help cursor export",
+  );
   expect(await refused("cursor", "constructor")).toContain("it takes inspect, set, export");
 });
 
@@ -51,12 +53,17 @@ test("checkArguments() takes every flag in each of its forms", async () => {
 
 test("checkArguments() refuses an unknown flag, and names the one that was probably meant", async () => {
   expect(await refused("n", "--jsno")).toBe(
-    "Cannot run fibserver: it knows no --jsno. Try: fibserver --json",
+    "Cannot run fibserver: it knows no --jsno (did you mean --json?). Try: fibserver help",
   );
-  expect(await refused("--prot", "1")).toEndWith("Try: fibserver --port");
-  expect(await refused("n", "--something-else")).toEndWith("Try: fibserver --help");
+  expect(await refused("--prot", "1")).toEndWith(
+    "it knows no --prot (did you mean --port?). Try: fibserver help",
+  );
+  expect(await refused("n", "--something-else")).toEndWith(
+    "it knows no --something-else. Try: fibserver help",
+  );
   expect(await refused("-x")).toContain("it knows no -x");
-  expect(await refused("-5")).toContain("it knows no -5");
+  expect(await refused("-5")).toContain("'-5' begins with a dash, as flags do");
+  expect(await refused("cursor", "inspect", "-5")).toContain("it knows no -5");
   expect(await refused("--no-json", "n")).toContain("it knows no --no-json");
   expect(await refused("cursor", "set", "5", "-p", "1")).toContain("it knows no -p");
 });
@@ -81,9 +88,9 @@ test("checkArguments() refuses a value that is missing or not wanted", async () 
 
 test("checkArguments() refuses a word too many where the number of words is fixed", async () => {
   expect(await refused("cursor", "set", "5", "6")).toBe(
-    "Cannot run fibserver cursor set: '6' is one word too many. Try: fibserver cursor set INDEX",
+    "Cannot run fibserver cursor set: '6' is one word too many; it takes INDEX. Try: fibserver help cursor set",
   );
-  expect(await refused("cursor", "export", "a", "b", "c")).toEndWith("fibserver cursor export SOURCE OUT");
+  expect(await refused("cursor", "export", "a", "b", "c")).toContain("it takes FILE NEW-FILE. ");
   expect(await refused("cursor", "inspect", "x")).toContain("'x' is one word too many");
 });
 
@@ -122,6 +129,33 @@ test("checkArguments() refuses with a FibError or accepts, whatever argv holds",
     }),
     { numRuns: 2000 },
   );
+});
+
+test("lineToTry() lets a line pass that changes nothing, and no other", () => {
+  for (const line of [
+    "fibserver c",
+    "fibserver fib 100",
+    "fibserver task list --state ready",
+    "fibserver seq 5..8",
+  ]) {
+    expect(lineToTry("fibserver task", line)).toBe(line);
+  }
+  for (const line of [
+    "fibserver n",
+    "fibserver -f x c n",
+    "fibserver c n",
+    "fibserver c -f x np",
+    "fibserver cn",
+    "fibserver",
+    "fibserver -i",
+    "fibserver serve",
+    "fibserver cursor set 5",
+    "fibserver task run fibonacci 5",
+    "fibserver task cancel 5",
+    undefined,
+  ]) {
+    expect(lineToTry("fibserver task", line)).toBe("fibserver help task");
+  }
 });
 
 test("nearest() finds a word within two edits, the closest first, and nothing farther", () => {

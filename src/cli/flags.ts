@@ -1,0 +1,136 @@
+/**
+ * The flags of all commands, by what they are about, as citty describes them. What their values may be is for
+ * config.ts to say, which reads the environment, too.
+ * @module
+ */
+
+/** How the environment stands in for flags, for the help of the commands that take many. */
+export const ENVIRONMENT =
+  "Each option may come from the environment: --max-index N is FIBSERVER_MAX_INDEX=N. A flag wins.";
+
+/** The flags of every command that touches the cursor, as citty describes them. */
+export const CURSOR_FLAGS = {
+  file: {
+    type: "string",
+    alias: "f",
+    valueHint: "FILE",
+    description:
+      "The cursor file (default $XDG_STATE_HOME/fibserver/cursor, or ~/.local/state/fibserver/cursor)",
+  },
+  "max-index": {
+    type: "string",
+    valueHint: "N",
+    description: "The last index to move to (default 92, the last whose value fits into 64 bits)",
+  },
+  "lock-timeout": {
+    type: "string",
+    valueHint: "SECONDS",
+    description: "How long to wait for another process that uses the file (default 5)",
+  },
+} as const;
+
+/** The flags of the server. */
+export const SERVER_FLAGS = {
+  port: {
+    type: "string",
+    alias: "p",
+    valueHint: "PORT",
+    description: "Serve HTTP on this port (default 8080)",
+  },
+  host: {
+    type: "string",
+    valueHint: "ADDRESS",
+    description: "The address to listen on (default 127.0.0.1; 0.0.0.0 opens it to the network)",
+  },
+  "allow-host": {
+    type: "string",
+    valueHint: "NAMES",
+    description: "Further names that a Host header may have, separated by commas",
+  },
+  "trust-proxy": {
+    type: "string",
+    valueHint: "CIDRS",
+    description: "Proxies whose X-Forwarded-For tells the client's address, such as 127.0.0.1,10.0.0.0/8",
+  },
+} as const;
+
+/** The flags of how much one request may ask for. */
+export const LIMIT_FLAGS = {
+  "max-digits": {
+    type: "string",
+    valueHint: "N",
+    description: "Digits of the longest result (default 25000000)",
+  },
+  "max-sequence": {
+    type: "string",
+    valueHint: "N",
+    description: "Terms of the longest /v1/sequence (default 1000000)",
+  },
+  "max-terms": {
+    type: "string",
+    valueHint: "N",
+    description: "Terms that /?sn= and /fib/ write (default 100000)",
+  },
+  "max-computations": {
+    type: "string",
+    valueHint: "N",
+    description: "Long computations at the same time (default: the number of CPUs, less one)",
+  },
+  "max-queue": { type: "string", valueHint: "N", description: "Long answers that may wait (default 64)" },
+  "max-streams": {
+    type: "string",
+    valueHint: "N",
+    description: "Long bodies that are sent at the same time (default 256)",
+  },
+  "max-watchers": {
+    type: "string",
+    valueHint: "N",
+    description: "Clients that may follow tasks at the same time (default 10000)",
+  },
+} as const;
+
+/** The flags of a server or an executor that shares its work through Redis. */
+export const REDIS_FLAGS = {
+  redis: {
+    type: "string",
+    valueHint: "URL",
+    description:
+      "Share cursor and tasks through this Redis: redis://[USER:PASSWORD@]HOST[:PORT][/DB], or rediss://",
+  },
+  "redis-queue": { type: "string", valueHint: "URL", description: "Another Redis for the queue of tasks" },
+  "redis-store": {
+    type: "string",
+    valueHint: "URL",
+    description: "Another Redis for cursor, tasks and results",
+  },
+} as const;
+
+/** The flags of tasks. */
+export const TASK_FLAGS = {
+  "max-tasks": { type: "string", valueHint: "N", description: "Tasks that may wait or run (default 10000)" },
+  "result-ttl": {
+    type: "string",
+    valueHint: "SECONDS",
+    description: "How long a finished task is kept (default 86400)",
+  },
+  "result-budget": {
+    type: "string",
+    valueHint: "MB",
+    description: "Room for the results of tasks; the oldest give way (default 1024)",
+  },
+} as const;
+
+/** The flags of how the process runs. */
+export const PROCESS_FLAGS = {
+  debug: { type: "boolean", alias: "d", description: "Log each request and what it took" },
+  "one-cpu": { type: "boolean", alias: "t", description: "Keep the process and its threads on one CPU" },
+} as const;
+
+/** The flag of the commands that ask a server. */
+export const CLIENT_FLAGS = {
+  server: {
+    type: "string",
+    valueHint: "URL",
+    description: "The server to ask (default http://127.0.0.1:8080)",
+  },
+} as const;

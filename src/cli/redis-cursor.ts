@@ -1,0 +1,48 @@
+/**
+ * The cursor in Redis, for the letters. Apart from `shared.ts`, because that loads BullMQ, which a cursor does not need.
+ * @module
+ */
+import type { Config, RedisConfig } from "../config.ts";
+import type { CursorService } from "../cursor/moves.ts";
+import { SharedCursor } from "../cursor/shared.ts";
+import { FibError } from "../errors.ts";
+import { explainFailure } from "../redis/check.ts";
+import { RedisConnection } from "../redis/connection.ts";
+import { warn } from "./output.ts";
+
+/** A connection that failed later than this was not refused: asking once more would only take as long again. */
+const SILENT_MS = 1000;
+
+/**
+ * Opens the cursor that the servers on this Redis share. Whether that Redis keeps what it is given is for them to say:
+ * a line on each of a thousand moves would help nobody.
+ *
+ * @throws {@link FibError} `redis_unavailable`, `redis_unusable`.
+ */
+export async function openRedisCursor(
+  { indexMax }: Config,
+  { storeUrl }: RedisConfig,
+): Promise<CursorService> {
+  const redis = await connect(storeUrl);
+  try {
+    const cursor = await SharedCursor.open({ redis, indexMax, notice: warn });
+    const close = async () => {
+      await cursor.close();
+      await redis.close();
+    };
+    return { current: () => cursor.current(), submit: (...request) => cursor.submit(...request), close };
+  } catch (error) {
+    await redis.close();
+    throw error;
+  }
+}
+
+async function connect(url: string): Promise<RedisConnection> {
+  const startMs = performance.now();
+  try {
+    return await RedisConnection.open(url);
+  } catch (error) {
+    if (!(error instanceof FibError) || performance.now() - startMs > SILENT_MS) throw error;
+    throw await explainFailure(url, error);
+  }
+}

@@ -1,0 +1,494 @@
+/**
+ * Every error that a user can cause at the shell, as a table: the line, what it says, its exit status.
+ *
+ * What holds for all of them is checked for each: one line on stderr and nothing on stdout, no bug and no stack
+ * trace, a line to try for what cannot be run (2), and no line to try that would move the cursor or change anything.
+ * Lines to try are run, too.
+ */
+import { expect, setDefaultTimeout, test } from "bun:test";
+import fs from "node:fs";
+import path from "node:path";
+import {
+  requires,
+  requireTool,
+  type Result,
+  run,
+  runInShell,
+  startServer,
+  temporaryFolder,
+} from "../binary.ts";
+
+setDefaultTimeout(60_000);
+
+/** A line of shell, in a folder of its own with a cursor `x` at index 3. */
+type Row = readonly [line: string, says: string | RegExp, exitCode: number];
+
+const asRoot =
+  process.getuid!() === 0
+    ? requireTool(["setpriv", "--version"], "apt-get install util-linux")
+    : requires(false, "it takes root to become somebody else");
+
+/** Commands that change nothing, whatever follows. */
+const HARMLESS = new Set(["help", "version", "fib", "fact", "ack", "index", "seq", "c"]);
+
+async function inFolder(rows: readonly Row[], prepare = ""): Promise<void> {
+  for (const [line, says, exitCode] of rows) {
+    using folder = temporaryFolder();
+    const setUp = await runInShell(`"$FIBSERVER" cursor set 3 -f x && ${prepare || true}`, folder.path);
+    expect({ prepare, exitCode: setUp.exitCode, stderr: setUp.stderr }).toEqual({
+      prepare,
+      exitCode: 0,
+      stderr: "",
+    });
+    const before = await contents(folder.path);
+    const result = asLine(await runInShell(line, folder.path));
+    expect({ line, exitCode: result.exitCode, stderr: result.stderr }).toEqual({
+      line,
+      exitCode,
+      stderr: (typeof says === "string"
+        ? expect.stringContaining(says)
+        : expect.stringMatching(says)) as string,
+    });
+    checkManners(line, result);
+    expect({ line, files: await contents(folder.path) }).toEqual({ line, files: before });
+    await tryIt(result.stderr, folder.path);
+  }
+}
+
+/** With `--json` the same is said in a document. */
+function asLine(result: Result): Result {
+  if (!result.stderr.startsWith("{")) return result;
+  return { ...result, stderr: `fibserver: ${(JSON.parse(result.stderr) as { detail: string }).detail}\n` };
+}
+
+function checkManners(line: string, { stdout, stderr, exitCode }: Result): void {
+  expect({ line, stdout, stderr }).toEqual({
+    line,
+    stdout: "",
+    stderr: expect.stringMatching(/^fibserver: [^\n]+\n$/) as string,
+  });
+  expect(stderr).not.toContain("\u001B");
+  expect(stderr).not.toMatch(/bug|undefined|[^.]\.\. |\? Try|, Try/);
+  expect({ line, tries: stderr.includes(". Try: fibserver ") }).toEqual({ line, tries: exitCode === 2 });
+  for (const [, suggested] of stderr.matchAll(/Try: fibserver ([^\n]*)|`fibserver ([^`]*)`/g)) {
+    if (suggested === undefined) continue;
+    const words = suggested.split(" ");
+    const isHarmless = HARMLESS.has(words[0]!) || /^(cursor inspect|task list)( |$)/.test(suggested);
+    expect({ line, suggested, isHarmless }).toEqual({ line, suggested, isHarmless: true });
+    if (words[0] === "c") expect(words.filter((word) => /^[pni]+$/.test(word))).toEqual([]);
+  }
+}
+
+/** Pastes the line that an error suggests, but for those that ask a server. */
+async function tryIt(stderr: string, folder: string): Promise<void> {
+  const line = /Try: fibserver (.*)\n$/.exec(stderr)?.[1];
+  if (line === undefined || /--server|^task list|^c$|^cursor inspect$/.test(line)) return;
+  const { exitCode, stderr: said } = await runInShell(
+    `"$FIBSERVER" -f x c >/dev/null; "$FIBSERVER" ${line.replace(/^c /, "-f x c ")}`,
+    folder,
+  );
+  expect({ line, exitCode, said }).toEqual({ line, exitCode: 0, said: "" });
+}
+
+/** Names and bytes of what is in a folder, by find(1): links that lead in a circle are none of its business. */
+async function contents(folder: string): Promise<string> {
+  return (await runInShell("find . | sort; find . -type f -exec cksum {} + | sort", folder)).stdout;
+}
+
+test("a wrong word or flag is refused with a line to try", async () => {
+  await inFolder([
+    ['"$FIBSERVER" -f x nn', "'nn' is no command and none of the letters p, c, n", 2],
+    ['"$FIBSERVER" -f x N', "'N' is no command", 2],
+    ['"$FIBSERVER" 8080', "'8080' is no command", 2],
+    ['"$FIBSERVER" ""', "'' is no command", 2],
+    [
+      '"$FIBSERVER" completion',
+      "'completion' is no command and none of the letters p, c, n. Try: fibserver help\n",
+      2,
+    ],
+    ['"$FIBSERVER" cursr inspect', "(did you mean cursor?). Try: fibserver help cursor", 2],
+    ['"$FIBSERVER" hlep', "Try: fibserver help help", 2],
+    ['"$FIBSERVER" help nothing', "there is no command 'nothing'. Try: fibserver help\n", 2],
+    ['"$FIBSERVER" help cursor nothing', "there is no command 'cursor nothing'", 2],
+    ['"$FIBSERVER" version 1', "'1' is one word too many; it takes none", 2],
+    [
+      '"$FIBSERVER" -f x n cursor',
+      "cursor is a command, and those come first. Try: fibserver help cursor",
+      2,
+    ],
+    ['"$FIBSERVER" n version', "version is a command", 2],
+    [`"$FIBSERVER" $(printf 'x%.0s' {1..9999})`, `'${"x".repeat(40)}…' is no command`, 2],
+    ['"$FIBSERVER" -f x -y n', "it knows no -y. Try: fibserver help\n", 2],
+    ['"$FIBSERVER" -f x --jsno n', "it knows no --jsno (did you mean --json?). Try: fibserver help\n", 2],
+    ['"$FIBSERVER" -f x --no-json n', "it knows no --no-json", 2],
+    ['"$FIBSERVER" -f x -f x n', "--file is given twice", 2],
+    ['"$FIBSERVER" -f x --file=x n', "--file is given twice", 2],
+    ['"$FIBSERVER" -f', "-f takes a value, FILE. Try", 2],
+    ['"$FIBSERVER" n -f', "-f takes a value, FILE", 2],
+    ['"$FIBSERVER" -f -p n', "-f takes a value, FILE; one that begins with a dash: --file=-p", 2],
+    ['"$FIBSERVER" -f "" n', "Cannot use an empty file name for --file", 2],
+    ['"$FIBSERVER" -f x --json=yes n', "--json takes no value", 2],
+    ['"$FIBSERVER" -f x -i n', "-i reads the letters from standard input", 2],
+    ['"$FIBSERVER" -f x -p 0 n', "--port is for a server, which takes no letters", 2],
+    ['"$FIBSERVER" -f x --max-digits 5 -i', "--max-digits is for a server", 2],
+    ['"$FIBSERVER" --json', "--json is for letters, and there are none", 2],
+    ['"$FIBSERVER" -p 0 --json -f x', "--json is for letters", 2],
+    ['"$FIBSERVER" serve --json', "it knows no --json", 2],
+    ['"$FIBSERVER" serve n', "'n' is one word too many", 2],
+    ['"$FIBSERVER" worker', "it needs --redis URL. Try: fibserver help worker", 2],
+    ['"$FIBSERVER" worker --concurrency 3', "it knows no --concurrency", 2],
+    ['"$FIBSERVER" -f x --redis redis://127.0.0.1 n', "Cannot use both --file and --redis", 2],
+  ]);
+});
+
+test("a number that is none, or out of its range, is refused with the range and a line to try", async () => {
+  await inFolder([
+    ['"$FIBSERVER" fib', "N is missing. Try: fibserver help fib\n", 2],
+    [
+      '"$FIBSERVER" fib abc',
+      "'abc' for N: it takes a whole number from 0 to 20000000000. Try: fibserver fib 100\n",
+      2,
+    ],
+    ['"$FIBSERVER" fib ""', "'' for N", 2],
+    ['"$FIBSERVER" fib 1.5', "'1.5' for N", 2],
+    ['"$FIBSERVER" fib 1e6', "'1e6' for N", 2],
+    ['"$FIBSERVER" fib -5', "'-5' begins with a dash, as flags do; a number is a whole number from 0", 2],
+    ['"$FIBSERVER" fib -50', "'-50' begins with a dash", 2],
+    ['"$FIBSERVER" fib -- -5', "'-5' for N: it takes a whole number from 0", 2],
+    ['"$FIBSERVER" fib 20000000001', "from 0 to 20000000000. Try: fibserver fib 100", 2],
+    ['"$FIBSERVER" fib 99999999999999999999', "from 0 to 20000000000. Try: fibserver fib 100", 2],
+    ['"$FIBSERVER" fib 1 2', "'2' is one word too many; it takes N. Try: fibserver help fib\n", 2],
+    [
+      '"$FIBSERVER" fib 1 --jason',
+      "it knows no --jason (did you mean --json?). Try: fibserver help fib\n",
+      2,
+    ],
+    ['"$FIBSERVER" fib 1 -o', "-o takes a value, FILE", 2],
+    ['"$FIBSERVER" fib 1 -o ""', "empty file name", 2],
+    ['"$FIBSERVER" fib 1 -o a -o b', "--out is given twice", 2],
+    ['"$FIBSERVER" fact', "N is missing", 2],
+    ['"$FIBSERVER" fact -1', "'-1' begins with a dash", 2],
+    ['"$FIBSERVER" fact 1073741824', "from 0 to 1073741823. Try: fibserver fact 100\n", 2],
+    ['"$FIBSERVER" fact x', "Try: fibserver fact 100", 2],
+    ['"$FIBSERVER" ack 1', "N is missing. Try: fibserver help ack", 2],
+    ['"$FIBSERVER" ack', "M N is missing", 2],
+    ['"$FIBSERVER" ack 1 x', "'x' for N", 2],
+    ['"$FIBSERVER" ack x 1', "'x' for M", 2],
+    ['"$FIBSERVER" ack 1 2 3', "'3' is one word too many; it takes M N", 2],
+    ['"$FIBSERVER" index', "VALUE is missing", 2],
+    ['"$FIBSERVER" index x', "Try: fibserver index 6765", 2],
+    ['"$FIBSERVER" index 007', "Try: fibserver index 6765", 2],
+    ['"$FIBSERVER" index -8', "'-8' begins with a dash", 2],
+    ['"$FIBSERVER" seq', "COUNT|FROM..TO is missing", 2],
+    ['"$FIBSERVER" seq x', "Try: fibserver seq 10", 2],
+    ['"$FIBSERVER" seq 5..', "Try: fibserver seq ", 2],
+    ['"$FIBSERVER" seq ..5', "Try: fibserver seq ", 2],
+    ['"$FIBSERVER" seq 5...8', "Try: fibserver seq ", 2],
+    ['"$FIBSERVER" seq 1..2..3', "'1..2..3' is no range. Try: fibserver seq 10..20\n", 2],
+    ['"$FIBSERVER" seq 8..5', "Try: fibserver seq 5..8", 2],
+    ['"$FIBSERVER" seq -5..8', "'-5..8' begins with a dash", 2],
+    ['"$FIBSERVER" seq 5 8', "'8' is one word too many", 2],
+    ['"$FIBSERVER" cursor', "it takes inspect, set, export. Try: fibserver help cursor\n", 2],
+    [
+      '"$FIBSERVER" cursor inpect',
+      "it knows no 'inpect' (did you mean inspect?). Try: fibserver help cursor inspect",
+      2,
+    ],
+    ['"$FIBSERVER" cursor constructor', "it takes inspect, set, export", 2],
+    ['"$FIBSERVER" cursor -f x', "it takes inspect, set, export", 2],
+    ['"$FIBSERVER" cursor set -f x', "INDEX is missing. Try: fibserver help cursor set\n", 2],
+    ['"$FIBSERVER" cursor set 1 2 -f x', "'2' is one word too many; it takes INDEX", 2],
+    ['"$FIBSERVER" cursor set five -f x', "whole number from 0 to 92. Try: fibserver help cursor set\n", 2],
+    ['"$FIBSERVER" cursor set -1 -f x', "'-1' begins with a dash", 2],
+    ['"$FIBSERVER" cursor set 93 -f x', "from 0 to 92", 2],
+    ['"$FIBSERVER" cursor set 5 -f x --json', "it knows no --json", 2],
+    ['"$FIBSERVER" cursor export x', "NEW-FILE is missing", 2],
+    ['"$FIBSERVER" cursor export x new', "it needs --go. Try: fibserver help cursor export", 2],
+    ['"$FIBSERVER" cursor export --go x x', "it exists", 2],
+    ['"$FIBSERVER" task', "it takes run, list", 2],
+    ['"$FIBSERVER" task start', "it takes run, list", 2],
+    ['"$FIBSERVER" task run', "Try: fibserver help task run\n", 2],
+    ['"$FIBSERVER" task run primes 5', "it takes fibonacci N, factorial N", 2],
+    ['"$FIBSERVER" task run fibonacci x', "Try: fibserver help task run\n", 2],
+    ['"$FIBSERVER" task run fibonacci -5', "'-5' begins with a dash", 2],
+    ['"$FIBSERVER" task run sequence 8..5', "8 comes after 5. Try: fibserver seq 5..8\n", 2],
+    ['"$FIBSERVER" task run sequence x', "'x' for COUNT", 2],
+    ['"$FIBSERVER" task show', "ID is missing", 2],
+    ['"$FIBSERVER" task cancel 1 2', "'2' is one word too many; it takes ID", 2],
+    ['"$FIBSERVER" task forget', "ID is missing. Try: fibserver help task forget\n", 2],
+  ]);
+});
+
+test("a setting that makes no sense is refused, from a flag and from the environment", async () => {
+  const settings: [name: string, values: string[], says: string][] = [
+    ["max-index", ["many", "", "-0", "100000001", "1e3"], "a whole number from 0 to 100000000"],
+    ["lock-timeout", ["soon", "", "1e9", "Infinity"], "seconds from 0 to 999999.999, such as 5 or 0.5"],
+    ["port", ["http", "", "65536", "1.5", "٣"], "a whole number from 0 to 65535"],
+    ["host", [""], "an address, such as 127.0.0.1"],
+    ["allow-host", ["http://fib.test", "fib.test:80", "*.fib.test"], "names without scheme and port"],
+    ["trust-proxy", ["proxy", "10.0.0.0/99"], "addresses or networks"],
+    ["max-digits", ["0", "x", ""], "a whole number from 1 to 1000000000"],
+    ["max-sequence", ["0", "x"], "a whole number from 1 to 1000000000"],
+    ["max-terms", ["0", "x"], "a whole number from 1 to 1000000000"],
+    ["max-computations", ["0", "1025"], "a whole number from 1 to 1024"],
+    ["max-queue", ["x", "100001"], "a whole number from 0 to 100000"],
+    ["max-streams", ["0"], "a whole number from 1 to 100000"],
+    ["max-watchers", ["0"], "a whole number from 1 to 1000000"],
+    ["max-tasks", ["0"], "a whole number from 1 to 1000000"],
+    ["result-ttl", ["0", "0.0001", "week"], "seconds from 0.001 to 999999.999"],
+    ["result-budget", ["0", "1000001"], "a whole number from 1 to 1000000"],
+  ];
+  const rows = settings.flatMap(([name, values, says]) =>
+    values.flatMap((value): Row[] => [
+      [
+        `"$FIBSERVER" serve -f x --${name}='${value}'`,
+        new RegExp(`--${name}[^:]*: it takes ${escaped(says)}`),
+        2,
+      ],
+      [
+        `${variable(name)}='${value}' "$FIBSERVER" serve -f x`,
+        new RegExp(`${variable(name)}[^:]*: it takes ${escaped(says)}`),
+        2,
+      ],
+    ]),
+  );
+  const redis = "it takes a URL such as redis://127.0.0.1:6379";
+  const more: Row[] = [
+    "http://127.0.0.1",
+    "127.0.0.1:6379",
+    "redis://",
+    "redis://host/name",
+    "redis://:p%zz@host",
+  ].flatMap((url): Row[] => [
+    [`"$FIBSERVER" n --redis ${url}`, new RegExp(`--redis: ${redis}`), 2],
+    [`FIBSERVER_REDIS=${url} "$FIBSERVER" n`, new RegExp(`FIBSERVER_REDIS: ${redis}`), 2],
+    [`FIBSERVER_REDIS=${url} "$FIBSERVER" cursor set 5`, new RegExp(`FIBSERVER_REDIS: ${redis}`), 2],
+    [`FIBSERVER_REDIS_STORE=${url} "$FIBSERVER" worker`, new RegExp(`FIBSERVER_REDIS_STORE: ${redis}`), 2],
+  ]);
+  await inFolder([
+    ...rows,
+    ...more,
+    ['"$FIBSERVER" -f x n --max-index many', /--max-index: it takes .*\. Try: fibserver help\n/, 2],
+    [
+      'FIBSERVER_MAX_INDEX=many "$FIBSERVER" -f x n',
+      /FIBSERVER_MAX_INDEX: it takes .*\. Try: fibserver help\n/,
+      2,
+    ],
+    ['FIBSERVER_FILE= "$FIBSERVER" n', /an empty file name for FIBSERVER_FILE/, 2],
+    ['FIBSERVER_DEBUG=maybe "$FIBSERVER" -f x n', /'maybe' for FIBSERVER_DEBUG: it takes 1 or 0/, 2],
+    ['FIBSERVER_ONE_CPU=2 "$FIBSERVER" -f x n', /'2' for FIBSERVER_ONE_CPU/, 2],
+    [
+      'FIBSERVER_FILE=x FIBSERVER_REDIS=redis://h "$FIBSERVER" n',
+      /both FIBSERVER_FILE and FIBSERVER_REDIS/,
+      2,
+    ],
+    ['FIBSERVER_REDIS_QUEUE=redis://h "$FIBSERVER" n', /one Redis of two/, 2],
+    ['FIBSERVER_SERVER=nowhere "$FIBSERVER" task list', /'nowhere' for FIBSERVER_SERVER/, 2],
+    ['"$FIBSERVER" n --server nowhere', /'nowhere' for --server/, 2],
+    ['"$FIBSERVER" --server http://127.0.0.1:1', /--server takes the letters p, c, n/, 2],
+    [
+      `"$FIBSERVER" n --server "http://127.0.0.1:1/a b" -f x`,
+      /Try: fibserver c --server 'http:\/\/127.0.0.1:1\/a b'\n/,
+      2,
+    ],
+    ['unset HOME; "$FIBSERVER" n', /HOME is no absolute path/, 2],
+    ['HOME=. XDG_STATE_HOME=state "$FIBSERVER" n', /HOME is no absolute path/, 2],
+  ]);
+});
+
+test("a file that cannot be used says why, in which file, and leaves everything as it is", async () => {
+  await inFolder(
+    [
+      ['"$FIBSERVER" -f missing/x n', /its folder does not exist; mkdir -p missing\n/, 74],
+      ['"$FIBSERVER" -f "no such/x" n', /mkdir -p 'no such'\n/, 74],
+      [`"$FIBSERVER" -f "it's new/x" n`, /mkdir -p 'it'\\''s new'\n/, 74],
+      [
+        `"$FIBSERVER" -f $'a\\nb\\e[31m/x' n`,
+        /Cannot create a\\012b\\033\[31m\/x: .* mkdir -p \$'a\\012b\\033\[31m'\n/,
+        74,
+      ],
+      ['"$FIBSERVER" -f ./-d/x n', /mkdir -p \.\/-d\n/, 74],
+      ['"$FIBSERVER" -f plain/x n', /Cannot open plain\/x: ENOTDIR/, 74],
+      ['"$FIBSERVER" -f loop/x n', /Cannot use loop\/x/, 65],
+      [`"$FIBSERVER" -f $(printf 'x%.0s' {1..300}) n`, /ENAMETOOLONG/, 74],
+      ['"$FIBSERVER" -f folder n', /Cannot use folder: it is a folder/, 65],
+      ['"$FIBSERVER" -f link n', /it is a symbolic link/, 65],
+      ['"$FIBSERVER" -f plain n', /Cannot use plain: it has 5 bytes/, 65],
+      ['"$FIBSERVER" -f "bad one" c', /look at it with `fibserver cursor inspect -f 'bad one'`/, 65],
+      ['"$FIBSERVER" serve -p 0 -f "bad one"', /look at it with/, 65],
+      ['"$FIBSERVER" cursor set 4 -f plain', /Cannot use plain/, 65],
+      ['"$FIBSERVER" cursor inspect -f missing', /Cannot read missing: ENOENT/, 74],
+      ['"$FIBSERVER" cursor inspect -f folder', /Cannot read folder: EISDIR/, 74],
+      ['"$FIBSERVER" cursor export --go plain new', /Cannot use plain/, 65],
+      ['"$FIBSERVER" cursor export --go x missing/new', /its folder does not exist/, 74],
+      ['mkdir here; cd here; rmdir ../here; "$FIBSERVER" -f x n', /Cannot create x: ENOENT/, 74],
+      [
+        'XDG_STATE_HOME=$PWD/plain "$FIBSERVER" n',
+        /Cannot make the folder .*\/plain\/fibserver: ENOTDIR.*-f FILE\n/,
+        74,
+      ],
+      [
+        'XDG_STATE_HOME=$PWD/plain "$FIBSERVER" -p 0',
+        /Cannot make the folder .*\/plain\/fibserver: ENOTDIR/,
+        74,
+      ],
+      ['HOME=/proc "$FIBSERVER" n', /Cannot make the folder \/proc\/\.local\/state\/fibserver/, 74],
+      ['ulimit -f 0; "$FIBSERVER" -f new n', /Cannot create new: EFBIG/, 74],
+      ['ulimit -n 5; "$FIBSERVER" -f x n', /EMFILE: too many open files/, 74],
+      ['"$FIBSERVER" -f x -i <folder', /Cannot go on: EISDIR/, 71],
+      ['"$FIBSERVER" index - <folder', /Cannot /, 71],
+      ['"$FIBSERVER" fib 10 -o folder', /Cannot write folder/, 74],
+      ['"$FIBSERVER" fib 10 -o missing/out', /Cannot write missing\/out: ENOENT/, 74],
+      ['"$FIBSERVER" seq 10 -o plain/out', /Cannot write plain\/out: ENOTDIR/, 74],
+    ],
+    "mkdir folder && ln -s x link && ln -s loop loop && echo test >plain && head -c 8192 /dev/zero >'bad one'",
+  );
+});
+
+test("an end of the sequence, or a value that is none of it, exits with 1", async () => {
+  await inFolder([
+    ['"$FIBSERVER" -f x --max-index 3 n', /the cursor is at index 3; --max-index allows no more/, 1],
+    ['"$FIBSERVER" index 7', /no Fibonacci number: it lies between F\(5\) and F\(6\)/, 1],
+    ['"$FIBSERVER" ack 5 5', /Cannot compute A\(5,5\)/, 1],
+    ['"$FIBSERVER" fact 1073741823', /Cannot compute/, 1],
+  ]);
+});
+
+test("an output that is closed or full is an error of every command that prints", async () => {
+  const commands = [
+    "help",
+    "version",
+    "fib 10",
+    "fact 10",
+    "ack 1 1",
+    "index 8",
+    "seq 10",
+    "cursor inspect -f x",
+    "-f x c",
+  ];
+  await inFolder([
+    ...commands.map((command): Row => [
+      `"$FIBSERVER" ${command} >&-`,
+      /Cannot write the output: it is closed\n/,
+      74,
+    ]),
+    ...commands.map((command): Row => [
+      `"$FIBSERVER" ${command} >/dev/full`,
+      /Cannot write the output: ENOSPC/,
+      74,
+    ]),
+    ['"$FIBSERVER" -f x n >&-', /it is closed/, 74],
+    ['"$FIBSERVER" cursor set 4 -f x >&-', /it is closed/, 74],
+  ]);
+});
+
+test("a reader that has seen enough ends the moves without a word, and a script can tell", async () => {
+  using folder = temporaryFolder();
+  const line =
+    '"$FIBSERVER" -f x -i | { read first; echo $first; exec <&-; echo closed >&2; }; echo ${PIPESTATUS[1]}';
+  const child = Bun.spawn(["bash", "-c", `{ echo n; read -r wait <gate; echo n; echo n; } | ${line}`], {
+    env: { PATH: process.env["PATH"], FIBSERVER: path.resolve("dist/fibserver") },
+    cwd:
+      (fs.mkdirSync(folder.path, { recursive: true }),
+      Bun.spawnSync(["mkfifo", path.join(folder.path, "gate")]),
+      folder.path),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const errors = child.stderr.getReader();
+  expect(Buffer.from((await errors.read()).value!).toString()).toBe("closed\n");
+  fs.writeFileSync(path.join(folder.path, "gate"), "go\n");
+  expect(await child.stdout.text()).toBe("1\n74\n");
+  expect((await errors.read()).done).toBe(true);
+  // One move was made and not seen, and the last one not made.
+  expect((await run(["-f", path.join(folder.path, "x"), "c"])).stdout).toBe("1\n");
+});
+
+test("a server or a Redis that is not there exits with 69 and names it", async () => {
+  using folder = temporaryFolder();
+  await using server = await startServer(["-f", path.join(folder.path, "cursor")]);
+  const { port } = new URL(server.url);
+  await inFolder([
+    [`"$FIBSERVER" -f x -p ${port}`, new RegExp(`127.0.0.1:${port}.*choose another with -p`), 69],
+    ['"$FIBSERVER" -f x -p 0 --host 192.0.2.1', /Cannot listen on 192\.0\.2\.1/, 69],
+    ['"$FIBSERVER" c --server http://127.0.0.1:1', /Cannot reach http:\/\/127\.0\.0\.1:1/, 69],
+    ['"$FIBSERVER" task list --server http://127.0.0.1:1', /Cannot reach http:\/\/127\.0\.0\.1:1/, 69],
+    [
+      'FIBSERVER_REDIS=redis://:secret@127.0.0.1:1 "$FIBSERVER" n',
+      /Redis at redis:\/\/127\.0\.0\.1:1: nothing listens/,
+      69,
+    ],
+    [
+      'FIBSERVER_REDIS=redis://:secret@127.0.0.1:1 "$FIBSERVER" -i',
+      /Redis at redis:\/\/127\.0\.0\.1:1: nothing listens/,
+      69,
+    ],
+    ['FIBSERVER_REDIS=redis://:secret@127.0.0.1:1 "$FIBSERVER" cursor set 5', /nothing listens/, 69],
+    ['"$FIBSERVER" serve -p 0 --redis redis://127.0.0.1:1', /nothing listens/, 69],
+    ['"$FIBSERVER" worker --redis redis://127.0.0.1:1', /nothing listens/, 69],
+    ['FIBSERVER_FILE=x FIBSERVER_REDIS=redis://127.0.0.1:1 "$FIBSERVER" worker', /nothing listens/, 69],
+    [`"$FIBSERVER" c --redis redis://127.0.0.1:${port}`, /what answers there is no Redis/, 69],
+    [
+      'FIBSERVER_REDIS=redis://:secret@127.0.0.1:1 "$FIBSERVER" cursor inspect',
+      /the cursor is not in a file, but in Redis at redis:\/\/127\.0\.0\.1:1\. Try: fibserver c\n/,
+      2,
+    ],
+  ]);
+});
+
+asRoot("a state folder that may not be made, and a folder that may not be written, are no bugs", async () => {
+  await inFolder(
+    [
+      ['HOME=$PWD/closed $NOBODY "$FIBSERVER" n', /Cannot make the folder .*EACCES.*-f FILE\n/, 74],
+      ['HOME=$PWD/closed $NOBODY "$FIBSERVER" -p 0', /Cannot make the folder .*EACCES.*-f FILE\n/, 74],
+      ['$NOBODY "$FIBSERVER" -f closed/x n', /EACCES/, 74],
+      ['$NOBODY "$FIBSERVER" fib 10 -o closed/out', /Cannot write closed\/out: EACCES/, 74],
+      ['$NOBODY "$FIBSERVER" fib 10 -o x', /Cannot write x: EACCES/, 74],
+    ].map(
+      ([line, says, exitCode]) =>
+        [String(line).replace("$NOBODY", "setpriv --reuid 65534 --clear-groups"), says, exitCode] as Row,
+    ),
+    "chmod 755 . && mkdir -m 755 closed",
+  );
+});
+
+test("with --json an error is a problem document in one line, also when the line cannot be parsed", async () => {
+  using folder = temporaryFolder();
+  for (const [args, code, exit] of [
+    [["-f", "x", "--json", "p"], "sequence_start", 1],
+    [["--json", "-f", "missing/x", "n"], "cursor_io", 74],
+    [["fib", "abc", "--json"], "bad_argument", 2],
+    [["fib", "--json", "--bogus"], "bad_argument", 2],
+    [["index", "7", "--json"], "not_fibonacci", 1],
+    [["seq", "--json", "8..5"], "bad_argument", 2],
+    [["task", "list", "--json", "--server", "http://127.0.0.1:1"], "unreachable", 69],
+    [["n", "--server", "http://127.0.0.1:1", "--json"], "unreachable", 69],
+    [["--json"], "bad_argument", 2],
+    [["cursor", "inspect", "--json", "-f", "missing"], "cursor_io", 74],
+  ] as const) {
+    const { stdout, stderr, exitCode } = await run(args, { cwd: folder.path });
+    expect({ args, stdout, exitCode }).toEqual({ args, stdout: "", exitCode: exit });
+    expect(stderr).toMatch(/^[^\n]+\n$/);
+    expect(JSON.parse(stderr)).toEqual({
+      type: `urn:fibserver:error:${code}`,
+      title: expect.any(String) as string,
+      exit,
+      detail: expect.stringMatching(/^(Cannot|This is no)/) as string,
+      code,
+    });
+  }
+  const { stderr, exitCode } = await run(["-i", "--json", "-f", "x"], { cwd: folder.path, stdin: "p\n" });
+  expect(JSON.parse(stderr)).toMatchObject({ code: "sequence_start" });
+  expect(exitCode).toBe(0);
+  // After -- it is a word like any other.
+  expect((await run(["fib", "--", "--json"], { cwd: folder.path })).stderr).toStartWith(
+    "fibserver: Cannot use",
+  );
+});
+
+function variable(flag: string): string {
+  return `FIBSERVER_${flag.toUpperCase().replaceAll("-", "_")}`;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
+}
