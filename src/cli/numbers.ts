@@ -8,10 +8,12 @@ import { FibError } from "../errors.ts";
 import { ackermann } from "../numbers/ackermann.ts";
 import { ackermannDigits, factorialDigits } from "../numbers/digits.ts";
 import { factorial, factorialMemoryBytes } from "../numbers/factorial.ts";
+import { fibonacci, fibonacciMemoryBytes } from "../numbers/fibonacci.ts";
 import { fibonacciIndex } from "../numbers/find-index.ts";
-import { print } from "./output.ts";
 import { type Printable, printFibonacci, printNumber } from "./print-number.ts";
-import { RESULT_FLAGS } from "./result.ts";
+import { openProgress } from "./progress.ts";
+import { readDigits } from "./read-digits.ts";
+import { checkMemory, RESULT_FLAGS, writeResult } from "./result.ts";
 
 /** Beyond it the memory of any machine ends. */
 const FACTORIAL_MAX = 2 ** 30 - 1;
@@ -66,16 +68,25 @@ export const index = defineCommand({
   args: {
     value: { type: "positional", required: true, description: "The number; - reads it from standard input" },
     json: RESULT_FLAGS.json,
+    quiet: RESULT_FLAGS.quiet,
   },
   async run({ args }) {
-    const value = args.value === "-" ? (await Bun.stdin.text()).trim() : args.value;
-    const found = fibonacciIndex(value);
+    const value = args.value === "-" ? readDigits() : Buffer.from(args.value);
+    const progress = openProgress("index", args.quiet ?? false);
+    const found = fibonacciIndex(value, (n) => {
+      checkMemory(`F(${n}), to compare it`, fibonacciMemoryBytes(n));
+      return fibonacci(n, { onProgress: progress.update, borrow: true });
+    });
+    progress.clear();
     if (!found.isTerm) {
       throw new FibError(
         "not_fibonacci",
         `This is no Fibonacci number: it lies between F(${found.below}) and F(${found.above})`,
       );
     }
-    print(`${args.json ? JSON.stringify({ value, index: String(found.index) }) : found.index}\n`);
+    const [head, tail] = args.json
+      ? ['{"value":"', `","index":"${found.index}"}\n`]
+      : ["", `${found.index}\n`];
+    await writeResult(undefined, [Buffer.from(head), args.json ? value : Buffer.from(""), Buffer.from(tail)]);
   },
 });

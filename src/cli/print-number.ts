@@ -1,5 +1,5 @@
 /**
- * Computes one number and prints it. On the main thread, so ^C ends it at once.
+ * Computes one number and prints it. On the main thread, and without a handler for signals, so ^C ends it at once.
  * @module
  */
 import { parseInteger } from "../config.ts";
@@ -7,18 +7,12 @@ import type { ComputeOptions, Digits } from "../numbers/decimal.ts";
 import { LOG10_PHI } from "../numbers/digits.ts";
 import { fibonacci, fibonacciMemoryBytes } from "../numbers/fibonacci.ts";
 import { openProgress } from "./progress.ts";
-import { checkMemory, checkOutput, writeResult } from "./result.ts";
+import { checkMemory, checkOutput, type ResultOptions, writeResult } from "./result.ts";
 
 /** Beyond it the memory of any machine ends. */
 const FIBONACCI_INDEX_MAX = 20_000_000_000;
 /** Shorter results take 20 ms here, and are there before a bar could be drawn on a machine 20 times as slow. */
 const PROGRESS_DIGITS_MIN = 1_000_000;
-
-/** Where a number goes, and in which form. */
-export interface PrintOptions {
-  readonly out?: string | undefined;
-  readonly json?: boolean | undefined;
-}
 
 /** A number that can be printed. */
 export interface Printable {
@@ -36,19 +30,16 @@ export interface Printable {
  *
  * @throws {@link FibError} `result_too_large`, before anything is computed; `output_failed`.
  */
-export async function printNumber(number: Printable, { out, json }: PrintOptions): Promise<void> {
+export async function printNumber(number: Printable, options: ResultOptions): Promise<void> {
   const { name, given, digitsExpected, memoryBytes, compute } = number;
+  const { out, json = false, quiet = false } = options;
   checkOutput(out);
   checkMemory(name, memoryBytes);
-  const progress = digitsExpected < PROGRESS_DIGITS_MIN ? undefined : await openProgress(name);
+  const progress = digitsExpected < PROGRESS_DIGITS_MIN ? undefined : openProgress(name, quiet);
   const digits = compute({ onProgress: progress?.update, borrow: true });
-  progress?.end();
-  writeResult(out, (emit) => {
-    const head = `${JSON.stringify({ ...given, digits: digits.length }).slice(0, -1)},"value":"`;
-    if (json) emit(Buffer.from(head));
-    emit(digits);
-    emit(Buffer.from(json ? `"}\n` : "\n"));
-  });
+  progress?.clear();
+  const head = `${JSON.stringify({ ...given, digits: digits.length }).slice(0, -1)},"value":"`;
+  await writeResult(out, [Buffer.from(json ? head : ""), digits, Buffer.from(json ? `"}\n` : "\n")]);
 }
 
 /**
@@ -57,7 +48,7 @@ export async function printNumber(number: Printable, { out, json }: PrintOptions
  * @param text - The index as typed.
  * @throws {@link FibError} as {@link printNumber} does, and `bad_argument`.
  */
-export async function printFibonacci(text: string, options: PrintOptions): Promise<void> {
+export async function printFibonacci(text: string, options: ResultOptions): Promise<void> {
   const n = parseInteger(text, "N", 0, FIBONACCI_INDEX_MAX);
   const number: Printable = {
     name: `F(${n})`,

@@ -5,8 +5,10 @@
 import { defineCommand } from "citty";
 import { parseInteger } from "../config.ts";
 import { LAYOUTS } from "../numbers/layouts.ts";
-import { openSequence, planSequence, sequenceMemoryBytes } from "../numbers/sequence.ts";
+import { fibonacciPair } from "../numbers/fibonacci.ts";
+import { openSequence, planSequence, type SequencePlan, sequenceMemoryBytes } from "../numbers/sequence.ts";
 import { usageError } from "./arguments.ts";
+import { openProgress } from "./progress.ts";
 import { checkMemory, checkOutput, RESULT_FLAGS, writeResult } from "./result.ts";
 
 const INDEX_MAX = 10_000_000_000;
@@ -20,18 +22,27 @@ export const seq = defineCommand({
     terms: { type: "positional", required: true, description: "COUNT, or FROM..TO with both ends" },
     ...RESULT_FLAGS,
   },
-  run({ args }) {
-    const layout = args.json ? LAYOUTS.json : LAYOUTS.text;
-    const plan = planSequence({ ...parseTerms(args.terms, "fibserver seq"), layout });
-    checkOutput(args.out);
-    checkMemory(`the terms ${args.terms}`, sequenceMemoryBytes(plan));
-    writeResult(args.out, (emit) => {
-      const reader = openSequence(plan);
-      for (let view = reader.next(); view !== undefined; view = reader.next()) emit(view);
-      if (args.json) emit(Buffer.from("\n"));
-    });
+  async run({ args }) {
+    const { terms, out, json = false, quiet: isQuiet = false } = args;
+    const layout = json ? LAYOUTS.json : LAYOUTS.text;
+    const plan = planSequence({ ...parseTerms(terms, "fibserver seq"), layout });
+    checkOutput(out);
+    checkMemory(`the terms ${terms}`, sequenceMemoryBytes(plan));
+    const shown = { what: `terms ${terms}`, sizeBytes: plan.sizeBytes, isQuiet };
+    await writeResult(out, sequencePieces(plan, json, isQuiet), shown);
   },
 });
+
+function* sequencePieces(plan: SequencePlan, json: boolean, isQuiet: boolean): Generator<Uint8Array, void> {
+  const { firstIndex } = plan;
+  // What begins deep in the sequence computes for seconds before there is anything to write.
+  const progress = openProgress(`F(${firstIndex})`, isQuiet);
+  const pair = fibonacciPair(firstIndex, { onProgress: progress.update });
+  progress.clear();
+  const reader = openSequence(plan, pair);
+  for (let view = reader.next(); view !== undefined; view = reader.next()) yield view;
+  if (json) yield Buffer.from("\n");
+}
 
 /**
  * Reads which terms are meant: COUNT, or FROM..TO with both ends.

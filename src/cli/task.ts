@@ -1,24 +1,20 @@
 /**
- * `fibserver task run|list|show|result|cancel|forget`: computations on a server.
+ * `fibserver task run|watch|list|show|result|cancel|forget`: computations on a server.
  * @module
  */
 import { defineCommand } from "citty";
 import type { Computation, Task, TaskStatus } from "../client/client.ts";
 import { CLIENT_FLAGS, resolveServerUrl } from "../config.ts";
+import { TASK_STATES } from "../tasks/task.ts";
 import { type Command, usageError } from "./arguments.ts";
-import { print, warn } from "./output.ts";
-import { openProgress } from "./progress.ts";
+import { Wait, WAITING } from "./follow.ts";
+import { print } from "./output.ts";
 import { asking, openClient } from "./remote.ts";
-import { checkOutput, RESULT_FLAGS, writePieces } from "./result.ts";
+import { checkOutput, RESULT_FLAGS, type ResultOptions, type Shown, writeResult } from "./result.ts";
 import { parseTerms } from "./sequence.ts";
 
-/** Whoever waits for hours waits for a server that is started again, too: half a minute. */
-const WAITING = { retriesMax: 10 };
-/** Before the shell gets its prompt back. */
-const CANCELLING = { retriesMax: 1, timeoutMs: 5000 };
-
 const id = { type: "positional", required: true, description: "The task's id" } as const;
-const { json } = RESULT_FLAGS;
+const { json, quiet } = RESULT_FLAGS;
 
 const run = defineCommand({
   meta: {
@@ -32,20 +28,49 @@ const run = defineCommand({
       valueHint: "KIND N...",
       description: "fibonacci N, factorial N, ackermann M N, sequence COUNT or sequence FROM..TO",
     },
+    detach: { type: "boolean", description: "Print the task's id, and do not wait" },
     ...RESULT_FLAGS,
     ...CLIENT_FLAGS,
   },
   async run({ args }) {
     const computation = parseComputation(args._);
+    if (args.detach && args.out !== undefined) {
+      const line = `fibserver task run ${args._.join(" ")} --detach`;
+      throw usageError("fibserver task run", "there is no result to write for who does not wait", line);
+    }
     checkOutput(args.out);
-    const client = clientOf(args);
-    await asking(async () => {
-      const task = await runToEnd(() => client.tasks.create(computation), {
-        name: args._.join(" "),
-        goOn: (taskId) => `fibserver task result ${taskId}${args.server ? ` --server ${args.server}` : ""}`,
-      });
-      await writePieces(args.out, resultPieces(task, args.json ?? false));
-    });
+    const wait = new Wait(args._.join(" "), args);
+    const create = () => wait.client.tasks.create(computation);
+    if (args.detach) {
+      const { status } = await asking(create);
+      return print(`${args.json ? JSON.stringify(status) : status.id}\n`);
+    }
+    let task: Task | undefined;
+    await wait.asking(
+      async () => {
+        task = await wait.runToEnd(async () => (task = await create()));
+        await writeTaskResult(task, args);
+      },
+      () => task?.id,
+    );
+  },
+});
+
+const watch = defineCommand({
+  meta: { name: "watch", description: "Print each change of a task until it has ended" },
+  args: { id, json, quiet, ...CLIENT_FLAGS },
+  async run({ args }) {
+    const taskId = checkId(args.id, "watch");
+    const wait = new Wait(`task ${taskId}`, args);
+    let before: TaskStatus["state"] | undefined;
+    const show = (status: TaskStatus) => {
+      if (status.state !== before) print(`${args.json ? JSON.stringify(status) : lineOf(status)}\n`);
+      before = status.state;
+    };
+    await wait.asking(
+      async () => wait.follow(await wait.client.tasks.get(taskId), show),
+      () => (before === undefined ? undefined : taskId),
+    );
   },
 });
 
@@ -57,12 +82,13 @@ const list = defineCommand({
     ...CLIENT_FLAGS,
   },
   async run({ args }) {
-    const state = args.state as TaskStatus["state"] | undefined;
-    await asking(async () => {
-      for await (const { status } of clientOf(args).tasks.list({ state })) {
-        print(`${args.json ? JSON.stringify(status) : lineOf(status)}\n`);
-      }
-    });
+    const state = TASK_STATES.find((known) => known === args.state);
+    if (args.state !== undefined && state === undefined) {
+      const reason = `'${args.state.slice(0, 40)}' is none of ${TASK_STATES.join(", ")}`;
+      throw usageError("fibserver task list", reason, "fibserver task list --state ready");
+    }
+    const { tasks } = clientOf(args);
+    await asking(() => writeResult(undefined, listPieces(tasks.list({ state }), args.json ?? false)));
   },
 });
 
@@ -70,7 +96,8 @@ const show = defineCommand({
   meta: { name: "show", description: "Print what is known of a task" },
   args: { id, json, ...CLIENT_FLAGS },
   async run({ args }) {
-    const { status } = await asking(() => clientOf(args).tasks.get(args.id));
+    const taskId = checkId(args.id, "show");
+    const { status } = await asking(() => clientOf(args).tasks.get(taskId));
     const lines = Object.entries(status).map(([name, value]) => `${name}: ${value}`);
     print(`${args.json ? JSON.stringify(status) : lines.join("\n")}\n`);
   },
@@ -80,11 +107,9 @@ const result = defineCommand({
   meta: { name: "result", description: "Print the result of a task that is ready" },
   args: { id, ...RESULT_FLAGS, ...CLIENT_FLAGS },
   async run({ args }) {
+    const taskId = checkId(args.id, "result");
     checkOutput(args.out);
-    await asking(async () => {
-      const task = await clientOf(args).tasks.get(args.id);
-      await writePieces(args.out, resultPieces(task, args.json ?? false));
-    });
+    await asking(async () => writeTaskResult(await clientOf(args).tasks.get(taskId), args));
   },
 });
 
@@ -92,7 +117,8 @@ const cancel = defineCommand({
   meta: { name: "cancel", description: "Cancel a task for all who want it; prints what has become of it" },
   args: { id, ...CLIENT_FLAGS },
   async run({ args }) {
-    const { state } = await asking(async () => (await clientOf(args).tasks.get(args.id)).cancel());
+    const taskId = checkId(args.id, "cancel");
+    const { state } = await asking(async () => (await clientOf(args).tasks.get(taskId)).cancel());
     print(`${state}\n`);
   },
 });
@@ -101,7 +127,8 @@ const forget = defineCommand({
   meta: { name: "forget", description: "Remove a task with its result, whatever its state" },
   args: { id, ...CLIENT_FLAGS },
   async run({ args }) {
-    await asking(() => clientOf(args).tasks.forget(args.id));
+    const taskId = checkId(args.id, "forget");
+    await asking(() => clientOf(args).tasks.forget(taskId));
     print("forgotten\n");
   },
 });
@@ -109,78 +136,61 @@ const forget = defineCommand({
 /** The commands for tasks. */
 export const task: Command = {
   meta: { name: "task", description: "Have a server compute something, and fetch it when it is ready" },
-  subCommands: { run, list, show, result, cancel, forget },
+  subCommands: { run, watch, list, show, result, cancel, forget },
 };
 
 function clientOf({ server }: { server?: string | undefined }) {
   return openClient(resolveServerUrl(server, process.env));
 }
 
-/** How a task that is waited for is called, and how to get its result later, as a command line. */
-interface Wait {
-  readonly name: string;
-  readonly goOn: (taskId: string) => string;
+/** An id that the user's shell has lost, or cut, is found here and not by a server. */
+function checkId(text: string, command: string): string {
+  if (/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text)) return text;
+  const name = `fibserver task ${command}`;
+  throw usageError(name, `'${text.slice(0, 40)}' is no task's id`, "fibserver task list");
 }
 
-/**
- * Starts a task and shows its progress until it is ready. A signal cancels it, unless somebody else has asked for it
- * too, and then ends this process as it would have done at once.
- */
-async function runToEnd(create: () => Promise<Task>, { name, goOn }: Wait): Promise<Task> {
-  const progress = await openProgress(name);
-  const abort = new AbortController();
-  const { signal } = abort;
-  const onSignal = (received: NodeJS.Signals) => abort.abort(received);
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  for (const each of signals) process.once(each, onSignal);
-  try {
-    // Not aborted: a task whose id is not known could not be cancelled.
-    const created = await create();
-    try {
-      for await (const status of created.events({ ...WAITING, signal })) progress.update(status.progress);
-      await created.ready();
-      return created;
-    } catch (error) {
-      if (!signal.aborted) throw error;
-      progress.end();
-      await cancelAndSay(created, goOn(created.id));
-    }
-  } finally {
-    for (const each of signals) process.off(each, onSignal);
-    progress.end();
-  }
-  process.kill(process.pid, signal.reason as NodeJS.Signals);
-  return new Promise<never>(() => {});
-}
-
-async function cancelAndSay(created: Task, goOn: string): Promise<void> {
-  const name = `Task ${created.id}`;
-  try {
-    const { state, requests } = await created.cancel({ ...CANCELLING, unlessShared: true });
-    if (state === "cancelled" || state === "failed") warn(`${name} is ${state}`);
-    else if (state === "ready") warn(`${name} is ready: ${goOn}`);
-    else warn(`${name} goes on, because it was asked for ${requests} times: ${goOn}`);
-  } catch (error) {
-    warn(`Cannot tell whether task ${created.id} was cancelled: ${(error as Error).message}`);
-  }
+async function writeTaskResult(
+  ready: Task,
+  { out, json: asJson = false, quiet: isQuiet = false }: ResultOptions,
+): Promise<void> {
+  const { digits, bytes, kind } = ready.status;
+  const sizeBytes = digits ?? (kind === "sequence" && !asJson ? bytes : undefined);
+  const shown: Shown | undefined =
+    sizeBytes === undefined ? undefined : { what: "result", sizeBytes, isQuiet };
+  await writeResult(out, resultPieces(ready, asJson), shown);
 }
 
 /** What `fib`, `fact`, `ack` and `seq` would print. */
 async function* resultPieces(ready: Task, asJson: boolean): AsyncGenerator<Uint8Array, void> {
   const { kind, m, n, digits } = ready.status;
+  const options = { ...WAITING, wait: false };
   if (kind === "sequence" && asJson) {
-    let separator = "[";
-    for await (const term of ready.terms({ as: "text", wait: false })) {
-      yield Buffer.from(`${separator}"${term}"`);
-      separator = ",";
-    }
-    yield Buffer.from(separator === "[" ? "[]\n" : "]\n");
-    return;
+    yield* jsonArray(ready.terms({ ...options, as: "text" }), JSON.stringify);
+  } else {
+    const stream = await ready.result({ ...options, as: "stream" });
+    if (asJson) yield Buffer.from(`${JSON.stringify({ m, n, digits }).slice(0, -1)},"value":"`);
+    yield* stream;
+    if (kind !== "sequence") yield Buffer.from(asJson ? `"}\n` : "\n");
   }
-  const stream = await ready.result({ as: "stream", wait: false });
-  if (asJson) yield Buffer.from(`${JSON.stringify({ m, n, digits }).slice(0, -1)},"value":"`);
-  yield* stream;
-  if (kind !== "sequence") yield Buffer.from(asJson ? `"}\n` : "\n");
+}
+
+async function* listPieces(tasks: AsyncIterable<Task>, asJson: boolean): AsyncGenerator<Uint8Array, void> {
+  if (asJson) yield* jsonArray(tasks, ({ status }) => JSON.stringify(status));
+  else for await (const { status } of tasks) yield Buffer.from(`${lineOf(status)}\n`);
+}
+
+/** An array of which nobody has to hold more than one element. */
+async function* jsonArray<T>(
+  elements: AsyncIterable<T>,
+  toJson: (element: T) => string,
+): AsyncGenerator<Uint8Array, void> {
+  let separator = "[";
+  for await (const element of elements) {
+    yield Buffer.from(separator + toJson(element));
+    separator = ",";
+  }
+  yield Buffer.from(separator === "[" ? "[]\n" : "]\n");
 }
 
 // The computation as `task run` would take it.
@@ -188,7 +198,7 @@ function lineOf({ id: taskId, kind, m, n, from, count, state, progress }: TaskSt
   const terms = from === "0" ? count : `${from}..${Number(from) + Number(count) - 1}`;
   const given = kind === "sequence" ? terms : [m, n].filter(Boolean).join(" ");
   const percent = `${Math.floor(progress * 100)}%`.padStart(4);
-  return `${taskId} ${state.padEnd(9)} ${percent} ${kind} ${given}`;
+  return `${taskId} ${state.padEnd(9)} ${percent} ${kind.padEnd(9)} ${given}`;
 }
 
 function parseComputation(words: readonly string[]): Computation {

@@ -1,9 +1,11 @@
 /** Every F(n) is found at n, and every other value lies between its neighbours. */
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { type FoundIndex, fibonacciIndex } from "../../src/numbers/find-index.ts";
+import { type FoundIndex, fibonacciIndex as find } from "../../src/numbers/find-index.ts";
 import { fibonacci } from "../../src/numbers/fibonacci.ts";
 import { termDigits } from "../../src/numbers/offsets.ts";
+
+const fibonacciIndex = (value: string): FoundIndex => find(Buffer.from(value));
 
 const terms: bigint[] = [0n, 1n];
 while (terms.length < 2000) terms.push(terms.at(-1)! + terms.at(-2)!);
