@@ -1,5 +1,5 @@
 /**
- * A long number from standard input, as bytes: a string ends at 2^31 - 1 characters, and with an error that names nothing.
+ * A long number from standard input, as bytes: a string ends at 2^31 - 1 characters, with an error that names nothing.
  * What is no number is refused at its first wrong byte, however much would follow.
  * @module
  */
@@ -26,18 +26,18 @@ export function readDigits(): Uint8Array {
   let count = 0;
   let isOver = false;
   for (let length = readPiece(piece); length > 0; length = readPiece(piece)) {
-    for (const byte of piece.subarray(0, length)) {
-      if (byte >= ZERO && byte <= NINE && !isOver) {
-        if (count === DIGITS_MAX) throw tooLong();
-        digits[count++] = byte;
-      } else if (SPACES.has(byte)) {
-        isOver = count > 0;
-      } else {
-        throw new FibError(
-          "bad_argument",
-          `Cannot find the value: after ${count} digits comes what is no digit; it has to be a whole number in decimal, like 6765`,
-        );
+    for (let at = 0; at < length; at++) {
+      const start = at;
+      while (at < length && piece[at]! >= ZERO && piece[at]! <= NINE) at++;
+      if (at > start) {
+        if (isOver) throw noNumber(count);
+        if (count + at - start > DIGITS_MAX) throw tooLong();
+        digits.set(piece.subarray(start, at), count);
+        count += at - start;
       }
+      if (at === length) break;
+      if (!SPACES.has(piece[at]!)) throw noNumber(count);
+      isOver = count > 0;
     }
   }
   return digits.subarray(0, count);
@@ -55,6 +55,13 @@ function readPiece(piece: Uint8Array): number {
       Bun.sleepSync(1);
     }
   }
+}
+
+function noNumber(digits: number): FibError {
+  return new FibError(
+    "bad_argument",
+    `Cannot find the value: after ${digits} digits comes what is no digit; it has to be a whole number in decimal, like 6765`,
+  );
 }
 
 function tooLong(): FibError {

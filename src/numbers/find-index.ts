@@ -67,7 +67,8 @@ export function fibonacciIndex(
 
 function isDecimal(value: Uint8Array): boolean {
   if (value.length === 0 || (value.length > 1 && value[0] === ZERO)) return false;
-  for (const byte of value) if (byte < ZERO || byte > ZERO + 9) return false;
+  // An iterator takes ten times as long.
+  for (let i = 0; i < value.length; i++) if (value[i]! < ZERO || value[i]! > ZERO + 9) return false;
   return true;
 }
 
