@@ -37,7 +37,7 @@ export class Wait {
     const url = resolveServerUrl(server, process.env);
     this.client = openClient(
       url,
-      impatientFetch((reason) => this.#say(`Waiting for ${url.href}: ${reason}; Ctrl-C to stop`)),
+      impatientFetch((reason) => this.#say(`Waiting for ${url.origin}: ${reason}; Ctrl-C to stop`)),
     );
     this.#progress = openProgress(name, quiet);
     this.#isQuiet = quiet;
@@ -47,20 +47,24 @@ export class Wait {
   /**
    * Shows a task until it is ready.
    *
-   * @param onStatus - Told of each change.
+   * @param onState - Told of each change of its state.
    * @throws `FibClientError`, when it has no result or its server is away for too long; the signal's reason.
    */
-  async follow(task: Task, onStatus: (status: TaskStatus) => void, signal?: AbortSignal): Promise<void> {
+  async follow(task: Task, onState: (status: TaskStatus) => void, signal?: AbortSignal): Promise<void> {
     const show = () => {
       const { state, progress } = task.status;
       if (state === "queued") this.#progress.say("queued");
       else this.#progress.update(progress);
     };
     const timer = setInterval(show, REDRAW_MS);
+    let before: TaskStatus["state"] | undefined;
     try {
       for await (const status of task.events({ ...WAITING, signal })) {
-        this.#progress.clear();
-        onStatus(status);
+        if (status.state !== before) {
+          this.#progress.clear();
+          onState(status);
+        }
+        before = status.state;
         show();
       }
       await task.ready();
@@ -87,10 +91,10 @@ export class Wait {
     });
     let notice: ReturnType<typeof setTimeout> | undefined;
     try {
-      const task = await creation;
-      const say = () => this.#say(`Task ${task.id}; to go on later: ${this.later(task.id)}`);
+      const task = await asking(() => creation);
+      const say = () => this.#say(`Task ${task.id}; to go on later: ${this.#later(task.id)}`);
       if (task.status.state !== "ready") notice = setTimeout(say, process.stderr.isTTY ? 0 : NOTICE_MS);
-      await this.follow(task, () => {}, abort.signal);
+      await this.asking(() => this.follow(task, () => {}, abort.signal), task.id);
       return task;
     } catch (error) {
       // The signal ends the process, when the task is cancelled.
@@ -102,42 +106,41 @@ export class Wait {
     }
   }
 
-  /** The command lines that fetch a task's result later, whatever its state is then. */
-  later(taskId: string): string {
-    return `fibserver task watch ${taskId}${this.#at}, then ${this.#resultLine(taskId)}`;
-  }
-
   /**
    * Asks for something that belongs to a task.
    *
-   * @param taskId - Of the task, as soon as it is known.
    * @throws {@link FibError} as `asking` does, with how to go on where that is possible.
    */
-  async asking(work: () => Promise<void>, taskId: () => string | undefined): Promise<void> {
+  async asking(work: () => Promise<void>, taskId: string): Promise<void> {
     try {
       await asking(work);
     } catch (error) {
-      const id = taskId();
-      if (!(error instanceof FibError) || id === undefined || error.code.startsWith("task_")) throw error;
-      throw new FibError(error.code, `${error.message}. To go on later: ${this.later(id)}`, { cause: error });
+      if (!(error instanceof FibError) || error.code.startsWith("task_")) throw error;
+      const goOn = `To go on later: ${this.#later(taskId)}`;
+      throw new FibError(error.code, `${error.message}. ${goOn}`, { cause: error });
     }
   }
 
   async #cancel(creation: Promise<Task>): Promise<void> {
-    let name = "a task";
+    if (Bun.peek.status(creation) === "pending")
+      this.#say("Waiting for the server's answer, to cancel the task; Ctrl-C again to stop at once");
+    let known: Task | undefined;
     try {
-      if (Bun.peek.status(creation) === "pending")
-        warn("Waiting for the server's answer, to cancel the task; Ctrl-C again to stop at once");
-      const task = await creation;
-      name = `task ${task.id}`;
-      const { state, requests } = await task.cancel({ ...CANCELLING, unlessShared: true });
-      if (state === "cancelled" || state === "failed") warn(`Task ${task.id} is ${state}`);
-      else if (state === "ready") warn(`Task ${task.id} is ready: ${this.#resultLine(task.id)}`);
-      else
-        warn(`Task ${task.id} goes on, because it was asked for ${requests} times: ${this.later(task.id)}`);
+      known = await creation;
+      const { id, state, requests } = await known.cancel({ ...CANCELLING, unlessShared: true });
+      if (state === "cancelled" || state === "failed") this.#say(`Task ${id} is ${state}`);
+      else if (state === "ready") this.#say(`Task ${id} is ready: ${this.#resultLine(id)}`);
+      else this.#say(`Task ${id} goes on, because it was asked for ${requests} times: ${this.#later(id)}`);
     } catch (error) {
-      warn(`Cannot tell whether ${name} was cancelled: ${(error as Error).message}`);
+      const name = known === undefined ? "a task" : `task ${known.id}`;
+      const goOn = known === undefined ? "" : `. To go on later: ${this.#later(known.id)}`;
+      warn(`Cannot tell whether ${name} was cancelled: ${(error as Error).message}${goOn}`);
     }
+  }
+
+  /** The command lines that fetch a task's result later, whatever its state is then. */
+  #later(taskId: string): string {
+    return `fibserver task watch ${taskId}${this.#at}, then ${this.#resultLine(taskId)}`;
   }
 
   #resultLine(taskId: string): string {

@@ -80,8 +80,8 @@ function timeLeft(ms: number): string {
 }
 
 function barLine(what: string, fraction: number, left: string, columns: number): string {
-  const percent = `${Math.floor(fraction * 100)}%`.padStart(4);
-  const chars = Math.min(BAR_CHARS_MAX, columns - what.length - ` [] ${percent}${left}  `.length);
+  const percent = `${Math.floor(fraction * 100)}%`.padStart(5);
+  const chars = Math.min(BAR_CHARS_MAX, columns - what.length - ` []${percent}${left}  `.length);
   const doneChars = Math.floor(fraction * chars);
   const bar = chars < 5 ? "" : ` [${"=".repeat(doneChars)}${"-".repeat(chars - doneChars)}]`;
   return `${what}${bar}${percent}${left} `;

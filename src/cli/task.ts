@@ -45,14 +45,8 @@ const run = defineCommand({
       const { status } = await asking(create);
       return print(`${args.json ? JSON.stringify(status) : status.id}\n`);
     }
-    let task: Task | undefined;
-    await wait.asking(
-      async () => {
-        task = await wait.runToEnd(async () => (task = await create()));
-        await writeTaskResult(task, args);
-      },
-      () => task?.id,
-    );
+    const started = await wait.runToEnd(create);
+    await wait.asking(() => writeTaskResult(started, args), started.id);
   },
 });
 
@@ -62,15 +56,9 @@ const watch = defineCommand({
   async run({ args }) {
     const taskId = checkId(args.id, "watch");
     const wait = new Wait(`task ${taskId}`, args);
-    let before: TaskStatus["state"] | undefined;
-    const show = (status: TaskStatus) => {
-      if (status.state !== before) print(`${args.json ? JSON.stringify(status) : lineOf(status)}\n`);
-      before = status.state;
-    };
-    await wait.asking(
-      async () => wait.follow(await wait.client.tasks.get(taskId), show),
-      () => (before === undefined ? undefined : taskId),
-    );
+    const show = (status: TaskStatus) => print(`${args.json ? JSON.stringify(status) : lineOf(status)}\n`);
+    const watched = await asking(() => wait.client.tasks.get(taskId));
+    await wait.asking(() => wait.follow(watched, show), taskId);
   },
 });
 
