@@ -84,9 +84,11 @@ export const index = defineCommand({
         `This is no Fibonacci number: it lies between F(${found.below}) and F(${found.above})`,
       );
     }
-    const [head, tail] = args.json
-      ? ['{"value":"', `","index":"${found.index}"}\n`]
-      : ["", `${found.index}\n`];
-    await writeResult(undefined, [Buffer.from(head), args.json ? value : Buffer.from(""), Buffer.from(tail)]);
+    await writeResult(undefined, async (put) => {
+      if (!args.json) return put(Buffer.from(`${found.index}\n`));
+      await put(Buffer.from('{"value":"'));
+      await put(value);
+      await put(Buffer.from(`","index":"${found.index}"}\n`));
+    });
   },
 });

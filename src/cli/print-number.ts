@@ -39,7 +39,11 @@ export async function printNumber(number: Printable, options: ResultOptions): Pr
   const digits = compute({ onProgress: progress?.update, borrow: true });
   progress?.clear();
   const head = `${JSON.stringify({ ...given, digits: digits.length }).slice(0, -1)},"value":"`;
-  await writeResult(out, [Buffer.from(json ? head : ""), digits, Buffer.from(json ? `"}\n` : "\n")]);
+  await writeResult(out, async (put) => {
+    if (json) await put(Buffer.from(head));
+    await put(digits);
+    await put(Buffer.from(json ? `"}\n` : "\n"));
+  });
 }
 
 /**

@@ -9,7 +9,7 @@ import { fibonacciPair } from "../numbers/fibonacci.ts";
 import { openSequence, planSequence, type SequencePlan, sequenceMemoryBytes } from "../numbers/sequence.ts";
 import { usageError } from "./arguments.ts";
 import { openProgress } from "./progress.ts";
-import { checkMemory, checkOutput, RESULT_FLAGS, writeResult } from "./result.ts";
+import { checkMemory, checkOutput, type Put, RESULT_FLAGS, writeResult } from "./result.ts";
 
 const INDEX_MAX = 10_000_000_000;
 
@@ -29,19 +29,19 @@ export const seq = defineCommand({
     checkOutput(out);
     checkMemory(`the terms ${terms}`, sequenceMemoryBytes(plan));
     const shown = { what: `terms ${terms}`, sizeBytes: plan.sizeBytes, isQuiet };
-    await writeResult(out, sequencePieces(plan, json, isQuiet), shown);
+    await writeResult(out, (put) => putTerms(put, plan, json, isQuiet), shown);
   },
 });
 
-function* sequencePieces(plan: SequencePlan, json: boolean, isQuiet: boolean): Generator<Uint8Array, void> {
+async function putTerms(put: Put, plan: SequencePlan, json: boolean, isQuiet: boolean): Promise<void> {
   const { firstIndex } = plan;
   // What begins deep in the sequence computes for seconds before there is anything to write.
   const progress = openProgress(`F(${firstIndex})`, isQuiet);
   const pair = fibonacciPair(firstIndex, { onProgress: progress.update });
   progress.clear();
   const reader = openSequence(plan, pair);
-  for (let view = reader.next(); view !== undefined; view = reader.next()) yield view;
-  if (json) yield Buffer.from("\n");
+  for (let view = reader.next(); view !== undefined; view = reader.next()) await put(view);
+  if (json) await put(Buffer.from("\n"));
 }
 
 /**

@@ -10,7 +10,14 @@ import { type Command, usageError } from "./arguments.ts";
 import { Wait, WAITING } from "./follow.ts";
 import { print } from "./output.ts";
 import { asking, openClient } from "./remote.ts";
-import { checkOutput, RESULT_FLAGS, type ResultOptions, type Shown, writeResult } from "./result.ts";
+import {
+  checkOutput,
+  type Put,
+  RESULT_FLAGS,
+  type ResultOptions,
+  type Shown,
+  writeResult,
+} from "./result.ts";
 import { parseTerms } from "./sequence.ts";
 
 const id = { type: "positional", required: true, description: "The task's id" } as const;
@@ -76,7 +83,9 @@ const list = defineCommand({
       throw usageError("fibserver task list", reason, "fibserver task list --state ready");
     }
     const { tasks } = clientOf(args);
-    await asking(() => writeResult(undefined, listPieces(tasks.list({ state }), args.json ?? false)));
+    await asking(() =>
+      writeResult(undefined, (put) => putList(put, tasks.list({ state }), args.json ?? false)),
+    );
   },
 });
 
@@ -146,39 +155,38 @@ async function writeTaskResult(
   const sizeBytes = digits ?? (kind === "sequence" && !asJson ? bytes : undefined);
   const shown: Shown | undefined =
     sizeBytes === undefined ? undefined : { what: "result", sizeBytes, isQuiet };
-  await writeResult(out, resultPieces(ready, asJson), shown);
+  await writeResult(out, (put) => putResult(put, ready, asJson), shown);
 }
 
 /** What `fib`, `fact`, `ack` and `seq` would print. */
-async function* resultPieces(ready: Task, asJson: boolean): AsyncGenerator<Uint8Array, void> {
+async function putResult(put: Put, ready: Task, asJson: boolean): Promise<void> {
   const { kind, m, n, digits } = ready.status;
   const options = { ...WAITING, wait: false };
-  if (kind === "sequence" && asJson) {
-    yield* jsonArray(ready.terms({ ...options, as: "text" }), JSON.stringify);
-  } else {
-    const stream = await ready.result({ ...options, as: "stream" });
-    if (asJson) yield Buffer.from(`${JSON.stringify({ m, n, digits }).slice(0, -1)},"value":"`);
-    yield* stream;
-    if (kind !== "sequence") yield Buffer.from(asJson ? `"}\n` : "\n");
-  }
+  if (kind === "sequence" && asJson)
+    return putArray(put, ready.terms({ ...options, as: "text" }), JSON.stringify);
+  const stream = await ready.result({ ...options, as: "stream" });
+  if (asJson) await put(Buffer.from(`${JSON.stringify({ m, n, digits }).slice(0, -1)},"value":"`));
+  for await (const piece of stream) await put(piece);
+  if (kind !== "sequence") await put(Buffer.from(asJson ? `"}\n` : "\n"));
 }
 
-async function* listPieces(tasks: AsyncIterable<Task>, asJson: boolean): AsyncGenerator<Uint8Array, void> {
-  if (asJson) yield* jsonArray(tasks, ({ status }) => JSON.stringify(status));
-  else for await (const { status } of tasks) yield Buffer.from(`${lineOf(status)}\n`);
+async function putList(put: Put, tasks: AsyncIterable<Task>, asJson: boolean): Promise<void> {
+  if (asJson) return putArray(put, tasks, ({ status }) => JSON.stringify(status));
+  for await (const { status } of tasks) await put(Buffer.from(`${lineOf(status)}\n`));
 }
 
 /** An array of which nobody has to hold more than one element. */
-async function* jsonArray<T>(
+async function putArray<T>(
+  put: Put,
   elements: AsyncIterable<T>,
   toJson: (element: T) => string,
-): AsyncGenerator<Uint8Array, void> {
+): Promise<void> {
   let separator = "[";
   for await (const element of elements) {
-    yield Buffer.from(separator + toJson(element));
+    await put(Buffer.from(separator + toJson(element)));
     separator = ",";
   }
-  yield Buffer.from(separator === "[" ? "[]\n" : "]\n");
+  await put(Buffer.from(separator === "[" ? "[]\n" : "]\n"));
 }
 
 // The computation as `task run` would take it.
