@@ -56,6 +56,8 @@ export class Wait {
       if (state === "queued") this.#progress.say("queued");
       else this.#progress.update(progress);
     };
+    // What was done before tells nothing of the speed.
+    this.#progress.say("waiting");
     const timer = setInterval(show, REDRAW_MS);
     let before: TaskStatus["state"] | undefined;
     try {

@@ -6,12 +6,12 @@ import { defineCommand } from "citty";
 import { parseInteger } from "../config.ts";
 import { FibError } from "../errors.ts";
 import { ackermann } from "../numbers/ackermann.ts";
-import { ackermannDigits, factorialDigits } from "../numbers/digits.ts";
+import { ackermannDigits } from "../numbers/digits.ts";
 import { factorial, factorialMemoryBytes } from "../numbers/factorial.ts";
 import { fibonacci, fibonacciMemoryBytes } from "../numbers/fibonacci.ts";
 import { fibonacciIndex } from "../numbers/find-index.ts";
 import { type Printable, printFibonacci, printNumber } from "./print-number.ts";
-import { openProgress } from "./progress.ts";
+import { type Progress, showing } from "./progress.ts";
 import { readDigits } from "./read-digits.ts";
 import { checkMemory, RESULT_FLAGS, writeResult } from "./result.ts";
 
@@ -32,7 +32,6 @@ export const fact = defineCommand({
     const number: Printable = {
       name: `${n}!`,
       given: { n: String(n) },
-      digitsExpected: Number(factorialDigits(BigInt(n))),
       memoryBytes: factorialMemoryBytes(n),
       compute: (options) => factorial(n, options),
     };
@@ -55,7 +54,6 @@ export const ack = defineCommand({
     const number: Printable = {
       name: `A(${m},${n})`,
       given: { m: String(m), n: String(n) },
-      digitsExpected,
       memoryBytes: 4 * digitsExpected,
       compute: () => ackermann(m, n),
     };
@@ -72,12 +70,11 @@ export const index = defineCommand({
   },
   async run({ args }) {
     const value = args.value === "-" ? readDigits() : Buffer.from(args.value);
-    const progress = openProgress("index", args.quiet ?? false);
     const found = fibonacciIndex(value, (n) => {
       checkMemory(`F(${n}), to compare it`, fibonacciMemoryBytes(n));
-      return fibonacci(n, { onProgress: progress.update, borrow: true });
+      const compute = (onProgress: Progress["update"]) => fibonacci(n, { onProgress, borrow: true });
+      return showing(`F(${n})`, args.quiet ?? false, compute);
     });
-    progress.clear();
     if (!found.isTerm) {
       throw new FibError(
         "not_fibonacci",

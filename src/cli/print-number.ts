@@ -4,15 +4,12 @@
  */
 import { parseInteger } from "../config.ts";
 import type { ComputeOptions, Digits } from "../numbers/decimal.ts";
-import { LOG10_PHI } from "../numbers/digits.ts";
 import { fibonacci, fibonacciMemoryBytes } from "../numbers/fibonacci.ts";
-import { openProgress } from "./progress.ts";
+import { showing } from "./progress.ts";
 import { checkMemory, checkOutput, type ResultOptions, writeResult } from "./result.ts";
 
 /** Beyond it the memory of any machine ends. */
 const FIBONACCI_INDEX_MAX = 20_000_000_000;
-/** Shorter results take 20 ms here, and are there before a bar could be drawn on a machine 20 times as slow. */
-const PROGRESS_DIGITS_MIN = 1_000_000;
 
 /** A number that can be printed. */
 export interface Printable {
@@ -20,7 +17,6 @@ export interface Printable {
   readonly name: string;
   /** The arguments as they stand in the JSON form. */
   readonly given: Readonly<Record<string, string>>;
-  readonly digitsExpected: number;
   readonly memoryBytes: number;
   readonly compute: (options: ComputeOptions) => Digits;
 }
@@ -31,13 +27,11 @@ export interface Printable {
  * @throws {@link FibError} `result_too_large`, before anything is computed; `output_failed`.
  */
 export async function printNumber(number: Printable, options: ResultOptions): Promise<void> {
-  const { name, given, digitsExpected, memoryBytes, compute } = number;
+  const { name, given, memoryBytes, compute } = number;
   const { out, json = false, quiet = false } = options;
   checkOutput(out);
   checkMemory(name, memoryBytes);
-  const progress = digitsExpected < PROGRESS_DIGITS_MIN ? undefined : openProgress(name, quiet);
-  const digits = compute({ onProgress: progress?.update, borrow: true });
-  progress?.clear();
+  const digits = showing(name, quiet, (onProgress) => compute({ onProgress, borrow: true }));
   const head = `${JSON.stringify({ ...given, digits: digits.length }).slice(0, -1)},"value":"`;
   await writeResult(out, async (put) => {
     if (json) await put(Buffer.from(head));
@@ -57,7 +51,6 @@ export async function printFibonacci(text: string, options: ResultOptions): Prom
   const number: Printable = {
     name: `F(${n})`,
     given: { n: String(n) },
-    digitsExpected: n * LOG10_PHI,
     memoryBytes: fibonacciMemoryBytes(n),
     compute: (computeOptions) => fibonacci(n, computeOptions),
   };

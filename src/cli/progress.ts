@@ -69,6 +69,20 @@ export function openProgress(what: string, isQuiet: boolean): Progress {
   };
 }
 
+/** Shows how far a computation on this thread is, with the time that is left; takes the line away however it ends. */
+export function showing<T>(
+  what: string,
+  isQuiet: boolean,
+  compute: (onProgress: Progress["update"]) => T,
+): T {
+  const { update, clear } = openProgress(what, isQuiet);
+  try {
+    return compute(update);
+  } finally {
+    clear();
+  }
+}
+
 /** Rounded to what can be known; empty when nothing is. */
 function timeLeft(ms: number): string {
   const seconds = Math.round(ms / 1000);

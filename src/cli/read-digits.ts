@@ -50,7 +50,9 @@ function readPiece(piece: Uint8Array): number {
     } catch (error) {
       // A pipe that somebody else made non-blocking is empty: its writer needs a moment.
       if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) {
-        throw new FibError("bad_argument", `Cannot read the value: ${String(error)}`, { cause: error });
+        throw new FibError("bad_argument", `Cannot read the value: ${(error as Error).message}`, {
+          cause: error,
+        });
       }
       Bun.sleepSync(1);
     }

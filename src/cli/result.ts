@@ -8,7 +8,7 @@ import { isatty } from "node:tty";
 import { FibError } from "../errors.ts";
 import { type NewFile, openNewFile } from "./new-file.ts";
 import { write } from "./output.ts";
-import { openProgress } from "./progress.ts";
+import { openProgress, type Progress } from "./progress.ts";
 
 const STDOUT = 1;
 /** What is written at once: about a millisecond of work. */
@@ -107,22 +107,24 @@ function openWriting(
   { fd }: Place,
   { what, sizeBytes, isQuiet }: Shown,
 ): { readonly add: (bytes: number) => void; readonly clear: () => void } {
-  const { update, clear } = openProgress(what, isQuiet || isatty(fd));
   const isPipe = fs.fstatSync(fd).isFIFO();
+  let progress: Progress | undefined;
   let isPaged = false;
   let writtenBytes = 0;
-  let addedMs = performance.now();
+  let addedMs = Number.POSITIVE_INFINITY;
   return {
     add: (bytes) => {
+      // From the first byte on: what comes before it is no writing.
+      progress ??= openProgress(what, isQuiet || isatty(fd));
       const nowMs = performance.now();
       // Somebody reads it page by page: the screen is the pager's.
       isPaged ||= isPipe && nowMs - addedMs > PAGER_MS;
       addedMs = nowMs;
       writtenBytes += bytes;
-      if (!isPaged) update(Math.min(1, writtenBytes / sizeBytes));
+      if (!isPaged) progress.update(Math.min(1, writtenBytes / sizeBytes));
     },
     clear: () => {
-      if (!isPaged) clear();
+      if (!isPaged) progress?.clear();
     },
   };
 }

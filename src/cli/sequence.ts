@@ -8,7 +8,7 @@ import { LAYOUTS } from "../numbers/layouts.ts";
 import { fibonacciPair } from "../numbers/fibonacci.ts";
 import { openSequence, planSequence, type SequencePlan, sequenceMemoryBytes } from "../numbers/sequence.ts";
 import { usageError } from "./arguments.ts";
-import { openProgress } from "./progress.ts";
+import { showing } from "./progress.ts";
 import { checkMemory, checkOutput, type Put, RESULT_FLAGS, writeResult } from "./result.ts";
 
 const INDEX_MAX = 10_000_000_000;
@@ -36,9 +36,9 @@ export const seq = defineCommand({
 async function putTerms(put: Put, plan: SequencePlan, json: boolean, isQuiet: boolean): Promise<void> {
   const { firstIndex } = plan;
   // What begins deep in the sequence computes for seconds before there is anything to write.
-  const progress = openProgress(`F(${firstIndex})`, isQuiet);
-  const pair = fibonacciPair(firstIndex, { onProgress: progress.update });
-  progress.clear();
+  const pair = showing(`F(${firstIndex})`, isQuiet, (onProgress) =>
+    fibonacciPair(firstIndex, { onProgress }),
+  );
   const reader = openSequence(plan, pair);
   for (let view = reader.next(); view !== undefined; view = reader.next()) await put(view);
   if (json) await put(Buffer.from("\n"));
