@@ -11,7 +11,7 @@ import os from "node:os";
 import path from "node:path";
 
 /** What `make build` makes. */
-const BINARY = path.resolve(import.meta.dir, "../dist/fibserver");
+export const BINARY = path.resolve(import.meta.dir, "../dist/fibserver");
 
 /** How a program is started. */
 export interface Start {

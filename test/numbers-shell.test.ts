@@ -9,6 +9,7 @@ import { requireTool, run, runInShell, spawn, startServer, temporaryFolder, unti
 setDefaultTimeout(60_000);
 
 const withScript = requireTool(["script", "--version"], "apt-get install bsdutils");
+const withStrace = requireTool(["strace", "-V"], "apt-get install strace");
 const withPrlimit = requireTool(["prlimit", "--version"], "apt-get install util-linux");
 
 /** Takes a minute or more, in half a gigabyte. */
@@ -180,6 +181,106 @@ withScript("progress is drawn on a terminal, for long work only, and never into 
   expect({ stdout: stdout.trim(), stderr }).toEqual({ stdout: "51750369", stderr: "" });
 });
 
+test("index - takes white space around the number, and refuses anything else before it has read all of it", async () => {
+  for (const stdin of [
+    "144",
+    " 144\n",
+    "\t\n144\r\n\n",
+    `${" ".repeat(300_000)}144${"\n".repeat(300_000)}`,
+  ]) {
+    expect(await output(["index", "-"], { stdin })).toBe("12\n");
+  }
+  expect(await output(["index", "-", "--json"], { stdin: " 144\n" })).toBe('{"value":"144","index":"12"}\n');
+  for (const stdin of ["", " \n", "1 44", "144,", "-144", "0144", "1e3", "\u0664"]) {
+    const { stdout, stderr, exitCode } = await run(["index", "-"], { stdin });
+    expect({ stdin, stdout, exitCode }).toEqual({ stdin, stdout: "", exitCode: 2 });
+    expect(stderr).toMatch(/^fibserver: Cannot find the value: [^\n]+ like 6765\n$/);
+  }
+  // `yes` would go on for ever.
+  using folder = temporaryFolder();
+  const endless = await runInShell("yes 12345678901x | $FIBSERVER index -", folder.path);
+  expect(endless).toMatchObject({ stdout: "", exitCode: 2 });
+  expect(endless.stderr).toContain("after 11 digits comes what is no digit");
+});
+
+test("index - with more digits than any number that can be computed says so", async () => {
+  using folder = temporaryFolder();
+  const line = "head -c 2200000000 /dev/zero | tr '\\0' 9 | $FIBSERVER index -";
+  const { stdout, stderr, exitCode } = await runInShell(line, folder.path);
+  expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 1 });
+  expect(stderr).toMatch(/^fibserver: Cannot find a value of more than 1,200,000,000 digits: [^\n]+\n$/);
+});
+
+test("-o - is standard output, and ./- a file", async () => {
+  using folder = temporaryFolder();
+  const start = { cwd: folder.path };
+  for (const [line, text] of [
+    ["fib 100", "354224848179261915075\n"],
+    ["ack 1 1", "3\n"],
+    ["seq 3", "0\n1\n1\n"],
+  ] as const) {
+    expect(await output([...line.split(" "), "-o", "-"], start)).toBe(text);
+    expect(fs.readdirSync(folder.path)).toEqual([]);
+  }
+  expect(await output(["fib", "10", "-o", "./-"], start)).toBe("");
+  expect(fs.readFileSync(path.join(folder.path, "-"), "latin1")).toBe("55\n");
+});
+
+/** Something that writes for seconds. */
+const LONG_SEQUENCE = ["seq", "300000", "-o", "out"];
+
+test("whatever ends what writes a file, kill -9 too, leaves none", async () => {
+  using folder = temporaryFolder();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"] as const) {
+    await using child = spawn(LONG_SEQUENCE, { cwd: folder.path });
+    await until("it writes", () => isWriting(child.pid, folder.path));
+    child.kill(signal);
+    await child.exited;
+    expect(child.signalCode).toBe(signal);
+    expect(fs.readdirSync(folder.path)).toEqual([]);
+  }
+});
+
+withStrace("where files need a name, a signal removes what was begun", async () => {
+  using folder = temporaryFolder();
+  // Opening the folder itself is how a file without a name is made.
+  const unsupported = ["-e", "trace=openat", "-e", "inject=openat:error=EOPNOTSUPP", "-P", folder.path];
+  const start = { under: ["strace", "-D", "-f", "-o", "/dev/null", ...unsupported], cwd: folder.path };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    await using child = spawn([...LONG_SEQUENCE.slice(0, -1), path.join(folder.path, "out")], start);
+    const name = `out.${child.pid}.tmp`;
+    await until(
+      "it writes",
+      () => fs.statSync(path.join(folder.path, name), { throwIfNoEntry: false })?.size !== undefined,
+    );
+    child.kill(signal);
+    await child.exited;
+    expect(child.signalCode).toBe(signal);
+    expect(fs.readdirSync(folder.path)).toEqual([]);
+  }
+  expect(await run(["seq", "3", "-o", path.join(folder.path, "out")], start)).toMatchObject({ exitCode: 0 });
+  expect(fs.readdirSync(folder.path)).toEqual(["out"]);
+  expect(fs.readFileSync(path.join(folder.path, "out"), "latin1")).toBe("0\n1\n1\n");
+});
+
+withStrace("a file that cannot be linked to its name is copied there", async () => {
+  using folder = temporaryFolder();
+  const under = [
+    "strace",
+    "-D",
+    "-f",
+    "-o",
+    "/dev/null",
+    "-e",
+    "trace=linkat",
+    "-e",
+    "inject=linkat:error=EPERM",
+  ];
+  expect(await run(["fib", "10", "-o", "out"], { under, cwd: folder.path })).toMatchObject({ exitCode: 0 });
+  expect(fs.readFileSync(path.join(folder.path, "out"), "latin1")).toBe("55\n");
+  expect(fs.readdirSync(folder.path)).toEqual(["out"]);
+});
+
 test("^C ends a long computation at once, and leaves no file", async () => {
   using folder = temporaryFolder();
   for (const args of [LONG, [...LONG, "-o", path.join(folder.path, "out")]]) {
@@ -209,6 +310,19 @@ test("fibserver -t computes on its one CPU and answers for the cursor meanwhile"
   server.kill("SIGTERM");
   expect(await server.ended()).toBe(0);
 });
+
+/** Whether a process has written something into a file of a folder that has no name there. */
+function isWriting(pid: number, folder: string): boolean {
+  const files = `/proc/${pid}/fd`;
+  return fs.readdirSync(files).some((fd) => {
+    try {
+      const link = path.join(files, fd);
+      return fs.readlinkSync(link).startsWith(`${folder}/#`) && fs.statSync(link).size > 0;
+    } catch {
+      return false;
+    }
+  });
+}
 
 /** Hundredths of a second that a process has computed. */
 function cpuTicks(pid: number): number {

@@ -24,9 +24,12 @@ export async function runInteractive(config: Config, json: boolean): Promise<voi
     input: process.stdin,
     output: prompts ? process.stderr : undefined,
     prompt: "fib> ",
+    // The terminal edits the line and makes the signals, and so is never switched: what ends this leaves it as it was.
+    terminal: false,
   });
   try {
     if (prompts) lines.prompt();
+    if (prompts) process.on("SIGCONT", () => lines.prompt());
     for await (const line of lines) {
       for (const word of line.split(/\s+/).filter((part) => part !== "")) {
         if (word === "q") return;

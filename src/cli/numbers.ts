@@ -6,12 +6,13 @@ import { defineCommand } from "citty";
 import { parseInteger } from "../config.ts";
 import { FibError } from "../errors.ts";
 import { ackermann, ackermannMemoryBytes } from "../numbers/ackermann.ts";
-import { ackermannDigits, factorialDigits } from "../numbers/digits.ts";
 import { factorial, factorialMemoryBytes } from "../numbers/factorial.ts";
+import { fibonacci, fibonacciMemoryBytes } from "../numbers/fibonacci.ts";
 import { fibonacciIndex } from "../numbers/find-index.ts";
-import { print } from "./output.ts";
 import { type Printable, printFibonacci, printNumber } from "./print-number.ts";
-import { RESULT_FLAGS } from "./result.ts";
+import { type Progress, showing } from "./progress.ts";
+import { readDigits } from "./read-digits.ts";
+import { checkMemory, RESULT_FLAGS, writeResult } from "./result.ts";
 
 /** Beyond it the memory of any machine ends. */
 const FACTORIAL_MAX = 2 ** 30 - 1;
@@ -38,7 +39,6 @@ export const fact = defineCommand({
     const number: Printable = {
       name: `${n}!`,
       given: { n: String(n) },
-      digitsExpected: Number(factorialDigits(BigInt(n))),
       memoryBytes: factorialMemoryBytes(n),
       compute: (options) => factorial(n, options),
     };
@@ -64,7 +64,6 @@ export const ack = defineCommand({
     const number: Printable = {
       name: `A(${m},${n})`,
       given: { m: String(m), n: String(n) },
-      digitsExpected: Number(ackermannDigits(m, n)),
       memoryBytes: ackermannMemoryBytes(m, n),
       compute: (options) => ackermann(m, n, options),
     };
@@ -81,16 +80,26 @@ export const index = defineCommand({
   args: {
     value: { type: "positional", required: true, description: "The number; - reads it from standard input" },
     json: RESULT_FLAGS.json,
+    quiet: RESULT_FLAGS.quiet,
   },
   async run({ args }) {
-    const value = args.value === "-" ? (await Bun.stdin.text()).trim() : args.value;
-    const found = fibonacciIndex(value);
+    const value = args.value === "-" ? readDigits() : Buffer.from(args.value);
+    const found = fibonacciIndex(value, (n) => {
+      checkMemory(`F(${n}), to compare it`, fibonacciMemoryBytes(n));
+      const compute = (onProgress: Progress["update"]) => fibonacci(n, { onProgress, borrow: true });
+      return showing(`F(${n})`, args.quiet ?? false, compute);
+    });
     if (!found.isTerm) {
       throw new FibError(
         "not_fibonacci",
         `This is no Fibonacci number: it lies between F(${found.below}) and F(${found.above})`,
       );
     }
-    print(`${args.json ? JSON.stringify({ value, index: String(found.index) }) : found.index}\n`);
+    await writeResult(undefined, async (put) => {
+      if (!args.json) return put(Buffer.from(`${found.index}\n`));
+      await put(Buffer.from('{"value":"'));
+      await put(value);
+      await put(Buffer.from(`","index":"${found.index}"}\n`));
+    });
   },
 });

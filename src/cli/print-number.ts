@@ -1,25 +1,16 @@
 /**
- * Computes one number and prints it. On the main thread, so ^C ends it at once.
+ * Computes one number and prints it. On the main thread, and without a handler for signals, so ^C ends it at once.
  * @module
  */
 import { parseInteger } from "../config.ts";
 import type { ComputeOptions, Digits } from "../numbers/decimal.ts";
-import { LOG10_PHI } from "../numbers/digits.ts";
 import { fibonacci, fibonacciMemoryBytes } from "../numbers/fibonacci.ts";
 import { jsonFrame } from "../numbers/layouts.ts";
-import { openProgress } from "./progress.ts";
-import { checkMemory, checkOutput, writeResult } from "./result.ts";
+import { showing } from "./progress.ts";
+import { checkMemory, checkOutput, type ResultOptions, writeResult } from "./result.ts";
 
 /** Beyond it the memory of any machine ends. */
 const FIBONACCI_INDEX_MAX = 20_000_000_000;
-/** Shorter results take 20 ms here, and are there before a bar could be drawn on a machine 20 times as slow. */
-const PROGRESS_DIGITS_MIN = 1_000_000;
-
-/** Where a number goes, and in which form. */
-export interface PrintOptions {
-  readonly out?: string | undefined;
-  readonly json?: boolean | undefined;
-}
 
 /** A number that can be printed. */
 export interface Printable {
@@ -27,7 +18,6 @@ export interface Printable {
   readonly name: string;
   /** The arguments as they stand in the JSON form. */
   readonly given: Readonly<Record<string, string>>;
-  readonly digitsExpected: number;
   readonly memoryBytes: number;
   readonly compute: (options: ComputeOptions) => Digits;
 }
@@ -37,18 +27,17 @@ export interface Printable {
  *
  * @throws {@link FibError} `result_too_large`, before anything is computed; `output_failed`.
  */
-export async function printNumber(number: Printable, { out, json }: PrintOptions): Promise<void> {
-  const { name, given, digitsExpected, memoryBytes, compute } = number;
+export async function printNumber(number: Printable, options: ResultOptions): Promise<void> {
+  const { name, given, memoryBytes, compute } = number;
+  const { out, json = false, quiet = false } = options;
   checkOutput(out);
   checkMemory(name, memoryBytes);
-  const progress = digitsExpected < PROGRESS_DIGITS_MIN ? undefined : await openProgress(name);
-  const digits = compute({ onProgress: progress?.update, borrow: true });
-  progress?.end();
-  writeResult(out, (emit) => {
-    const { head, tail } = json ? jsonFrame(given, digits.length) : { head: "", tail: "" };
-    if (json) emit(Buffer.from(head));
-    emit(digits);
-    emit(Buffer.from(`${tail}\n`));
+  const digits = showing(name, quiet, (onProgress) => compute({ onProgress, borrow: true }));
+  const { head, tail } = json ? jsonFrame(given, digits.length) : { head: "", tail: "" };
+  await writeResult(out, async (put) => {
+    if (json) await put(Buffer.from(head));
+    await put(digits);
+    await put(Buffer.from(`${tail}\n`));
   });
 }
 
@@ -58,12 +47,11 @@ export async function printNumber(number: Printable, { out, json }: PrintOptions
  * @param text - The index as typed.
  * @throws {@link FibError} as {@link printNumber} does, and `bad_argument`.
  */
-export async function printFibonacci(text: string, options: PrintOptions): Promise<void> {
+export async function printFibonacci(text: string, options: ResultOptions): Promise<void> {
   const n = parseInteger(text, "N", 0, FIBONACCI_INDEX_MAX);
   const number: Printable = {
     name: `F(${n})`,
     given: { n: String(n) },
-    digitsExpected: n * LOG10_PHI,
     memoryBytes: fibonacciMemoryBytes(n),
     compute: (computeOptions) => fibonacci(n, computeOptions),
   };

@@ -1,39 +1,127 @@
 /**
- * Progress on a terminal, for work that takes a while.
+ * Progress on a terminal, for work that takes a while: one line on stderr, with the time that is left.
+ *
+ * Drawn here and not by cli-progress, which switches the terminal's line wrap off: a process that is killed leaves it so.
+ * This line is cut to the width of the terminal, nothing is switched, and what a signal ends leaves the line at most.
  * @module
  */
-import type { SingleBar } from "cli-progress";
+import fs from "node:fs";
+import { isatty } from "node:tty";
 
+const STDERR = 2;
 /** Work that is shorter than this shows nothing. */
-const QUIET_MS = 500;
+const SILENT_MS = 500;
+const REDRAW_MS = 100;
+const BAR_CHARS_MAX = 40;
+const COLUMNS_DEFAULT = 80;
+
+/** How far something is. */
+export interface Progress {
+  /** @param fraction - The part that is done, from 0 to 1. One that goes back begins anew; the same again redraws. */
+  readonly update: (fraction: number) => void;
+  /** Shows a word in place of the bar, as long as nothing can be said about the part that is done. */
+  readonly say: (word: string) => void;
+  /** Takes the line away, for good or until there is more to show. */
+  readonly clear: () => void;
+}
 
 /**
- * Shows how far a computation is, on stderr if that is a terminal.
+ * Shows how far something is, if stderr is a terminal that can redraw a line.
  *
  * @param what - Stands before the bar.
- * @returns What to call with the part that is done, and once more when all is done.
+ * @param isQuiet - Nobody wants to see it.
  */
-export async function openProgress(
-  what: string,
-): Promise<{ update: (fraction: number) => void; end: () => void }> {
-  if (!process.stderr.isTTY) return { update: () => {}, end: () => {} };
-  const { SingleBar, Presets } = await import("cli-progress");
-  const startMs = performance.now();
-  let bar: SingleBar | undefined;
+export function openProgress(what: string, isQuiet: boolean): Progress {
+  const canDraw = !isQuiet && isatty(STDERR) && process.env["TERM"] !== "dumb";
+  if (!canDraw) return { update: () => {}, say: () => {}, clear: () => {} };
+  const openedMs = performance.now();
+  let begin: { readonly fraction: number; readonly ms: number } | undefined = { fraction: 0, ms: openedMs };
+  let last = 0;
+  let endMs = Number.NaN;
+  let drawnMs = 0;
+  let isDrawn = false;
+  const draw = (line: (nowMs: number, columns: number) => string): void => {
+    const nowMs = performance.now();
+    if (nowMs - openedMs < SILENT_MS || nowMs - drawnMs < REDRAW_MS || !isForeground()) return;
+    drawnMs = nowMs;
+    isDrawn = true;
+    const columns = terminalColumns();
+    put(`\r${line(nowMs, columns).slice(0, columns - 1)}\x1b[K`);
+  };
   return {
     update: (fraction) => {
-      if (performance.now() - startMs < QUIET_MS) return;
-      if (bar === undefined) {
-        const format = `${what} [{bar}] {percentage}%`;
-        // The thread computes and never waits: the bar's own timer would not draw.
-        bar = new SingleBar(
-          { format, stream: process.stderr, clearOnComplete: true, synchronousUpdate: true, fps: 100 },
-          Presets.legacy,
-        );
-        bar.start(100, 0);
-      }
-      bar.update(Math.floor(fraction * 100));
+      const nowMs = performance.now();
+      if (begin === undefined || fraction < last) begin = { fraction, ms: nowMs };
+      // The mean speed so far: that of the last moment would make the end jump.
+      if (fraction !== last)
+        endMs = nowMs + ((1 - fraction) * (nowMs - begin.ms)) / (fraction - begin.fraction);
+      last = fraction;
+      draw((drawMs, columns) => barLine(what, fraction, timeLeft(endMs - drawMs), columns));
     },
-    end: () => bar?.stop(),
+    say: (word) => {
+      begin = undefined;
+      draw(() => `${what}: ${word} `);
+    },
+    clear: () => {
+      if (isDrawn && isForeground()) put("\r\x1b[K");
+      isDrawn = false;
+    },
   };
+}
+
+/** Shows how far a computation on this thread is, with the time that is left; takes the line away however it ends. */
+export function showing<T>(
+  what: string,
+  isQuiet: boolean,
+  compute: (onProgress: Progress["update"]) => T,
+): T {
+  const { update, clear } = openProgress(what, isQuiet);
+  try {
+    return compute(update);
+  } finally {
+    clear();
+  }
+}
+
+/** Rounded to what can be known; empty when nothing is. */
+function timeLeft(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (!(seconds >= 1 && Number.isFinite(seconds))) return "";
+  if (seconds < 20) return `, about ${seconds} s left`;
+  if (seconds < 90) return `, about ${5 * Math.round(seconds / 5)} s left`;
+  const minutes = Math.round(seconds / 60);
+  return `, about ${minutes < 90 ? `${minutes} min` : `${Math.round(minutes / 60)} h`} left`;
+}
+
+function barLine(what: string, fraction: number, left: string, columns: number): string {
+  const percent = `${Math.floor(fraction * 100)}%`.padStart(5);
+  const chars = Math.min(BAR_CHARS_MAX, columns - what.length - ` []${percent}${left}  `.length);
+  const doneChars = Math.floor(fraction * chars);
+  const bar = chars < 5 ? "" : ` [${"=".repeat(doneChars)}${"-".repeat(chars - doneChars)}]`;
+  return `${what}${bar}${percent}${left} `;
+}
+
+/** A job that was sent to the background leaves the line to the shell and its prompt. */
+function isForeground(): boolean {
+  const [, , group, , , foreground] = fs
+    .readFileSync("/proc/self/stat", "latin1")
+    .split(") ")
+    .at(-1)!
+    .split(" ");
+  return group === foreground || Number(foreground) <= 0;
+}
+
+/** Asked for each time: that a window was resized is told by a signal, which waits until this thread gives way. */
+function terminalColumns(): number {
+  const terminal = process.stderr as typeof process.stderr & { _refreshSize?: () => void };
+  terminal._refreshSize?.();
+  return terminal.columns || COLUMNS_DEFAULT;
+}
+
+function put(text: string): void {
+  try {
+    fs.writeSync(STDERR, text);
+  } catch {
+    // The terminal is gone; the work goes on.
+  }
 }

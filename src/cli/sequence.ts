@@ -5,9 +5,11 @@
 import { defineCommand } from "citty";
 import { parseInteger } from "../config.ts";
 import { LAYOUTS } from "../numbers/layouts.ts";
-import { openSequence, planSequence, sequenceMemoryBytes } from "../numbers/sequence.ts";
+import { fibonacciPair } from "../numbers/fibonacci.ts";
+import { openSequence, planSequence, type SequencePlan, sequenceMemoryBytes } from "../numbers/sequence.ts";
 import { usageError } from "./arguments.ts";
-import { checkMemory, checkOutput, RESULT_FLAGS, writeResult } from "./result.ts";
+import { showing } from "./progress.ts";
+import { checkMemory, checkOutput, type Put, RESULT_FLAGS, writeResult } from "./result.ts";
 
 const INDEX_MAX = 10_000_000_000;
 
@@ -26,18 +28,27 @@ export const seq = defineCommand({
     },
     ...RESULT_FLAGS,
   },
-  run({ args }) {
-    const layout = args.json ? LAYOUTS.json : LAYOUTS.text;
-    const plan = planSequence({ ...parseTerms(args.terms, "fibserver seq"), layout });
-    checkOutput(args.out);
-    checkMemory(`the terms ${args.terms}`, sequenceMemoryBytes(plan));
-    writeResult(args.out, (emit) => {
-      const reader = openSequence(plan);
-      for (let view = reader.next(); view !== undefined; view = reader.next()) emit(view);
-      if (args.json) emit(Buffer.from("\n"));
-    });
+  async run({ args }) {
+    const { terms, out, json = false, quiet: isQuiet = false } = args;
+    const layout = json ? LAYOUTS.json : LAYOUTS.text;
+    const plan = planSequence({ ...parseTerms(terms, "fibserver seq"), layout });
+    checkOutput(out);
+    checkMemory(`the terms ${terms}`, sequenceMemoryBytes(plan));
+    const shown = { what: `terms ${terms}`, sizeBytes: plan.sizeBytes, isQuiet };
+    await writeResult(out, (put) => putTerms(put, plan, json, isQuiet), shown);
   },
 });
+
+async function putTerms(put: Put, plan: SequencePlan, json: boolean, isQuiet: boolean): Promise<void> {
+  const { firstIndex } = plan;
+  // What begins deep in the sequence computes for seconds before there is anything to write.
+  const pair = showing(`F(${firstIndex})`, isQuiet, (onProgress) =>
+    fibonacciPair(firstIndex, { onProgress }),
+  );
+  const reader = openSequence(plan, pair);
+  for (let view = reader.next(); view !== undefined; view = reader.next()) await put(view);
+  if (json) await put(Buffer.from("\n"));
+}
 
 /**
  * Reads which terms are meant: COUNT, or FROM..TO with both ends.

@@ -1,26 +1,29 @@
 /**
- * `fibserver task run|list|show|result|cancel|forget`: computations on a server.
+ * `fibserver task run|watch|list|show|result|cancel|forget`: computations on a server.
  * @module
  */
 import { defineCommand } from "citty";
 import type { Computation, Task, TaskStatus } from "../client/client.ts";
 import { resolveServerUrl } from "../config.ts";
 import { jsonFrame } from "../numbers/layouts.ts";
+import { TASK_STATES } from "../tasks/task.ts";
 import { type Command, usageError } from "./arguments.ts";
 import { CLIENT_FLAGS } from "./flags.ts";
-import { print, warn } from "./output.ts";
-import { openProgress } from "./progress.ts";
+import { Wait, WAITING } from "./follow.ts";
+import { print } from "./output.ts";
 import { asking, openClient } from "./remote.ts";
-import { checkOutput, RESULT_FLAGS, writePieces } from "./result.ts";
+import {
+  checkOutput,
+  type Put,
+  RESULT_FLAGS,
+  type ResultOptions,
+  type Shown,
+  writeResult,
+} from "./result.ts";
 import { parseTerms } from "./sequence.ts";
 
-/** Whoever waits for hours waits for a server that is started again, too: half a minute. */
-const WAITING = { retriesMax: 10 };
-/** Before the shell gets its prompt back. */
-const CANCELLING = { retriesMax: 1, timeoutMs: 5000 };
-
 const id = { type: "positional", required: true, description: "The task's id" } as const;
-const { json } = RESULT_FLAGS;
+const { json, quiet } = RESULT_FLAGS;
 
 const run = defineCommand({
   meta: {
@@ -38,20 +41,37 @@ const run = defineCommand({
       valueHint: "KIND N...",
       description: "fibonacci N, factorial N, ackermann M N, sequence COUNT or sequence FROM..TO",
     },
+    detach: { type: "boolean", description: "Print the task's id, and do not wait" },
     ...RESULT_FLAGS,
     ...CLIENT_FLAGS,
   },
   async run({ args }) {
     const computation = parseComputation(args._);
+    if (args.detach && args.out !== undefined) {
+      const line = `fibserver task run ${args._.join(" ")} --detach`;
+      throw usageError("fibserver task run", "there is no result to write for who does not wait", line);
+    }
     checkOutput(args.out);
-    const client = clientOf(args);
-    await asking(async () => {
-      const task = await runToEnd(() => client.tasks.create(computation), {
-        name: args._.join(" "),
-        goOn: (taskId) => `fibserver task result ${taskId}${args.server ? ` --server ${args.server}` : ""}`,
-      });
-      await writePieces(args.out, resultPieces(task, args.json ?? false));
-    });
+    const wait = new Wait(args._.join(" "), args);
+    const create = () => wait.client.tasks.create(computation);
+    if (args.detach) {
+      const { status } = await asking(create);
+      return print(`${args.json ? JSON.stringify(status) : status.id}\n`);
+    }
+    const started = await wait.runToEnd(create);
+    await wait.asking(() => writeTaskResult(started, args), started.id);
+  },
+});
+
+const watch = defineCommand({
+  meta: { name: "watch", description: "Print each change of a task until it has ended" },
+  args: { id, json, quiet, ...CLIENT_FLAGS },
+  async run({ args }) {
+    const taskId = checkId(args.id, "watch");
+    const wait = new Wait(`task ${taskId}`, args);
+    const show = (status: TaskStatus) => print(`${args.json ? JSON.stringify(status) : lineOf(status)}\n`);
+    const watched = await asking(() => wait.client.tasks.get(taskId));
+    await wait.asking(() => wait.follow(watched, show), taskId);
   },
 });
 
@@ -67,12 +87,15 @@ const list = defineCommand({
     ...CLIENT_FLAGS,
   },
   async run({ args }) {
-    const state = args.state as TaskStatus["state"] | undefined;
-    await asking(async () => {
-      for await (const { status } of clientOf(args).tasks.list({ state })) {
-        print(`${args.json ? JSON.stringify(status) : lineOf(status)}\n`);
-      }
-    });
+    const state = TASK_STATES.find((known) => known === args.state);
+    if (args.state !== undefined && state === undefined) {
+      const reason = `'${args.state.slice(0, 40)}' is none of ${TASK_STATES.join(", ")}`;
+      throw usageError("fibserver task list", reason, "fibserver task list --state ready");
+    }
+    const { tasks } = clientOf(args);
+    await asking(() =>
+      writeResult(undefined, (put) => putList(put, tasks.list({ state }), args.json ?? false)),
+    );
   },
 });
 
@@ -84,7 +107,8 @@ const show = defineCommand({
   },
   args: { id, json, ...CLIENT_FLAGS },
   async run({ args }) {
-    const { status } = await asking(() => clientOf(args).tasks.get(args.id));
+    const taskId = checkId(args.id, "show");
+    const { status } = await asking(() => clientOf(args).tasks.get(taskId));
     const lines = Object.entries(status).map(([name, value]) => `${name}: ${value}`);
     print(`${args.json ? JSON.stringify(status) : lines.join("\n")}\n`);
   },
@@ -98,11 +122,9 @@ const result = defineCommand({
   },
   args: { id, ...RESULT_FLAGS, ...CLIENT_FLAGS },
   async run({ args }) {
+    const taskId = checkId(args.id, "result");
     checkOutput(args.out);
-    await asking(async () => {
-      const task = await clientOf(args).tasks.get(args.id);
-      await writePieces(args.out, resultPieces(task, args.json ?? false));
-    });
+    await asking(async () => writeTaskResult(await clientOf(args).tasks.get(taskId), args));
   },
 });
 
@@ -114,7 +136,8 @@ const cancel = defineCommand({
   },
   args: { id, ...CLIENT_FLAGS },
   async run({ args }) {
-    const { state } = await asking(async () => (await clientOf(args).tasks.get(args.id)).cancel());
+    const taskId = checkId(args.id, "cancel");
+    const { state } = await asking(async () => (await clientOf(args).tasks.get(taskId)).cancel());
     print(`${state}\n`);
   },
 });
@@ -127,7 +150,8 @@ const forget = defineCommand({
   },
   args: { id, ...CLIENT_FLAGS },
   async run({ args }) {
-    await asking(() => clientOf(args).tasks.forget(args.id));
+    const taskId = checkId(args.id, "forget");
+    await asking(() => clientOf(args).tasks.forget(taskId));
     print("forgotten\n");
   },
 });
@@ -139,79 +163,61 @@ export const task: Command = {
     description: "Have a server compute something, and fetch it when it is ready",
     examples: ["fibserver task list", "fibserver help task run"],
   },
-  subCommands: { run, list, show, result, cancel, forget },
+  subCommands: { run, watch, list, show, result, cancel, forget },
 };
 
 function clientOf({ server }: { server?: string | undefined }) {
   return openClient(resolveServerUrl(server, process.env));
 }
 
-/** How a task that is waited for is called, and how to get its result later, as a command line. */
-interface Wait {
-  readonly name: string;
-  readonly goOn: (taskId: string) => string;
+/** An id that the user's shell has lost, or cut, is found here and not by a server. */
+function checkId(text: string, command: string): string {
+  if (/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text)) return text;
+  const name = `fibserver task ${command}`;
+  throw usageError(name, `'${text.slice(0, 40)}' is no task's id`, "fibserver task list");
 }
 
-/**
- * Starts a task and shows its progress until it is ready. A signal cancels it, unless somebody else has asked for it
- * too, and then ends this process as it would have done at once.
- */
-async function runToEnd(create: () => Promise<Task>, { name, goOn }: Wait): Promise<Task> {
-  const progress = await openProgress(name);
-  const abort = new AbortController();
-  const { signal } = abort;
-  const onSignal = (received: NodeJS.Signals) => abort.abort(received);
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  for (const each of signals) process.once(each, onSignal);
-  try {
-    // Not aborted: a task whose id is not known could not be cancelled.
-    const created = await create();
-    try {
-      for await (const status of created.events({ ...WAITING, signal })) progress.update(status.progress);
-      await created.ready();
-      return created;
-    } catch (error) {
-      if (!signal.aborted) throw error;
-      progress.end();
-      await cancelAndSay(created, goOn(created.id));
-    }
-  } finally {
-    for (const each of signals) process.off(each, onSignal);
-    progress.end();
-  }
-  process.kill(process.pid, signal.reason as NodeJS.Signals);
-  return new Promise<never>(() => {});
-}
-
-async function cancelAndSay(created: Task, goOn: string): Promise<void> {
-  const name = `Task ${created.id}`;
-  try {
-    const { state, requests } = await created.cancel({ ...CANCELLING, unlessShared: true });
-    if (state === "cancelled" || state === "failed") warn(`${name} is ${state}`);
-    else if (state === "ready") warn(`${name} is ready: ${goOn}`);
-    else warn(`${name} goes on, because it was asked for ${requests} times: ${goOn}`);
-  } catch (error) {
-    warn(`Cannot tell whether task ${created.id} was cancelled: ${(error as Error).message}`);
-  }
+async function writeTaskResult(
+  ready: Task,
+  { out, json: asJson = false, quiet: isQuiet = false }: ResultOptions,
+): Promise<void> {
+  const { digits, bytes, kind } = ready.status;
+  const sizeBytes = digits ?? (kind === "sequence" && !asJson ? bytes : undefined);
+  const shown: Shown | undefined =
+    sizeBytes === undefined ? undefined : { what: "result", sizeBytes, isQuiet };
+  await writeResult(out, (put) => putResult(put, ready, asJson), shown);
 }
 
 /** What `fib`, `fact`, `ack` and `seq` would print. */
-async function* resultPieces(ready: Task, asJson: boolean): AsyncGenerator<Uint8Array, void> {
+async function putResult(put: Put, ready: Task, asJson: boolean): Promise<void> {
   const { kind, m, n, digits } = ready.status;
-  if (kind === "sequence" && asJson) {
-    let separator = "[";
-    for await (const term of ready.terms({ as: "text", wait: false })) {
-      yield Buffer.from(`${separator}"${term}"`);
-      separator = ",";
-    }
-    yield Buffer.from(separator === "[" ? "[]\n" : "]\n");
-    return;
-  }
-  const stream = await ready.result({ as: "stream", wait: false });
+  const options = { ...WAITING, wait: false };
+  if (kind === "sequence" && asJson)
+    return putArray(put, ready.terms({ ...options, as: "text" }), JSON.stringify);
+  const stream = await ready.result({ ...options, as: "stream" });
   const { head, tail } = asJson ? jsonFrame({ m, n }, digits) : { head: "", tail: "" };
-  if (asJson) yield Buffer.from(head);
-  yield* stream;
-  if (kind !== "sequence") yield Buffer.from(`${tail}\n`);
+  if (asJson) await put(Buffer.from(head));
+  for await (const piece of stream) await put(piece);
+  if (kind !== "sequence") await put(Buffer.from(`${tail}\n`));
+}
+
+async function putList(put: Put, tasks: AsyncIterable<Task>, asJson: boolean): Promise<void> {
+  if (asJson) return putArray(put, tasks, ({ status }) => JSON.stringify(status));
+  for await (const { status } of tasks) await put(Buffer.from(`${lineOf(status)}\n`));
+}
+
+/** An array of which nobody has to hold more than one element. */
+async function putArray<T>(
+  put: Put,
+  elements: AsyncIterable<T>,
+  toJson: (element: T) => string,
+): Promise<void> {
+  let separator = "[";
+  for await (const element of elements) {
+    await put(Buffer.from(separator + toJson(element)));
+    separator = ",";
+  }
+  await put(Buffer.from(separator === "[" ? "[]\n" : "]\n"));
 }
 
 // The computation as `task run` would take it.
@@ -219,7 +225,7 @@ function lineOf({ id: taskId, kind, m, n, from, count, state, progress }: TaskSt
   const terms = from === "0" ? count : `${from}..${Number(from) + Number(count) - 1}`;
   const given = kind === "sequence" ? terms : [m, n].filter(Boolean).join(" ");
   const percent = `${Math.floor(progress * 100)}%`.padStart(4);
-  return `${taskId} ${state.padEnd(9)} ${percent} ${kind} ${given}`;
+  return `${taskId} ${state.padEnd(9)} ${percent} ${kind.padEnd(9)} ${given}`;
 }
 
 function parseComputation(words: readonly string[]): Computation {

@@ -85,7 +85,7 @@ export function numberRoutes(services: NumberServices) {
     .get("/index/:value", (c) => {
       const value = c.req.param("value");
       const format = chooseFormat(c, "json");
-      const found = fibonacciIndex(value);
+      const found = fibonacciIndex(Buffer.from(value));
       if (found.isTerm) return sendResource(c, indexResource(value, found.index, format), streams);
       const { below, above } = found;
       const error = new FibError(

@@ -7,11 +7,11 @@
  * @module
  */
 import { FibError } from "../errors.ts";
+import { textOf } from "./decimal.ts";
 import { LOG10_PHI } from "./digits.ts";
 import { fibonacci } from "./fibonacci.ts";
-import { withinMemory } from "./memory.ts";
 
-/** F(5.7·10^9), somewhat more than the kernel can compute. */
+/** The longest Fibonacci number that the kernel can address has 1,174,405,107. */
 export const VALUE_DIGITS_MAX = 1_200_000_000;
 
 /** Up to this many digits, values are integers that a double holds. */
@@ -19,6 +19,8 @@ const COUNTED_DIGITS_MAX = 15;
 
 /** As many digits as can matter to a double. */
 const LEADING_DIGITS = 17;
+
+const ZERO = 48;
 
 const LOG10_SQRT5 = Math.log10(5) / 2;
 
@@ -35,27 +37,24 @@ export type FoundIndex =
  *
  * 1 is F(1) and F(2): the answer is 1, the index at which the sequence first reaches it.
  *
- * @param value - Decimal, without sign and leading zeros. It takes at most as long as {@link fibonacci}.
+ * @param value - ASCII digits, without sign and leading zeros: bytes, because a string ends at 2^31 - 1 of them.
+ * @param compute - Computes F(n), if that has to be compared; nothing else takes long.
  * @returns `index`, with F(index) = value; else `below` and `above`, with F(below) < value < F(above).
- * @throws {@link FibError} `bad_argument`, when the value is not written like that; `result_too_large`, when it has
- * more than {@link VALUE_DIGITS_MAX} digits.
+ * @throws {@link FibError} `bad_argument`, when the value is not written like that; and as `compute` does.
  */
-export function fibonacciIndex(value: string): FoundIndex {
-  if (value.length > VALUE_DIGITS_MAX) {
-    throw new FibError(
-      "result_too_large",
-      `Cannot find the value: it has ${value.length} digits, and the limit is ${VALUE_DIGITS_MAX}`,
-    );
-  }
-  if (!/^(?:0|[1-9][0-9]*)$/u.test(value)) {
+export function fibonacciIndex(
+  value: Uint8Array,
+  compute: (n: number) => Uint8Array = fibonacci,
+): FoundIndex {
+  if (!isDecimal(value)) {
     throw new FibError(
       "bad_argument",
       "Cannot find the value: it has to be a whole number in decimal, like 6765",
     );
   }
-  if (value.length <= COUNTED_DIGITS_MAX) return countUpTo(Number(value));
+  if (value.length <= COUNTED_DIGITS_MAX) return countUpTo(Number(textOf(value)));
 
-  const leading = value.slice(0, LEADING_DIGITS);
+  const leading = textOf(value.subarray(0, LEADING_DIGITS));
   const log10 = Math.log10(Number(leading)) + (value.length - leading.length);
   const position = (log10 + LOG10_SQRT5) / LOG10_PHI;
   const closest = Math.round(position);
@@ -63,12 +62,17 @@ export function fibonacciIndex(value: string): FoundIndex {
     const below = Math.floor(position);
     return { isTerm: false, below, above: below + 1 };
   }
-  const order = withinMemory("the digits to compare", () =>
-    compareDecimals(Buffer.from(value, "latin1"), fibonacci(closest, { borrow: true })),
-  );
+  const order = compareDecimals(value, compute(closest));
   if (order === 0) return { isTerm: true, index: closest };
   const below = order < 0 ? closest - 1 : closest;
   return { isTerm: false, below, above: below + 1 };
+}
+
+function isDecimal(value: Uint8Array): boolean {
+  if (value.length === 0 || (value.length > 1 && value[0] === ZERO)) return false;
+  // An iterator takes ten times as long.
+  for (let i = 0; i < value.length; i++) if (value[i]! < ZERO || value[i]! > ZERO + 9) return false;
+  return true;
 }
 
 function countUpTo(value: number): FoundIndex {

@@ -2,7 +2,16 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
-import { requireTool, type Result, run, spawn, spawnInShell, temporaryFolder, until } from "../binary.ts";
+import {
+  requireTool,
+  type Result,
+  run,
+  runInShell,
+  spawn,
+  spawnInShell,
+  temporaryFolder,
+  until,
+} from "../binary.ts";
 import { deadUrl, openServer, type Target } from "../client/server.ts";
 import reference from "../vectors/reference.json" with { type: "json" };
 
@@ -113,9 +122,15 @@ test("fibserver task list, show, result, cancel and forget tell of one task", as
   expect((await run(["task", "show", id, ...at])).stdout).toContain(`id: ${id}\nkind: fibonacci\nn: 100\n`);
   const shown = await run(["task", "show", id, "--json", ...at]);
   expect(JSON.parse(shown.stdout)).toMatchObject({ id, state: "ready", digits: 21 });
-  expect((await run(["task", "list", "--json", "--state", "ready", ...at])).stdout).toBe(shown.stdout);
+  const listedJson = async (...flags: string[]) => run(["task", "list", "--json", ...flags, ...at]);
+  expect(await listedJson("--state", "ready")).toEqual(done(`[${shown.stdout.trimEnd()}]\n`));
+  expect(await listedJson("--state", "failed")).toEqual(done("[]\n"));
   expect((await run(["task", "list", "--state", "failed", ...at])).stdout).toBe("");
-  expect((await run(["task", "list", "--state", "good", ...at])).exitCode).toBe(2);
+  await run(["task", "run", "sequence", "3..5", ...at]);
+  expect(JSON.parse((await listedJson()).stdout)).toHaveLength(2);
+  expect((await run(["task", "list", ...at])).stdout).toMatch(
+    /100% fibonacci 100\n.*100% sequence {2}3\.\.5\n$/,
+  );
   expect(await run(["task", "result", id, ...at])).toEqual(done("354224848179261915075\n"));
   // The number is nobody's to cancel any more, and forgetting it twice is forgetting it.
   expect(await run(["task", "cancel", id, ...at])).toEqual(done("ready\n"));
@@ -182,8 +197,9 @@ test("^C in one of two task run of the same number leaves the other its number",
   await until("both have asked", async () => (await wanted())?.requests === 2);
   const { id } = (await wanted())!;
   one.kill("SIGINT");
-  expect(await one.stderr.text()).toBe(
-    `fibserver: Task ${id} goes on, because it was asked for 2 times: fibserver task result ${id} --server ${server.url}\n`,
+  // It may not have seen the answer yet, and says so then.
+  expect(await one.stderr.text()).toEndWith(
+    `fibserver: Task ${id} goes on, because it was asked for 2 times: ${later(id, server)}\n`,
   );
   expect(await one.exited).toBe(130);
   expect((await find(server, id)).state).toBe("queued");
@@ -191,7 +207,10 @@ test("^C in one of two task run of the same number leaves the other its number",
   const text = await two.stdout.text();
   expect(new Bun.CryptoHasher("sha256").update(text.trimEnd()).digest("hex")).toBe(MILLION.sha256);
   expect(await two.exited).toBe(0);
-  // The line works.
+  // The lines work.
+  expect((await run(["task", "watch", id, "--server", server.url])).stdout).toMatch(
+    / ready .* fibonacci 1000000\n$/,
+  );
   const { stdout } = await run(["task", "result", id, "--server", server.url]);
   expect(stdout === text).toBe(true);
 });
@@ -206,7 +225,7 @@ for (const [signal, exitCode] of [
     await using child = spawn(["task", "run", ...LONG], { env: { FIBSERVER_SERVER: server.url } });
     await until("it has joined", async () => (await find(server, id)).requests === 2);
     child.kill(signal);
-    expect(await child.stderr.text()).toEndWith(`was asked for 2 times: fibserver task result ${id}\n`);
+    expect(await child.stderr.text()).toEndWith(`was asked for 2 times: ${later(id)}\n`);
     expect(await child.exited).toBe(exitCode);
     expect(["queued", "running"]).toContain((await find(server, id)).state);
   });
@@ -237,6 +256,15 @@ test("fibserver task refuses what it cannot understand, before it asks anybody",
     ["show"],
     ["show", "a", "b"],
     ["list", "--all"],
+    ["list", "--state", "good"],
+    ["list", "--state", ""],
+    ["run", "fibonacci", "5", "--detach", "-o", "x"],
+    ...["show", "watch", "result", "cancel", "forget"].flatMap((command) => [
+      [command, ""],
+      [command, "1"],
+      [command, "../livez"],
+      [command, ID.slice(1)],
+    ]),
   ]) {
     const { stdout, stderr, exitCode } = await run(["task", ...args]);
     expect({ args, stdout, exitCode }).toEqual({ args, stdout: "", exitCode: 2 });
@@ -244,10 +272,155 @@ test("fibserver task refuses what it cannot understand, before it asks anybody",
   }
 });
 
+test("task run --detach prints the id; watch shows the task to its end, and result prints the number", async () => {
+  await using server = await openBusyServer();
+  const at = ["--server", server.url];
+  const { stdout, stderr, exitCode } = await run(["task", "run", "fibonacci", "1000000", "--detach", ...at]);
+  expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+  const id = stdout.trimEnd();
+  expect((await find(server, id)).state).toBe("queued");
+  await using watching = spawn(["task", "watch", id, ...at]);
+  await using asJson = spawn(["task", "watch", id, "--json", ...at]);
+  const lines = watching.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  expect((await lines.read()).value).toBe(`${id} queued      0% fibonacci 1000000\n`);
+  await server.free();
+  let rest = "";
+  for (let { value } = await lines.read(); value !== undefined; { value } = await lines.read()) rest += value;
+  expect(rest).toEndWith(`${id} ready     100% fibonacci 1000000\n`);
+  expect([await watching.stderr.text(), await watching.exited]).toEqual(["", 0]);
+  const states = (await asJson.stdout.text())
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as TaskView);
+  expect(states.at(-1)).toMatchObject({ id, state: "ready" });
+  const text = (await run(["task", "result", id, ...at])).stdout;
+  expect(new Bun.CryptoHasher("sha256").update(text.trimEnd()).digest("hex")).toBe(MILLION.sha256);
+  const again = await run(["task", "run", "fibonacci", "1000000", "--detach", "--json", ...at]);
+  expect(JSON.parse(again.stdout)).toMatchObject({ id, state: "ready" });
+});
+
+test("task watch of what has no result exits 1 and says why; of an unknown task, too", async () => {
+  await using server = await openServer(LONG_ALLOWED);
+  const at = ["--server", server.url];
+  const { id } = await post(server);
+  await using child = spawn(["task", "watch", id, ...at]);
+  await child.stdout.getReader().read();
+  await run(["task", "cancel", id, ...at]);
+  expect([await child.stderr.text(), await child.exited]).toEqual([
+    `fibserver: Task ${id} was cancelled\n`,
+    1,
+  ]);
+  const unknown = await run(["task", "watch", ID, ...at]);
+  expect(unknown).toMatchObject({ stdout: "", exitCode: 1 });
+  expect(unknown.stderr).toContain(ID);
+});
+
+test("task run that waits says how to go on, and what it waits for; -q says nothing", async () => {
+  let isAway = false;
+  let isReady = false;
+  // Events that end at once, as those of a server that was killed.
+  await using server = openTaskServer(() => {
+    if (isAway) return new Response("away", { status: 503 });
+    return events(statusOf(isReady ? "ready" : "running", 0.5));
+  });
+  const args = ["task", "run", "fibonacci", "10", "--server", server.url];
+  await using child = spawn(args);
+  await using quiet = spawn([...args, "-q"]);
+  let said = "";
+  const ended = (async () => {
+    for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) said += chunk;
+  })();
+  await until(
+    "it says how to go on",
+    () => said === `fibserver: Task ${ID}; to go on later: ${later(ID, server)}\n`,
+  );
+  isAway = true;
+  const waiting = `fibserver: Waiting for ${server.url}: it answers 503; Ctrl-C to stop\n`;
+  await until("it says what it waits for", () => said.endsWith(waiting));
+  [isAway, isReady] = [false, true];
+  expect([await child.stdout.text(), await child.exited]).toEqual(["55\n", 0]);
+  await ended;
+  expect(said.split("\n")).toHaveLength(3);
+  expect([await quiet.stdout.text(), await quiet.stderr.text()]).toEqual(["55\n", ""]);
+});
+
+test("task run and watch whose server is gone for good give up with the lines that go on later", async () => {
+  for (const command of [
+    ["run", "fibonacci", "10"],
+    ["watch", ID],
+  ]) {
+    await using server = openTaskServer(
+      () => new Response("away", { status: 503, headers: { "retry-after": "90" } }),
+    );
+    const { stdout, stderr, exitCode } = await run(["task", ...command, "--server", server.url]);
+    expect({ command, stdout, exitCode }).toEqual({ command, stdout: "", exitCode: 69 });
+    expect(stderr).toMatch(/^fibserver: The answer is 503 [^\n]+\n$/);
+    if (command[0] === "run") expect(stderr).toEndWith(`. To go on later: ${later(ID, server)}\n`);
+  }
+});
+
+test("the lines that go on later can be pasted into a shell, whatever the server's address", async () => {
+  await using server = openTaskServer(
+    () => new Response("away", { status: 503, headers: { "retry-after": "90" } }),
+  );
+  const address = `${server.url}/?a=1&b='x y'`;
+  const { stderr } = await run(["task", "run", "fibonacci", "10", "--server", address]);
+  const line = /To go on later: (fibserver task watch .*), then /.exec(stderr)![1]!;
+  using folder = temporaryFolder();
+  const { stdout } = await runInShell(`fibserver() { printf '%s\\n' "$@"; }; ${line}`, folder.path);
+  expect(stdout.split("\n")).toEqual(["task", "watch", ID, "--server", address, ""]);
+});
+
+test("^C before the server has answered says so; it cancels then, and a second one ends at once", async () => {
+  for (const isPatient of [true, false]) {
+    let cancelled = 0;
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+    let asked = false;
+    const server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      routes: {
+        "/v1/tasks": async () => {
+          asked = true;
+          await answered;
+          return new Response(statusOf("queued", 0), { status: 202 });
+        },
+        [`/v1/tasks/${ID}/cancel`]: () => {
+          cancelled++;
+          return new Response(statusOf("cancelled", 0));
+        },
+      },
+    });
+    await using child = spawn(["task", "run", "fibonacci", "10", "--server", server.url.origin]);
+    await until("it has asked", () => asked);
+    const stderr = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+    child.kill("SIGINT");
+    expect((await stderr.read()).value).toMatch(/^fibserver: Waiting for the server's answer, .*\n$/);
+    if (isPatient) answer();
+    else child.kill("SIGINT");
+    expect(await child.exited).toBe(130);
+    expect(child.signalCode).toBe("SIGINT");
+    expect(cancelled).toBe(isPatient ? 1 : 0);
+    answer();
+    await server.stop(true);
+  }
+});
+
+test("task run under nohup goes on when its terminal is closed", async () => {
+  await using server = await openServer(LONG_ALLOWED);
+  await using child = spawn(["task", "run", ...LONG, "--server", server.url], { under: ["nohup"] });
+  await until("the task is there", async () => (await listed(server)).length === 1);
+  child.kill("SIGHUP");
+  const [{ id }] = (await listed(server)) as [TaskView];
+  await fetch(`${server.url}/v1/tasks/${id}/cancel`, { method: "POST" });
+  expect(await child.stderr.text()).toEndWith(`fibserver: Task ${id} was cancelled\n`);
+  expect(await child.exited).toBe(1);
+});
+
 withScript("fibserver task run draws a bar on a terminal, and takes it away", async () => {
   using folder = temporaryFolder();
   let screen = "";
-  const isDrawn = () => /fibonacci 10 \[=+-+\] 50%/.test(screen);
+  const isDrawn = () => /fibonacci 10 \[=+-+\] +50%/.test(screen);
   await using server = openSlowServer(isDrawn);
   const line = `script -qec "$FIBSERVER task run fibonacci 10 -o result --server ${server.url}" /dev/null`;
   await using child = spawnInShell(line, folder.path);
@@ -262,6 +435,14 @@ interface TaskView {
   readonly n: string;
   readonly state: string;
   readonly requests: number;
+}
+
+const ID = "01a21b25-1309-719e-8a36-c54fc6a05e1b";
+
+/** What the shell says about how to go on with a task. */
+function later(id: string, server?: Target): string {
+  const at = server === undefined ? "" : ` --server ${server.url}`;
+  return `fibserver task watch ${id}${at}, then fibserver task result ${id}${at}`;
 }
 
 /** Asks for what {@link LONG} is. */
@@ -281,17 +462,29 @@ async function listed({ url }: Target): Promise<TaskView[]> {
 
 /** A server that is halfway with F(10) until the bar is drawn. */
 function openSlowServer(isDrawn: () => boolean): Target {
+  return openTaskServer(
+    () => new Response(slowEvents(isDrawn), { headers: { "content-type": "text/event-stream" } }),
+  );
+}
+
+/** A server of one task, which is F(10). */
+function openTaskServer(eventsOf: () => Response): Target {
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
     routes: {
       "/v1/tasks": () => new Response(statusOf("queued", 0), { status: 202 }),
-      "/v1/tasks/a/events": () =>
-        new Response(slowEvents(isDrawn), { headers: { "content-type": "text/event-stream" } }),
-      "/v1/tasks/a/result": () => new Response("55"),
+      [`/v1/tasks/${ID}`]: () => new Response(statusOf("running", 0)),
+      [`/v1/tasks/${ID}/events`]: eventsOf,
+      [`/v1/tasks/${ID}/result`]: () => new Response("55"),
     },
   });
   return { url: server.url.origin, [Symbol.asyncDispose]: () => server.stop(true) };
+}
+
+function events(...statuses: string[]): Response {
+  const text = statuses.map((status) => `data: ${status}\n\n`).join("");
+  return new Response(text, { headers: { "content-type": "text/event-stream" } });
 }
 
 async function* slowEvents(isDrawn: () => boolean) {
@@ -304,7 +497,7 @@ async function* slowEvents(isDrawn: () => boolean) {
 }
 
 function statusOf(state: string, progress: number): string {
-  return JSON.stringify({ id: "a", kind: "fibonacci", n: "10", state, progress });
+  return JSON.stringify({ id: ID, kind: "fibonacci", n: "10", state, progress });
 }
 
 function done(stdout: string): Result {

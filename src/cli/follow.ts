@@ -1,0 +1,162 @@
+/**
+ * A server's task that somebody waits for at the shell: how far it is, what holds it up, how to go on later, and what
+ * ^C does.
+ * @module
+ */
+import type { FibClient, Task, TaskStatus } from "../client/client.ts";
+import { resolveServerUrl } from "../config.ts";
+import { FibError } from "../errors.ts";
+import { onEnd } from "./ending.ts";
+import { warn } from "./output.ts";
+import { openProgress, type Progress } from "./progress.ts";
+import { asking, impatientFetch, openClient } from "./remote.ts";
+
+/** Whoever waits for hours waits for a server that is started again, too: half a minute. */
+export const WAITING = { retriesMax: 10 };
+/** Before the shell gets its prompt back. */
+const CANCELLING = { retriesMax: 1, timeoutMs: 5000 };
+/** Shorter waits need no word about how to go on; a person at a terminal may want to leave at once. */
+const NOTICE_MS = 1000;
+const REDRAW_MS = 250;
+
+/** The flags of a command that waits. */
+interface Flags {
+  readonly server?: string | undefined;
+  readonly quiet?: boolean | undefined;
+}
+
+/** Somebody who waits for a task. */
+export class Wait {
+  readonly client: FibClient;
+  readonly #progress: Progress;
+  readonly #isQuiet: boolean;
+  readonly #at: string;
+
+  /** @param name - Of what is waited for. */
+  constructor(name: string, { server, quiet = false }: Flags) {
+    const url = resolveServerUrl(server, process.env);
+    this.client = openClient(
+      url,
+      impatientFetch((reason) => this.#say(`Waiting for ${url.origin}: ${reason}; Ctrl-C to stop`)),
+    );
+    this.#progress = openProgress(name, quiet);
+    this.#isQuiet = quiet;
+    this.#at = server === undefined ? "" : ` --server ${shellWord(server)}`;
+  }
+
+  /**
+   * Shows a task until it is ready.
+   *
+   * @param onState - Told of each change of its state.
+   * @throws `FibClientError`, when it has no result or its server is away for too long; the signal's reason.
+   */
+  async follow(task: Task, onState: (status: TaskStatus) => void, signal?: AbortSignal): Promise<void> {
+    const show = () => {
+      const { state, progress } = task.status;
+      if (state === "queued") this.#progress.say("queued");
+      else this.#progress.update(progress);
+    };
+    // What was done before tells nothing of the speed.
+    this.#progress.say("waiting");
+    const timer = setInterval(show, REDRAW_MS);
+    let before: TaskStatus["state"] | undefined;
+    try {
+      for await (const status of task.events({ ...WAITING, signal })) {
+        if (status.state !== before) {
+          this.#progress.clear();
+          onState(status);
+        }
+        before = status.state;
+        show();
+      }
+      await task.ready();
+    } finally {
+      clearInterval(timer);
+      this.#progress.clear();
+    }
+  }
+
+  /**
+   * Starts a task and follows it. A signal cancels it, unless somebody else has asked for it too, and then ends this
+   * process.
+   *
+   * @throws as {@link follow} does.
+   */
+  async runToEnd(create: () => Promise<Task>): Promise<Task> {
+    const abort = new AbortController();
+    // Not aborted: a task whose id is not known could not be cancelled.
+    const creation = create();
+    const forget = onEnd(async () => {
+      abort.abort();
+      this.#progress.clear();
+      await this.#cancel(creation);
+    });
+    let notice: ReturnType<typeof setTimeout> | undefined;
+    try {
+      const task = await asking(() => creation);
+      const say = () => this.#say(`Task ${task.id}; to go on later: ${this.#later(task.id)}`);
+      if (task.status.state !== "ready") notice = setTimeout(say, process.stderr.isTTY ? 0 : NOTICE_MS);
+      await this.asking(() => this.follow(task, () => {}, abort.signal), task.id);
+      return task;
+    } catch (error) {
+      // The signal ends the process, when the task is cancelled.
+      if (abort.signal.aborted) return await new Promise<never>(() => {});
+      throw error;
+    } finally {
+      clearTimeout(notice);
+      forget();
+    }
+  }
+
+  /**
+   * Asks for something that belongs to a task.
+   *
+   * @throws {@link FibError} as `asking` does, with how to go on where that is possible.
+   */
+  async asking(work: () => Promise<void>, taskId: string): Promise<void> {
+    try {
+      await asking(work);
+    } catch (error) {
+      if (!(error instanceof FibError) || error.code.startsWith("task_")) throw error;
+      const goOn = `To go on later: ${this.#later(taskId)}`;
+      throw new FibError(error.code, `${error.message}. ${goOn}`, { cause: error });
+    }
+  }
+
+  async #cancel(creation: Promise<Task>): Promise<void> {
+    if (Bun.peek.status(creation) === "pending")
+      this.#say("Waiting for the server's answer, to cancel the task; Ctrl-C again to stop at once");
+    let known: Task | undefined;
+    try {
+      known = await creation;
+      const { id, state, requests } = await known.cancel({ ...CANCELLING, unlessShared: true });
+      if (state === "cancelled" || state === "failed") this.#say(`Task ${id} is ${state}`);
+      else if (state === "ready") this.#say(`Task ${id} is ready: ${this.#resultLine(id)}`);
+      else this.#say(`Task ${id} goes on, because it was asked for ${requests} times: ${this.#later(id)}`);
+    } catch (error) {
+      const name = known === undefined ? "a task" : `task ${known.id}`;
+      const goOn = known === undefined ? "" : `. To go on later: ${this.#later(known.id)}`;
+      warn(`Cannot tell whether ${name} was cancelled: ${(error as Error).message}${goOn}`);
+    }
+  }
+
+  /** The command lines that fetch a task's result later, whatever its state is then. */
+  #later(taskId: string): string {
+    return `fibserver task watch ${taskId}${this.#at}, then ${this.#resultLine(taskId)}`;
+  }
+
+  #resultLine(taskId: string): string {
+    return `fibserver task result ${taskId}${this.#at}`;
+  }
+
+  #say(notice: string): void {
+    if (this.#isQuiet) return;
+    this.#progress.clear();
+    warn(notice);
+  }
+}
+
+/** As a shell takes it. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

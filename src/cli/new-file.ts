@@ -1,0 +1,94 @@
+/**
+ * A file that has no name until it is whole: whatever ends the process, SIGKILL too, leaves nothing behind.
+ *
+ * Linux opens it with O_TMPFILE and names it with linkat(2). That replaces nothing, so the last step is a name of our own
+ * and a rename, microseconds apart. Where the file system knows no such files (NFS, FUSE), it has that name from the
+ * start, and a signal removes it.
+ * @see open(2), which has the line for linkat
+ * @module
+ */
+import fs from "node:fs";
+import path from "node:path";
+import { openLibc } from "../cursor/libc.ts";
+import { onEnd } from "./ending.ts";
+
+const { O_DIRECTORY, O_WRONLY } = fs.constants;
+/** As Linux has it on x64 and arm64; node:fs does not name it. */
+const O_TMPFILE = 0o20000000 | O_DIRECTORY;
+const AT_FDCWD = -100;
+const AT_SYMLINK_FOLLOW = 0x400;
+
+/** A file that is being written. */
+export interface NewFile {
+  readonly fd: number;
+  /** All is written: gives it its name, in place of whatever has that. @throws the system's error. */
+  readonly keep: () => void;
+  /** It is not wanted. */
+  readonly discard: () => void;
+}
+
+/**
+ * Begins a file.
+ *
+ * @param place - The path that it gets when it is whole.
+ * @throws the system's error.
+ */
+export function openNewFile(place: string): NewFile {
+  const temporary = `${place}.${process.pid}.tmp`;
+  return openUnnamed(place, temporary) ?? openNamed(place, temporary);
+}
+
+/** @returns undefined where that cannot be had. */
+function openUnnamed(place: string, temporary: string): NewFile | undefined {
+  let fd: number | undefined;
+  try {
+    fd = fs.openSync(path.dirname(place), O_TMPFILE | O_WRONLY, 0o666);
+    const link = openLink(fd, temporary);
+    return { fd, keep: () => keep(fd!, place, temporary, link), discard: () => fs.closeSync(fd!) };
+  } catch {
+    if (fd !== undefined) fs.closeSync(fd);
+    return undefined;
+  }
+}
+
+function openNamed(place: string, temporary: string): NewFile {
+  const fd = fs.openSync(temporary, "wx");
+  const remove = () => fs.rmSync(temporary, { force: true });
+  const forget = onEnd(remove);
+  return {
+    fd,
+    keep: () => {
+      keep(fd, place, temporary, () => {});
+      forget();
+    },
+    discard: () => {
+      forget();
+      fs.closeSync(fd);
+      remove();
+    },
+  };
+}
+
+function keep(fd: number, place: string, temporary: string, giveName: () => void): void {
+  try {
+    giveName();
+    fs.closeSync(fd);
+    fs.renameSync(temporary, place);
+  } catch (error) {
+    fs.rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Native calls are made ready before anything is computed: who cannot have them knows it then. */
+function openLink(fd: number, name: string): () => void {
+  const { linkat } = openLibc({ linkat: { args: ["i32", "ptr", "i32", "ptr", "i32"], returns: "i32" } });
+  const self = `/proc/self/fd/${fd}`;
+  const [from, to] = [self, name].map((text) => Buffer.from(`${text}\0`)) as [Buffer, Buffer];
+  return () => {
+    // A process with our number may have been killed between the two steps.
+    fs.rmSync(name, { force: true });
+    // What cannot be linked is copied; that also says why, if it cannot be there at all.
+    if (linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) !== 0) fs.copyFileSync(self, name);
+  };
+}

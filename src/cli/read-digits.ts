@@ -1,0 +1,73 @@
+/**
+ * A long number from standard input, as bytes: a string ends at 2^31 - 1 characters, with an error that names nothing.
+ * What is no number is refused at its first wrong byte, however much would follow.
+ * @module
+ */
+import fs from "node:fs";
+import { FibError } from "../errors.ts";
+import { VALUE_DIGITS_MAX } from "../numbers/find-index.ts";
+
+const STDIN = 0;
+const PIECE_BYTES = 2 ** 18;
+
+const [ZERO, NINE] = [48, 57];
+const SPACES: ReadonlySet<number> = new Set(Buffer.from(" \t\n\v\f\r"));
+
+/**
+ * Reads standard input to its end: digits, with white space around them.
+ *
+ * @throws {@link FibError} `bad_argument` for anything else; `result_too_large`.
+ */
+export function readDigits(): Uint8Array {
+  // Memory that nobody touches costs nothing.
+  const digits = new Uint8Array(VALUE_DIGITS_MAX);
+  const piece = new Uint8Array(PIECE_BYTES);
+  let count = 0;
+  let isOver = false;
+  for (let length = readPiece(piece); length > 0; length = readPiece(piece)) {
+    for (let at = 0; at < length; at++) {
+      const start = at;
+      while (at < length && piece[at]! >= ZERO && piece[at]! <= NINE) at++;
+      if (at > start) {
+        if (isOver) throw noNumber(count);
+        if (count + at - start > VALUE_DIGITS_MAX) throw tooLong();
+        digits.set(piece.subarray(start, at), count);
+        count += at - start;
+      }
+      if (at === length) break;
+      if (!SPACES.has(piece[at]!)) throw noNumber(count);
+      isOver = count > 0;
+    }
+  }
+  return digits.subarray(0, count);
+}
+
+function readPiece(piece: Uint8Array): number {
+  for (;;) {
+    try {
+      return fs.readSync(STDIN, piece);
+    } catch (error) {
+      // A pipe that somebody else made non-blocking is empty: its writer needs a moment.
+      if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) {
+        throw new FibError("bad_argument", `Cannot read the value: ${(error as Error).message}`, {
+          cause: error,
+        });
+      }
+      Bun.sleepSync(1);
+    }
+  }
+}
+
+function noNumber(digits: number): FibError {
+  return new FibError(
+    "bad_argument",
+    `Cannot find the value: after ${digits} digits comes what is no digit; it has to be a whole number in decimal, like 6765`,
+  );
+}
+
+function tooLong(): FibError {
+  return new FibError(
+    "result_too_large",
+    `Cannot find a value of more than ${VALUE_DIGITS_MAX.toLocaleString("en-US")} digits: no such Fibonacci number can be computed here, to compare it; the index of one is about its number of digits / 0.2089876`,
+  );
+}

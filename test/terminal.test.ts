@@ -1,0 +1,223 @@
+/** In a real terminal: what a signal ends, or stops for a while, leaves nothing behind, and the shell sees why. */
+import { expect, setDefaultTimeout } from "bun:test";
+import fs from "node:fs";
+import path from "node:path";
+import { BINARY, requireTool, temporaryFolder, until } from "./binary.ts";
+import { openServer } from "./client/server.ts";
+
+setDefaultTimeout(60_000);
+
+const withTmux = requireTool(["tmux", "-V"], "apt-get install tmux");
+
+/** A shell in a terminal that tmux draws. */
+class Terminal implements AsyncDisposable {
+  readonly #sockets = temporaryFolder();
+  readonly #socket = path.join(this.#sockets.path, "tmux");
+
+  constructor(folder: string, columns = 80) {
+    const size = ["-x", String(columns), "-y", "24"];
+    this.#tmux(
+      "-f",
+      "/dev/null",
+      "new-session",
+      "-d",
+      ...size,
+      "-c",
+      folder,
+      "PS1='$ ' bash --norc --noprofile",
+    );
+  }
+
+  /** Types a line that a shell runs. */
+  type(line: string): void {
+    this.#tmux("send-keys", "-l", line);
+    this.press("Enter");
+  }
+
+  press(key: string): void {
+    this.#tmux("send-keys", key);
+  }
+
+  resize(columns: number): void {
+    this.#tmux("resize-window", "-x", String(columns));
+  }
+
+  screen(): string {
+    return this.#tmux("capture-pane", "-p").trimEnd();
+  }
+
+  /** Appends all that is drawn from now on to a file. */
+  record(file: string): void {
+    this.#tmux("pipe-pane", `cat >>${file}`);
+  }
+
+  /** Waits until it shows something. */
+  async shows(what: RegExp): Promise<RegExpExecArray> {
+    let found: RegExpExecArray | null = null;
+    try {
+      await until("", () => (found = what.exec(this.screen())) !== null, 20);
+    } catch {
+      throw new Error(`The terminal does not show ${what}:\n${this.screen()}`);
+    }
+    return found!;
+  }
+
+  /** Whether the cursor is shown, and lines are wrapped. */
+  flags(): string {
+    return this.#tmux("display-message", "-p", "cursor #{cursor_flag} wrap #{wrap_flag}").trim();
+  }
+
+  /** What the shell runs. */
+  child(): number {
+    const shell = this.#tmux("display-message", "-p", "#{pane_pid}").trim();
+    return Number(fs.readFileSync(`/proc/${shell}/task/${shell}/children`, "latin1").trim().split(" ")[0]);
+  }
+
+  /** Closes it, as a person closes a window. */
+  close(): void {
+    this.#tmux("kill-server");
+  }
+
+  async [Symbol.asyncDispose]() {
+    Bun.spawnSync(["tmux", "-S", this.#socket, "kill-server"]);
+    this.#sockets[Symbol.dispose]();
+  }
+
+  #tmux(...args: string[]): string {
+    const { stdout, stderr, exitCode } = Bun.spawnSync(["tmux", "-S", this.#socket, ...args], {
+      env: { PATH: process.env["PATH"], HOME: "/nonexistent", TERM: "xterm", F: BINARY },
+    });
+    if (exitCode !== 0) throw new Error(`tmux ${args.join(" ")}: ${stderr.toString()}`);
+    return stdout.toString();
+  }
+}
+
+/** Some seconds. */
+const FACTORIAL = "fact 40000000";
+const BAR = /\[=*-+\] +\d+%/;
+
+/** What runs, when it can be disturbed, and what the shell says of how it ended. */
+async function expectCleanEnds(command: string, isUnderWay: RegExp, folder: string): Promise<void> {
+  for (const [signal, exitCode] of [
+    ["C-c", 130],
+    ["SIGTERM", 143],
+    ["SIGHUP", 129],
+    ["C-z", 130],
+  ] as const) {
+    await using terminal = new Terminal(folder);
+    terminal.type(`clear; $F ${command}`);
+    await terminal.shows(isUnderWay);
+    if (signal.startsWith("SIG")) process.kill(terminal.child(), signal);
+    else terminal.press(signal);
+    if (signal === "C-z") {
+      await terminal.shows(/Stopped/);
+      expect(terminal.flags()).toBe("cursor 1 wrap 1");
+      terminal.type("clear; fg");
+      await terminal.shows(isUnderWay);
+      terminal.press("C-c");
+    }
+    terminal.type('echo "status=$?"');
+    const [, status] = await terminal.shows(/^status=(\d+)$/m);
+    expect({ command, signal, status }).toEqual({ command, signal, status: String(exitCode) });
+    expect(terminal.flags()).toBe("cursor 1 wrap 1");
+    expect(fs.readdirSync(folder)).toEqual([]);
+  }
+}
+
+withTmux("a computation that a signal ends or stops leaves the terminal in order", async () => {
+  using folder = temporaryFolder();
+  await expectCleanEnds(FACTORIAL, BAR, folder.path);
+});
+
+withTmux("a sequence that a signal ends leaves no file, and the terminal in order", async () => {
+  using folder = temporaryFolder();
+  await expectCleanEnds("seq 300000 -o out", BAR, folder.path);
+});
+
+withTmux("task run that a signal ends leaves no file, and the terminal in order", async () => {
+  using folder = temporaryFolder();
+  await using server = await openServer(["--max-digits", "1000000000"]);
+  const command = `task run factorial 60000000 -o out --server ${server.url}`;
+  await expectCleanEnds(command, BAR, folder.path);
+  const { tasks } = (await (await fetch(`${server.url}/v1/tasks`)).json()) as { tasks: { state: string }[] };
+  expect(tasks.map(({ state }) => state)).toEqual(Array(4).fill("cancelled"));
+});
+
+withTmux("fibserver -i that a signal ends leaves the terminal in order", async () => {
+  using folder = temporaryFolder();
+  using state = temporaryFolder();
+  await expectCleanEnds(`-i -f ${state.path}/cursor`, /^fib>/m, folder.path);
+});
+
+withTmux("fibserver -i answers again after ^Z and fg, and ends with ^D", async () => {
+  using folder = temporaryFolder();
+  await using terminal = new Terminal(folder.path);
+  terminal.type("clear; $F -i -f cursor");
+  await terminal.shows(/^fib>/m);
+  terminal.press("C-z");
+  await terminal.shows(/Stopped/);
+  terminal.type("clear; fg");
+  await terminal.shows(/^fib>/m);
+  terminal.type("n");
+  await terminal.shows(/^1\nfib>/m);
+  terminal.press("C-d");
+  terminal.type('echo "status=$?"');
+  expect((await terminal.shows(/status=(\d+)$/m))[1]).toBe("0");
+});
+
+withTmux("a terminal that is closed ends what writes into a file, and no file is left", async () => {
+  using folder = temporaryFolder();
+  await using terminal = new Terminal(folder.path);
+  terminal.type("clear; $F seq 300000 -o out");
+  await terminal.shows(BAR);
+  const pid = terminal.child();
+  terminal.close();
+  await until("it has ended", () => !fs.existsSync(`/proc/${pid}`));
+  expect(fs.readdirSync(folder.path)).toEqual([]);
+});
+
+withTmux(
+  "progress is one line with the time that is left, in 60 columns and after a resize too",
+  async () => {
+    using folder = temporaryFolder();
+    await using terminal = new Terminal(folder.path, 60);
+    const lines = () =>
+      terminal
+        .screen()
+        .split("\n")
+        .filter((line) => line.includes("%"));
+    terminal.type(`clear; $F ${FACTORIAL}`);
+    await terminal.shows(/^40000000! \[=*-+\] +\d+%, about \d+ s left$/m);
+    expect(lines()).toHaveLength(1);
+    terminal.resize(40);
+    await terminal.shows(/^40000000! \[=*-{0,9}\] +\d+%, about \d+ s left$/m);
+    terminal.press("C-c");
+  },
+);
+
+withTmux("progress goes away when it is done, and leaves what a program prints alone", async () => {
+  using folder = temporaryFolder();
+  await using terminal = new Terminal(folder.path);
+  terminal.type("clear; $F seq 100000 | tail -c 9; $F fact 9000000 | tail -c 4");
+  await terminal.shows(/^9000000! \[.*%/m);
+  await terminal.shows(/^000\n.*\$ ?$/m);
+  expect(terminal.screen()).not.toContain("%");
+});
+
+withTmux("nothing is drawn with -q, on a dumb terminal, and from the background", async () => {
+  using folder = temporaryFolder();
+  await using terminal = new Terminal(folder.path);
+  const drawn = path.join(folder.path, "drawn");
+  terminal.record(drawn);
+  for (const [line, isDrawn] of [
+    ["$F fact 8000000 -o out", true],
+    ["$F fact 8000000 -q -o out", false],
+    ["TERM=dumb $F fact 8000000 -o out", false],
+    ["$F fact 8000000 -o out & wait", false],
+  ] as const) {
+    fs.writeFileSync(drawn, "");
+    terminal.type(`clear; ${line}; echo "status=$?"`);
+    await until("it has ended", () => /status=0/.test(fs.readFileSync(drawn, "utf8")));
+    expect({ line, isDrawn: BAR.test(fs.readFileSync(drawn, "utf8")) }).toEqual({ line, isDrawn });
+  }
+});
