@@ -27,6 +27,7 @@ const asRoot =
   process.getuid!() === 0
     ? requireTool(["setpriv", "--version"], "apt-get install util-linux")
     : requires(false, "it takes root to become somebody else");
+const withFlock = requireTool(["flock", "--version"], "apt-get install util-linux");
 
 /** Commands that change nothing, whatever follows. */
 const HARMLESS = new Set(["help", "version", "fib", "fact", "ack", "index", "seq", "c"]);
@@ -342,6 +343,18 @@ test("a file that cannot be used says why, in which file, and leaves everything 
     ],
     "mkdir folder && ln -s x link && ln -s loop loop && echo test >plain && head -c 8192 /dev/zero >'bad one'",
   );
+});
+
+withFlock("a file that another process holds is told from one that cannot be used", async () => {
+  await inFolder([
+    [
+      'flock x "$FIBSERVER" -f x --lock-timeout 0.1 n',
+      /another process has held it for 100 ms; try again/,
+      75,
+    ],
+    ['flock x "$FIBSERVER" cursor set 5 -f x --lock-timeout 0', /another process has held it/, 75],
+    ['flock . "$FIBSERVER" -f new n', /Cannot create new: \. is locked/, 75],
+  ]);
 });
 
 test("an end of the sequence, or a value that is none of it, exits with 1", async () => {
