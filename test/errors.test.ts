@@ -1,0 +1,31 @@
+/** What the system refuses, and what ends an error: told apart from bugs. */
+import { expect, test } from "bun:test";
+import fs from "node:fs";
+import { FibError, systemError, withLine } from "../src/errors.ts";
+
+test("systemError() knows what the system has refused, with its path, and nothing else", () => {
+  let refused: unknown;
+  try {
+    fs.readFileSync("/nonexistent/file");
+  } catch (error) {
+    refused = error;
+  }
+  expect(systemError(refused)).toMatchObject({
+    code: "system_failed",
+    message: "Cannot go on: ENOENT: no such file or directory, open '/nonexistent/file'",
+    cause: refused,
+  });
+  expect(systemError(new RangeError("Out of memory"))?.code).toBe("system_failed");
+  const noCode = Object.assign(new Error("no code"), { syscall: "open" });
+  for (const bug of [new TypeError("x is not a function"), noCode, "text", undefined, null]) {
+    expect(systemError(bug)).toBeUndefined();
+  }
+});
+
+test("withLine() puts a line behind an error in the arguments, once, and behind no other", () => {
+  const error = withLine(new FibError("bad_argument", "Cannot use 'x'"), "fibserver help");
+  expect(error).toMatchObject({ code: "bad_argument", message: "Cannot use 'x'. Try: fibserver help" });
+  expect(withLine(error, "fibserver c")).toBe(error);
+  const other = new FibError("cursor_io", "Cannot read");
+  expect(withLine(other, "fibserver c")).toBe(other);
+});
