@@ -312,6 +312,25 @@ withStrace("a file that cannot be linked to its name is copied there", async () 
   expect(fs.readdirSync(folder.path)).toEqual(["out"]);
 });
 
+withStrace("a file that cannot get its name is said, and nothing of it is left", async () => {
+  using folder = temporaryFolder();
+  const under = [
+    "strace",
+    "-D",
+    "-f",
+    "-o",
+    "/dev/null",
+    "-e",
+    "trace=rename",
+    "-e",
+    "inject=rename:error=EPERM",
+  ];
+  const { stderr, exitCode } = await run(["fib", "10", "-o", "out"], { under, cwd: folder.path });
+  expect(exitCode).toBe(74);
+  expect(stderr).toMatch(/^fibserver: Cannot write out: EPERM[^\n]+\n$/);
+  expect(fs.readdirSync(folder.path)).toEqual([]);
+});
+
 test("^C ends a long computation at once, and leaves no file", async () => {
   using folder = temporaryFolder();
   for (const args of [LONG, [...LONG, "-o", path.join(folder.path, "out")]]) {

@@ -143,6 +143,20 @@ withTmux("task run that a signal ends leaves no file, and the terminal in order"
   expect(tasks.map(({ state }) => state)).toEqual(Array(4).fill("cancelled"));
 });
 
+withTmux(
+  "task watch shows a bar under the states, and leaves the task alone when a signal ends it",
+  async () => {
+    using folder = temporaryFolder();
+    await using server = await openServer(["--max-digits", "1000000000"]);
+    const body = JSON.stringify({ kind: "factorial", n: "100000000" });
+    const created = await fetch(`${server.url}/v1/tasks`, { method: "POST", body });
+    const { id } = (await created.json()) as { id: string };
+    await expectCleanEnds(`task watch ${id} --server ${server.url}`, BAR, folder.path);
+    const { state } = (await (await fetch(`${server.url}/v1/tasks/${id}`)).json()) as { state: string };
+    expect(state).toBe("running");
+  },
+);
+
 withTmux("fibserver -i that a signal ends leaves the terminal in order", async () => {
   using folder = temporaryFolder();
   using state = temporaryFolder();
