@@ -194,7 +194,7 @@ test("index - takes white space around the number, and refuses anything else bef
   for (const stdin of ["", " \n", "1 44", "144,", "-144", "0144", "1e3", "\u0664"]) {
     const { stdout, stderr, exitCode } = await run(["index", "-"], { stdin });
     expect({ stdin, stdout, exitCode }).toEqual({ stdin, stdout: "", exitCode: 2 });
-    expect(stderr).toMatch(/^fibserver: Cannot find the value: [^\n]+ like 6765\n$/);
+    expect(stderr).toMatch(/^fibserver: Cannot find the value: [^\n]+ like 6765[^\n]*\n$/);
   }
   // `yes` would go on for ever.
   using folder = temporaryFolder();
@@ -279,6 +279,25 @@ withStrace("a file that cannot be linked to its name is copied there", async () 
   expect(await run(["fib", "10", "-o", "out"], { under, cwd: folder.path })).toMatchObject({ exitCode: 0 });
   expect(fs.readFileSync(path.join(folder.path, "out"), "latin1")).toBe("55\n");
   expect(fs.readdirSync(folder.path)).toEqual(["out"]);
+});
+
+withStrace("a file that cannot get its name is said, and nothing of it is left", async () => {
+  using folder = temporaryFolder();
+  const under = [
+    "strace",
+    "-D",
+    "-f",
+    "-o",
+    "/dev/null",
+    "-e",
+    "trace=rename",
+    "-e",
+    "inject=rename:error=EPERM",
+  ];
+  const { stderr, exitCode } = await run(["fib", "10", "-o", "out"], { under, cwd: folder.path });
+  expect(exitCode).toBe(74);
+  expect(stderr).toMatch(/^fibserver: Cannot write out: EPERM[^\n]+\n$/);
+  expect(fs.readdirSync(folder.path)).toEqual([]);
 });
 
 test("^C ends a long computation at once, and leaves no file", async () => {

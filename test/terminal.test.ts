@@ -62,6 +62,12 @@ class Terminal implements AsyncDisposable {
     return found!;
   }
 
+  /** Lets go on what was stopped, on a screen that shows nothing of before. */
+  async foreground(): Promise<void> {
+    this.type("clear; fg");
+    await until("the screen is cleared", () => !this.screen().includes("Stopped"));
+  }
+
   /** Whether the cursor is shown, and lines are wrapped. */
   flags(): string {
     return this.#tmux("display-message", "-p", "cursor #{cursor_flag} wrap #{wrap_flag}").trim();
@@ -112,7 +118,7 @@ async function expectCleanEnds(command: string, isUnderWay: RegExp, folder: stri
     if (signal === "C-z") {
       await terminal.shows(/Stopped/);
       expect(terminal.flags()).toBe("cursor 1 wrap 1");
-      terminal.type("clear; fg");
+      await terminal.foreground();
       await terminal.shows(isUnderWay);
       terminal.press("C-c");
     }
@@ -143,6 +149,20 @@ withTmux("task run that a signal ends leaves no file, and the terminal in order"
   expect(tasks.map(({ state }) => state)).toEqual(Array(4).fill("cancelled"));
 });
 
+withTmux(
+  "task watch shows a bar under the states, and leaves the task alone when a signal ends it",
+  async () => {
+    using folder = temporaryFolder();
+    await using server = await openServer(["--max-digits", "1000000000"]);
+    const body = JSON.stringify({ kind: "factorial", n: "100000000" });
+    const created = await fetch(`${server.url}/v1/tasks`, { method: "POST", body });
+    const { id } = (await created.json()) as { id: string };
+    await expectCleanEnds(`task watch ${id} --server ${server.url}`, BAR, folder.path);
+    const { state } = (await (await fetch(`${server.url}/v1/tasks/${id}`)).json()) as { state: string };
+    expect(state).toBe("running");
+  },
+);
+
 withTmux("fibserver -i that a signal ends leaves the terminal in order", async () => {
   using folder = temporaryFolder();
   using state = temporaryFolder();
@@ -156,7 +176,7 @@ withTmux("fibserver -i answers again after ^Z and fg, and ends with ^D", async (
   await terminal.shows(/^fib>/m);
   terminal.press("C-z");
   await terminal.shows(/Stopped/);
-  terminal.type("clear; fg");
+  await terminal.foreground();
   await terminal.shows(/^fib>/m);
   terminal.type("n");
   await terminal.shows(/^1\nfib>/m);

@@ -21,7 +21,7 @@ const AT_SYMLINK_FOLLOW = 0x400;
 /** A file that is being written. */
 export interface NewFile {
   readonly fd: number;
-  /** All is written: gives it its name, in place of whatever has that. @throws the system's error. */
+  /** All is written: gives it its name, in place of whatever has that. @throws the system's error; then discard it. */
   readonly keep: () => void;
   /** It is not wanted. */
   readonly discard: () => void;
@@ -43,8 +43,7 @@ function openUnnamed(place: string, temporary: string): NewFile | undefined {
   let fd: number | undefined;
   try {
     fd = fs.openSync(path.dirname(place), O_TMPFILE | O_WRONLY, 0o666);
-    const link = openLink(fd, temporary);
-    return { fd, keep: () => keep(fd!, place, temporary, link), discard: () => fs.closeSync(fd!) };
+    return newFile(fd, place, temporary, { giveName: openLink(fd, temporary), forget: () => {} });
   } catch {
     if (fd !== undefined) fs.closeSync(fd);
     return undefined;
@@ -52,32 +51,42 @@ function openUnnamed(place: string, temporary: string): NewFile | undefined {
 }
 
 function openNamed(place: string, temporary: string): NewFile {
-  const fd = fs.openSync(temporary, "wx");
-  const remove = () => fs.rmSync(temporary, { force: true });
-  const forget = onEnd(remove);
+  // Before the file is there: a signal may come in between. Its handler waits until this thread gives way.
+  const forget = onEnd(() => fs.rmSync(temporary, { force: true }));
+  try {
+    const fd = fs.openSync(temporary, "wx");
+    return newFile(fd, place, temporary, { giveName: () => {}, forget });
+  } catch (error) {
+    forget();
+    throw error;
+  }
+}
+
+function newFile(
+  fd: number,
+  place: string,
+  temporary: string,
+  { giveName, forget }: { readonly giveName: () => void; readonly forget: () => void },
+): NewFile {
+  let isOpen = true;
+  const close = () => {
+    if (isOpen) fs.closeSync(fd);
+    isOpen = false;
+  };
   return {
     fd,
     keep: () => {
-      keep(fd, place, temporary, () => {});
+      giveName();
+      close();
+      fs.renameSync(temporary, place);
       forget();
     },
     discard: () => {
+      close();
+      fs.rmSync(temporary, { force: true });
       forget();
-      fs.closeSync(fd);
-      remove();
     },
   };
-}
-
-function keep(fd: number, place: string, temporary: string, giveName: () => void): void {
-  try {
-    giveName();
-    fs.closeSync(fd);
-    fs.renameSync(temporary, place);
-  } catch (error) {
-    fs.rmSync(temporary, { force: true });
-    throw error;
-  }
 }
 
 /** Native calls are made ready before anything is computed: who cannot have them knows it then. */

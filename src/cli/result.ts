@@ -23,7 +23,7 @@ export const RESULT_FLAGS = {
     type: "string",
     alias: "o",
     valueHint: "FILE",
-    description: "Write to a file instead of standard output",
+    description: "Write to a file, which appears when it is whole; - is standard output",
   },
   json: { type: "boolean", description: "Write JSON" },
   quiet: { type: "boolean", alias: "q", description: "Show no progress and no notices" },

@@ -12,6 +12,7 @@ import {
   temporaryFolder,
   until,
 } from "../binary.ts";
+import { startProxy } from "../client/proxy.ts";
 import { deadUrl, openServer, type Target } from "../client/server.ts";
 import reference from "../vectors/reference.json" with { type: "json" };
 
@@ -297,6 +298,24 @@ test("task run --detach prints the id; watch shows the task to its end, and resu
   expect(new Bun.CryptoHasher("sha256").update(text.trimEnd()).digest("hex")).toBe(MILLION.sha256);
   const again = await run(["task", "run", "fibonacci", "1000000", "--detach", "--json", ...at]);
   expect(JSON.parse(again.stdout)).toMatchObject({ id, state: "ready" });
+});
+
+test("task run and task result go on where they were when their connection breaks, again and again", async () => {
+  await using server = await openServer();
+  // Each connection passes on less than a third of it.
+  await using proxy = await startProxy(server.url, () => ({ cutAfterBytes: 65_000 }));
+  const at = ["--server", proxy.url];
+  const local = await run(["fib", "1000000"]);
+  const { stdout, exitCode } = await run(["task", "run", "fibonacci", "1000000", "-q", ...at]);
+  expect({ isSame: stdout === local.stdout, exitCode }).toEqual({ isSame: true, exitCode: 0 });
+  const cutsBefore = proxy.cutCount();
+  const id = (await run(["task", "run", "fibonacci", "1000000", "--detach", ...at])).stdout.trimEnd();
+  const again = await run(["task", "result", id, ...at]);
+  expect({ isSame: again.stdout === local.stdout, stderr: again.stderr }).toEqual({
+    isSame: true,
+    stderr: "",
+  });
+  expect(proxy.cutCount() - cutsBefore).toBeGreaterThan(2);
 });
 
 test("task watch of what has no result exits 1 and says why; of an unknown task, too", async () => {
