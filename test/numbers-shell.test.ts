@@ -209,7 +209,7 @@ withScript("progress is drawn on a terminal, for long work only, and never into 
   const onTerminal = async (command: string) =>
     (await runInShell(`script -qec "$FIBSERVER ${command} -o out" /dev/null </dev/null`, folder.path)).stdout;
   expect(await onTerminal("fact 8000000")).toMatch(/8000000! \[.*\] +\d+%/);
-  expect(await onTerminal("ack 3 200000000")).toMatch(/A\(3,200000000\) \[.*\] +\d+%/);
+  expect(await onTerminal("ack 3 800000000")).toMatch(/A\(3,800000000\) \[.*\] +\d+%/);
   expect(await onTerminal("fib 100000")).toBe("");
   const { stdout, stderr } = await runInShell("$FIBSERVER fact 8000000 | wc -c", folder.path);
   expect({ stdout: stdout.trim(), stderr }).toEqual({ stdout: "51750369", stderr: "" });

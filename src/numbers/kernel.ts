@@ -1,7 +1,7 @@
 /**
  * The multiplication kernel on this thread: loads the WASM, owns its memory map.
  *
- * One instance for each thread, made at the first use and kept: a new
+ * One instance for each thread, made at the first use and kept while its results are trusted: a new
  * WebAssembly.Memory for each request leaks a little, and a warm instance has its
  * roots of unity and its optimized code. Compiling is synchronous, 1 ms, so that
  * F(n) can be a plain function. Memory only grows; a thread that computed a giant
