@@ -1,6 +1,6 @@
 /**
- * Numbers by JavaScript's big integers: short ones, what the kernel failed twice (trust.ts), and all of them on a CPU
- * that has no SIMD (kernel.ts).
+ * Numbers by JavaScript's big integers: short ones, what failed its checks with every kernel (trust.ts), and all of
+ * them on a CPU that has no SIMD (kernel.ts).
  *
  * Their multiplication is a fast one, and the time goes into the text: F(10^7) takes 0.4 s, F(10^8) 7 s, 10^7! 27 s.
  * @module
@@ -30,7 +30,8 @@ export function byBigInt(what: string, digits: number, compute: () => bigint, ze
   if (digits > DIGITS_MAX) {
     throw new FibError(
       "result_too_large",
-      `Cannot compute ${what} on this CPU: it has ${Math.ceil(digits)} digits, and without AVX the limit is ${DIGITS_MAX}`,
+      `Cannot compute ${what} by big integers: it has ${Math.ceil(digits)} digits, and they end at ${DIGITS_MAX}; ` +
+        "a CPU with AVX computes more",
     );
   }
   return withinMemory(what, () => {

@@ -7,7 +7,7 @@
  * F(n) can be a plain function. Memory only grows; a thread that computed a giant
  * ends afterwards (pool.ts) and so gives it back.
  *
- * JavaScriptCore compiles SIMD on x64 only with AVX, which no Intel or AMD CPU before 2011 has, and some virtual
+ * JavaScriptCore compiles SIMD on x64 only with AVX, which CPUs from before 2011 do not have and some virtual
  * machines hide. There the kernel is not usable, and long numbers are left to big integers (trust.ts). Rejected: a
  * second kernel without SIMD, for CPUs that are hardly there any more.
  *

@@ -44,7 +44,7 @@ export class EmbeddedTasks implements TaskQueue {
     this.#resume();
   }
 
-  /** Starts the threads that the first task would have to wait for: 8 of its 14 ms. They hold 6 MB. */
+  /** Starts the threads that the first task would have to wait for: 8 of its 14 ms. They hold 4 MB. */
   prepare(): void {
     if (this.#session === undefined && !this.#closed) this.#threads ??= startThreads();
   }
