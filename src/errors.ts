@@ -40,7 +40,7 @@ export const CODES = {
   unreachable: { http: 502, exit: 69, title: "The server cannot be reached" },
   address_in_use: { http: 503, exit: 69, title: "The address cannot be listened on" },
   machine_unreliable: { http: 500, exit: 71, title: "The memory or the CPU of this machine is failing" },
-  system_failed: { http: 503, exit: 71, title: "The system refuses what is needed" },
+  system_failed: { http: 503, exit: 71, title: "The system refuses what is needed", isInternal: true },
   output_failed: { http: 500, exit: 74, title: "The output cannot be written" },
   sequence_end: { http: 507, exit: 1, title: "The cursor is at the end of the sequence" },
 } as const;

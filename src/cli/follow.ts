@@ -6,6 +6,7 @@
 import type { FibClient, Task, TaskStatus } from "../client/client.ts";
 import { resolveServerUrl } from "../config.ts";
 import { FibError } from "../errors.ts";
+import { shellWord } from "../shell-word.ts";
 import { onEnd } from "./ending.ts";
 import { warn } from "./output.ts";
 import { openProgress, type Progress } from "./progress.ts";
@@ -154,9 +155,4 @@ export class Wait {
     this.#progress.clear();
     warn(notice);
   }
-}
-
-/** As a shell takes it. */
-function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

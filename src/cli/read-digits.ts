@@ -48,11 +48,7 @@ function readPiece(piece: Uint8Array): number {
       return fs.readSync(STDIN, piece);
     } catch (error) {
       // A pipe that somebody else made non-blocking is empty: its writer needs a moment.
-      if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) {
-        throw new FibError("bad_argument", `Cannot read the value: ${(error as Error).message}`, {
-          cause: error,
-        });
-      }
+      if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) throw error;
       Bun.sleepSync(1);
     }
   }

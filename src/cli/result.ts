@@ -7,7 +7,7 @@ import path from "node:path";
 import { isatty } from "node:tty";
 import { FibError } from "../errors.ts";
 import { type NewFile, openNewFile } from "./new-file.ts";
-import { write } from "./output.ts";
+import { isReaderGone, write } from "./output.ts";
 import { openProgress, type Progress } from "./progress.ts";
 
 const STDOUT = 1;
@@ -96,7 +96,7 @@ export async function writeResult(
     place.keep();
   } catch (error) {
     place.discard();
-    if (place.isFile || !isClosedPipe(error)) throw error;
+    if (place.isFile || !(error instanceof FibError && isReaderGone(error))) throw error;
   } finally {
     progress?.clear();
   }
@@ -185,9 +185,4 @@ export function checkMemory(what: string, memoryBytes: number): void {
 
 function megabytes(bytes: number): string {
   return `${Math.ceil(bytes / 1e6).toLocaleString("en-US")} MB`;
-}
-
-function isClosedPipe(error: unknown): boolean {
-  const cause = error instanceof FibError ? error.cause : undefined;
-  return cause instanceof Error && "code" in cause && cause.code === "EPIPE";
 }

@@ -64,7 +64,11 @@ const run = defineCommand({
 });
 
 const watch = defineCommand({
-  meta: { name: "watch", description: "Print each change of a task until it has ended" },
+  meta: {
+    name: "watch",
+    description: "Print each change of a task until it has ended",
+    examples: ["fibserver task watch 01a1fd64-51f4-7678-af12-2ee8e6058112"],
+  },
   args: { id, json, quiet, ...CLIENT_FLAGS },
   async run({ args }) {
     const taskId = checkId(args.id, "watch");

@@ -3,7 +3,7 @@
  * @module
  */
 import { Hono } from "hono";
-import { FibError, isFault } from "../errors.ts";
+import { FibError, isFault, systemError } from "../errors.ts";
 import { type CursorServices, cursorRoutes, goCursorRoutes } from "./cursor.ts";
 import { earlierTaskRoutes, type EarlierTaskServices } from "./earlier-tasks.ts";
 import { earlierRoutes, type EarlierServices } from "./earlier.ts";
@@ -49,7 +49,7 @@ export function createApp(services: Services) {
       );
     })
     .onError((error, c) => {
-      const expected = isCutBody(error) ? bodyTooLarge() : error;
+      const expected = isCutBody(error) ? bodyTooLarge() : (systemError(error) ?? error);
       if (!(expected instanceof FibError)) services.onBug(error);
       else if (isFault(expected)) services.onFault(expected);
       return problem(expected, c.req.path);
