@@ -143,7 +143,7 @@ export function fillPatterns(): void {
   // Each lane as four bytes, of which the highest has its sign and all are 0 only if the lane is.
   const lower = i8x16.narrow_i16x8_s(lanes3, lanes2);
   const upper = i8x16.narrow_i16x8_s(lanes1, lanes0);
-  if (!i32x4.all_true(i32x4.min_u(lower, upper))) {
+  if (i32x4.bitmask(i32x4.eq(i32x4.min_u(lower, upper), i32x4.splat(0))) != 0) {
     return blockWithNines(lanes0, lanes1, lanes2, lanes3, bCount, out, isMissing);
   }
   const missing = ((i32x4.bitmask(lower) | (i32x4.bitmask(upper) << 4)) << 1) | isMissing;
