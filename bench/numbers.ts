@@ -1,5 +1,5 @@
 /**
- * F(n) and n!: as whole processes and in a warm server beside GMP, and how they grow.
+ * F(n), n! and A(3, n): as whole processes and in a warm server beside GMP, and how they grow.
  * @module
  */
 import { createHash } from "node:crypto";
@@ -12,7 +12,8 @@ const GMP = path.resolve("build/gmp");
 const FIBSERVER = path.resolve("dist/fibserver");
 
 interface Trial {
-  readonly kind: "fibonacci" | "factorial";
+  /** `ackermann` is A(3, n). */
+  readonly kind: Job["kind"];
   readonly n: number;
   /** How many times as fast as GMP, as a process; and the part of GMP's time that it may take when warm. */
   readonly speedup: number;
@@ -24,6 +25,7 @@ const TRIALS: readonly Trial[] = [
   { kind: "fibonacci", n: 10_000_000, speedup: 4.5, warmPart: 0.1 },
   { kind: "fibonacci", n: 100_000_000, speedup: 11, warmPart: 0.07 },
   { kind: "factorial", n: 1_000_000, speedup: 3 },
+  { kind: "ackermann", n: 83_048_190, speedup: 10 },
 ];
 
 const GROWTH = [1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
@@ -31,7 +33,7 @@ const GROWTH = [1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 /** Whole processes and a warm one beside GMP, each result checked first. */
 export async function benchNumbers(rounds: number): Promise<void> {
   const hasGmp = buildGmp();
-  if (!hasGmp) console.log("\nGMP is not measured beside F(n) and n!: install gcc and libgmp-dev");
+  if (!hasGmp) console.log("\nGMP is not measured beside F(n), n! and A(3, n): install gcc and libgmp-dev");
   for (const trial of TRIALS) check(trial);
   for (const trial of TRIALS) await compare(rounds, trial, hasGmp);
 }
@@ -41,30 +43,33 @@ function buildGmp(): boolean {
   return Bun.spawnSync(["gcc", "-O2", "-o", GMP, "bench/gmp/gmp.c", "-lgmp"], { stderr: "ignore" }).success;
 }
 
-function check({ kind, n }: Trial): void {
-  const known = (kind === "fibonacci" ? vectors.fibonacci : vectors.factorials.list).find(
-    (one) => one.n === n,
-  );
-  const digest = createHash("sha256").update(compute({ kind, n })).digest("hex");
+function check(trial: Trial): void {
+  const { kind, n } = trial;
+  const lists = {
+    fibonacci: vectors.fibonacci,
+    factorial: vectors.factorials.list,
+    ackermann: vectors.ackermann.filter(({ m }) => m === 3),
+  };
+  const known = lists[kind].find((one) => one.n === n);
+  const digest = createHash("sha256")
+    .update(compute(job(trial)))
+    .digest("hex");
   mustBe(digest, known?.sha256, `the digits of ${kind} ${n}`);
   const shell = createHash("sha256")
-    .update(run(ours({ kind, n })).slice(0, -1))
+    .update(run(ours(trial)).slice(0, -1))
     .digest("hex");
   mustBe(shell, known?.sha256, `what the shell prints for ${kind} ${n}`);
 }
 
-async function compare(
-  rounds: number,
-  { kind, n, speedup, warmPart }: Trial,
-  hasGmp: boolean,
-): Promise<void> {
-  const gmp = [GMP, command(kind), String(n)];
+async function compare(rounds: number, trial: Trial, hasGmp: boolean): Promise<void> {
+  const { kind, n, speedup, warmPart } = trial;
+  const gmp = [GMP, SHELL[kind].command, String(n)];
   const contenders: Record<string, Contender> = {
     ...(hasGmp && { gmp: () => timeMs(() => run(gmp)) }),
-    process: () => timeMs(() => run(ours({ kind, n }))),
-    warm: () => timeMs(() => compute({ kind, n })),
+    process: () => timeMs(() => run(ours(trial))),
+    warm: () => timeMs(() => compute(job(trial))),
   };
-  const samples = await interleave(n < 100_000_000 ? rounds * 2 : rounds, contenders);
+  const samples = await interleave(n < 50_000_000 ? rounds * 2 : rounds, contenders);
   const against = "GMP, whole process";
   const rows: Row[] = [
     {
@@ -85,7 +90,7 @@ async function compare(
   ];
   if (samples["gmp"]) rows.unshift({ name: against, unit: "ms", samples: samples["gmp"] });
   publish({
-    title: kind === "fibonacci" ? `F(${n.toLocaleString("en-US")})` : `${n.toLocaleString("en-US")}!`,
+    title: SHELL[kind].title(n.toLocaleString("en-US")),
     rows,
   });
 }
@@ -107,12 +112,18 @@ export function benchGrowth(): Promise<void> {
   return Promise.resolve();
 }
 
-function command(kind: Job["kind"]): string {
-  return kind === "fibonacci" ? "fib" : "fact";
+const SHELL = {
+  fibonacci: { command: "fib", title: (n: string) => `F(${n})` },
+  factorial: { command: "fact", title: (n: string) => `${n}!` },
+  ackermann: { command: "ack", title: (n: string) => `A(3,${n})` },
+} as const;
+
+function job({ kind, n }: Pick<Trial, "kind" | "n">): Job {
+  return kind === "ackermann" ? { kind, m: 3n, n: BigInt(n) } : { kind, n };
 }
 
-function ours({ kind, n }: { kind: Job["kind"]; n: number }): string[] {
-  return [FIBSERVER, command(kind), String(n)];
+function ours({ kind, n }: Pick<Trial, "kind" | "n">): string[] {
+  return [FIBSERVER, SHELL[kind].command, ...(kind === "ackermann" ? ["3"] : []), String(n)];
 }
 
 function run(line: string[]): Buffer {

@@ -8,6 +8,7 @@ type Question = (rounds: number) => Promise<void>;
 const QUESTIONS: Record<string, () => Promise<Question>> = {
   cursor: async () => (await import("./cursor.ts")).benchCursor,
   shell: async () => (await import("./shell.ts")).benchShell,
+  first: async () => (await import("./first.ts")).benchFirst,
   // Before what computes in this process: a child starts with the peak memory of its parent.
   growth: async () => (await import("./numbers.ts")).benchGrowth,
   numbers: async () => (await import("./numbers.ts")).benchNumbers,

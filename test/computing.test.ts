@@ -1,5 +1,6 @@
 /** One limit for all that a server computes: answers and tasks share its threads, and who waits goes first. */
 import { expect, setDefaultTimeout, test } from "bun:test";
+import fs from "node:fs";
 import path from "node:path";
 import type { TaskJson } from "../src/tasks/task.ts";
 import { type Server, startServer, temporaryFolder, until } from "./binary.ts";
@@ -19,13 +20,31 @@ async function inState(server: Server, state: string): Promise<TaskJson[]> {
   return ((await response.json()) as { tasks: TaskJson[] }).tasks;
 }
 
+/** As worker.ts sets it. */
+const NICENESS = "18";
+
+test("a thread that computes is there before the first request needs it", async () => {
+  using folder = temporaryFolder();
+  await using server = await startServer(["-f", path.join(folder.path, "cursor")]);
+  const threads = `/proc/${server.pid}/task`;
+  const isThere = () =>
+    fs.readdirSync(threads).some((id) => {
+      const stat = path.join(threads, id, "stat");
+      // Another thread may end between the two looks.
+      return (
+        fs.existsSync(stat) && fs.readFileSync(stat, "latin1").split(") ")[1]!.split(" ")[16] === NICENESS
+      );
+    });
+  await until("it is there", isThere);
+});
+
 test("a task that runs is one of --max-computations: a number that cannot wait is refused", async () => {
   using folder = temporaryFolder();
   const file = path.join(folder.path, "cursor");
   await using server = await startServer(["-f", file, ...ONE_THREAD, "--max-queue", "0"]);
   const number = () => fetch(`${server.url}/v1/fibonacci/30000`);
   expect((await number()).status).toBe(200);
-  const { id } = await create(server, { kind: "ackermann", m: "3", n: "200000000" });
+  const { id } = await create(server, { kind: "factorial", n: "100000000" });
   await until("it runs", async () => (await inState(server, "running")).length === 1);
   expect((await number()).status).toBe(503);
   await fetch(`${server.url}/v1/tasks/${id}`, { method: "DELETE" });

@@ -33,8 +33,8 @@ const VALUES = fibonacciValues(1000);
 const withTls = hasRedis ? requireTool(["openssl", "version"], "apt-get install openssl") : withRedis;
 /** Some 50 ms on a thread. */
 const LONG = 5_000_000;
-/** A(3,n) takes some minute, and little memory: it runs until somebody ends it. */
-const ENDLESS = 400_000_000;
+/** n! takes half a minute, and 0.2 GB for each second: it runs until somebody ends it. */
+const ENDLESS = 100_000_000;
 const HUGE = ["--max-digits", "1000000000"];
 
 interface TaskView {
@@ -98,7 +98,7 @@ async function mustSubmit(server: Server, n: number): Promise<TaskView> {
 
 /** A task that runs until somebody ends it; they differ by `which`. */
 async function mustSubmitEndless({ url }: Server, which: number): Promise<TaskView> {
-  const task = await post(url, { kind: "ackermann", m: "3", n: String(ENDLESS + which) });
+  const task = await post(url, { kind: "factorial", n: String(ENDLESS + which) });
   if (task === undefined) throw new Error("An endless task was not accepted");
   return task;
 }

@@ -10,6 +10,8 @@ import type { TaskLimits, TaskQueue } from "../tasks/queue.ts";
 /** The tasks of a server. */
 export interface Engine {
   readonly tasks: TaskQueue;
+  /** Does what the first task would have to wait for. */
+  readonly prepare?: () => void;
   /** Ends what runs; it is queued again by the next start. */
   readonly close: () => Promise<void>;
 }
@@ -28,7 +30,7 @@ export interface EngineEvents {
 export function openEngine(config: Config, pool: Pool, events: EngineEvents): Engine {
   const path = `${config.file}.tasks`;
   const tasks = new EmbeddedTasks({ ...events, path, pool, limits: taskLimits(config) });
-  return { tasks, close: () => tasks.close() };
+  return { tasks, prepare: () => tasks.prepare(), close: () => tasks.close() };
 }
 
 /** The limits of either engine. */

@@ -20,7 +20,13 @@ import { Neighbours } from "../numbers/neighbours.ts";
 import { Pool } from "../numbers/pool.ts";
 import { Results } from "../numbers/results.ts";
 import { usageError } from "./arguments.ts";
-import { openEngine } from "./engine.ts";
+import { type Engine, openEngine } from "./engine.ts";
+
+/**
+ * The kernels and three threads are loaded after this, for the first requests that need them: 30 ms of a CPU, of which
+ * 2 are the loop's. Not at once, for who has waited for the line with the address asks then, and would wait longer.
+ */
+const PREPARE_AFTER_MS = 100;
 
 /**
  * Serves until SIGTERM or SIGINT, or until the cursor's file fails.
@@ -45,7 +51,8 @@ export async function serve(config: Config): Promise<void> {
   const stopping = new AbortController();
   const onBug = (error: unknown) =>
     log.error("Something failed: {error}", { error: String((error as Error).stack) });
-  const engine = shared ?? openEngine(config, pool, { notice: (message) => log.warn(message), onBug });
+  const engine: Engine =
+    shared ?? openEngine(config, pool, { notice: (message) => log.warn(message), onBug });
   const app = createApp({
     cursor,
     indexMax: config.indexMax,
@@ -83,12 +90,12 @@ export async function serve(config: Config): Promise<void> {
     );
   }
   log.info("Serving {file} at {url}", { file: shared?.address ?? config.file, url: server.url });
-  // After that line: 2 ms on the loop, and a thread's start. The first requests find all of it loaded.
-  pool.prepare();
-  setImmediate(() => {
+  setTimeout(() => {
     loadKernel();
     returnAdder(takeAdder(1));
-  });
+    pool.prepare();
+    engine.prepare?.();
+  }, PREPARE_AFTER_MS).unref();
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () =>
       stopping.signal.aborted ? process.kill(process.pid, "SIGKILL") : end.resolve(undefined),

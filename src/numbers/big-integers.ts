@@ -1,12 +1,13 @@
 /**
- * Numbers by JavaScript's big integers: short ones, what the kernel failed twice (trust.ts), and all of them on a CPU
- * that has no SIMD (kernel.ts).
+ * Numbers by JavaScript's big integers: short ones, what failed its checks with every kernel (trust.ts), and all of
+ * them on a CPU that has no SIMD (kernel.ts).
  *
  * Their multiplication is a fast one, and the time goes into the text: F(10^7) takes 0.4 s, F(10^8) 7 s, 10^7! 27 s.
  * @module
  */
 import { FibError } from "../errors.ts";
 import type { Digits } from "./decimal.ts";
+import { withinMemory } from "./memory.ts";
 
 /** JavaScriptCore's big integers have 2^30 bits at most: 323,228,496 digits, and a factor needs some room. */
 const DIGITS_MAX = 323_000_000;
@@ -29,18 +30,14 @@ export function byBigInt(what: string, digits: number, compute: () => bigint, ze
   if (digits > DIGITS_MAX) {
     throw new FibError(
       "result_too_large",
-      `Cannot compute ${what} on this CPU: it has ${Math.ceil(digits)} digits, and without AVX the limit is ${DIGITS_MAX}`,
+      `Cannot compute ${what} by big integers: it has ${Math.ceil(digits)} digits, and they end at ${DIGITS_MAX}; ` +
+        "a CPU with AVX computes more",
     );
   }
-  try {
+  return withinMemory(what, () => {
     const text = compute().toString();
     const result = new Uint8Array(text.length + zeros).fill(0x30, text.length);
     new TextEncoder().encodeInto(text, result);
     return result;
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    const megabytes = Math.ceil(bigIntMemoryBytes(digits) / 1e6);
-    const message = `Cannot compute ${what}: there is no room for it, and it needs about ${megabytes} MB of memory`;
-    throw new FibError("result_too_large", message, { cause });
-  }
+  });
 }

@@ -17,7 +17,8 @@
 import { bigIntMemoryBytes, byBigInt } from "./big-integers.ts";
 import type { ComputeOptions, Digits, LimbDigits } from "./decimal.ts";
 import { factorialDigits } from "./digits.ts";
-import { align, HEAP_BYTES, kernel, kernelIsLoaded, kernelIsUsable, requireAddressable } from "./kernel.ts";
+import { align, kernel, kernelIsLoaded, kernelIsUsable, requireAddressable } from "./kernel.ts";
+import { HEAP_BYTES } from "./memory.ts";
 import { Registers, registersBytes } from "./registers.ts";
 import { checkText, firstTrusted, powerModulo } from "./trust.ts";
 

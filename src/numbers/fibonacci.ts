@@ -17,7 +17,8 @@
 import { bigIntMemoryBytes, byBigInt } from "./big-integers.ts";
 import type { ComputeOptions, Digits, Fault, LimbDigits } from "./decimal.ts";
 import { LOG10_PHI } from "./digits.ts";
-import { HEAP_BYTES, kernelIsLoaded, kernelIsUsable } from "./kernel.ts";
+import { kernelIsLoaded, kernelIsUsable } from "./kernel.ts";
+import { HEAP_BYTES } from "./memory.ts";
 import { Progress } from "./progress.ts";
 import { Registers, registersBytes } from "./registers.ts";
 import { checkText, firstTrusted } from "./trust.ts";

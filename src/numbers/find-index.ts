@@ -9,6 +9,10 @@
 import { FibError } from "../errors.ts";
 import { LOG10_PHI } from "./digits.ts";
 import { fibonacci } from "./fibonacci.ts";
+import { withinMemory } from "./memory.ts";
+
+/** F(5.7·10^9), somewhat more than the kernel can compute. */
+export const VALUE_DIGITS_MAX = 1_200_000_000;
 
 /** Up to this many digits, values are integers that a double holds. */
 const COUNTED_DIGITS_MAX = 15;
@@ -33,9 +37,16 @@ export type FoundIndex =
  *
  * @param value - Decimal, without sign and leading zeros. It takes at most as long as {@link fibonacci}.
  * @returns `index`, with F(index) = value; else `below` and `above`, with F(below) < value < F(above).
- * @throws {@link FibError} `bad_argument`, when the value is not written like that.
+ * @throws {@link FibError} `bad_argument`, when the value is not written like that; `result_too_large`, when it has
+ * more than {@link VALUE_DIGITS_MAX} digits.
  */
 export function fibonacciIndex(value: string): FoundIndex {
+  if (value.length > VALUE_DIGITS_MAX) {
+    throw new FibError(
+      "result_too_large",
+      `Cannot find the value: it has ${value.length} digits, and the limit is ${VALUE_DIGITS_MAX}`,
+    );
+  }
   if (!/^(?:0|[1-9][0-9]*)$/u.test(value)) {
     throw new FibError(
       "bad_argument",
@@ -52,7 +63,9 @@ export function fibonacciIndex(value: string): FoundIndex {
     const below = Math.floor(position);
     return { isTerm: false, below, above: below + 1 };
   }
-  const order = compareDecimals(Buffer.from(value, "latin1"), fibonacci(closest));
+  const order = withinMemory("the digits to compare", () =>
+    compareDecimals(Buffer.from(value, "latin1"), fibonacci(closest, { borrow: true })),
+  );
   if (order === 0) return { isTerm: true, index: closest };
   const below = order < 0 ? closest - 1 : closest;
   return { isTerm: false, below, above: below + 1 };

@@ -1,13 +1,13 @@
 /**
  * The multiplication kernel on this thread: loads the WASM, owns its memory map.
  *
- * One instance for each thread, made at the first use and kept: a new
+ * One instance for each thread, made at the first use and kept while its results are trusted: a new
  * WebAssembly.Memory for each request leaks a little, and a warm instance has its
  * roots of unity and its optimized code. Compiling is synchronous, 1 ms, so that
  * F(n) can be a plain function. Memory only grows; a thread that computed a giant
  * ends afterwards (pool.ts) and so gives it back.
  *
- * JavaScriptCore compiles SIMD on x64 only with AVX, which no Intel or AMD CPU before 2011 has, and some virtual
+ * JavaScriptCore compiles SIMD on x64 only with AVX, which CPUs from before 2011 do not have and some virtual
  * machines hide. There the kernel is not usable, and long numbers are left to big integers (trust.ts). Rejected: a
  * second kernel without SIMD, for CPUs that are hardly there any more.
  *
@@ -72,9 +72,6 @@ const DIGITS_ADDRESS = 1024;
 const ROOTS_ADDRESS = 49_152;
 const PAGE_BYTES = 65_536;
 const MEMORY_MAX_BYTES = 65_536 * PAGE_BYTES;
-
-/** What JavaScript's own heap grows by beside the kernel's memory, whatever is computed. */
-export const HEAP_BYTES = 16e6;
 
 let instance: Kernel | undefined;
 let depthsFilled = 0;

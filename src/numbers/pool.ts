@@ -122,7 +122,7 @@ export class Pool {
     }
   }
 
-  /** Starts a thread, so that the first job need not wait for one: 10 ms of its 16. It holds 4 MB. */
+  /** Starts a thread, so that the first job need not wait for one: 10 ms of its 16. It holds 6 MB. */
   prepare(): void {
     if (this.#alive.size > 0 || this.#closed) return;
     const worker = this.#startThread();

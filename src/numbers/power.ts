@@ -7,7 +7,8 @@
  */
 import { bigIntMemoryBytes, byBigInt } from "./big-integers.ts";
 import type { ComputeOptions, Digits, LimbDigits } from "./decimal.ts";
-import { HEAP_BYTES, kernelIsLoaded, kernelIsUsable } from "./kernel.ts";
+import { kernelIsLoaded, kernelIsUsable } from "./kernel.ts";
+import { HEAP_BYTES } from "./memory.ts";
 import { Progress } from "./progress.ts";
 import { Registers, registersBytes } from "./registers.ts";
 import { checkText, firstTrusted, powerModulo } from "./trust.ts";

@@ -37,6 +37,7 @@
 import { type Check, notice } from "../notices.ts";
 import type { LimbDigits } from "./decimal.ts";
 import { kernel, loadKernel, restartKernel } from "./kernel.ts";
+import { withinMemory } from "./memory.ts";
 
 /** A computation whose result failed a check: internal, answered by another attempt. */
 export class Distrust extends Error {
@@ -70,7 +71,7 @@ export function firstTrusted<Result>(
   if (!loadKernel()) return exact();
   for (const limbDigits of ATTEMPTS) {
     try {
-      return attempt(limbDigits);
+      return withinMemory(what, () => attempt(limbDigits));
     } catch (error) {
       if (!(error instanceof Distrust)) throw error;
       notice(distrustOf(what, error.check), error.check);

@@ -14,20 +14,22 @@ import fs from "node:fs";
 import { FibError } from "../errors.ts";
 import { Changes } from "./changes.ts";
 import type { CancelOptions, StoredResult, TaskFilter, TaskQueue } from "./queue.ts";
-import { Session, type SessionOptions } from "./session.ts";
+import { Session, type SessionOptions, type SessionThreads, startThreads } from "./session.ts";
 import type { Task, TaskRequest } from "./task.ts";
 
 /** How long a database that cannot be used is left alone. */
 const RETRY_MS = 2000;
 
 /** What the embedded engine needs. */
-export type EmbeddedOptions = Omit<SessionOptions, "changes" | "onFailure" | "processDied">;
+export type EmbeddedOptions = Omit<SessionOptions, "changes" | "onFailure" | "processDied" | "threads">;
 
 /** The tasks of one server. */
 export class EmbeddedTasks implements TaskQueue {
   readonly #options: EmbeddedOptions;
   readonly #changes = new Changes();
   #session: Promise<Session> | undefined;
+  /** Those of the first session, when they have been started before it. */
+  #threads: SessionThreads | undefined;
   /** Why there is none for a while; a promise rejects with it. */
   #unusable: Error | undefined;
   #retry: Timer | undefined;
@@ -40,6 +42,11 @@ export class EmbeddedTasks implements TaskQueue {
   constructor(options: EmbeddedOptions) {
     this.#options = options;
     this.#resume();
+  }
+
+  /** Starts the threads that the first task would have to wait for: 8 of its 14 ms. They hold 4 MB. */
+  prepare(): void {
+    if (this.#session === undefined && !this.#closed) this.#threads ??= startThreads();
   }
 
   async create(request: TaskRequest, sizeBytes: number, holder = ""): ReturnType<TaskQueue["create"]> {
@@ -86,6 +93,7 @@ export class EmbeddedTasks implements TaskQueue {
     const session = await this.#session?.catch(() => undefined);
     this.#session = undefined;
     await session?.close();
+    for (const thread of Object.values(this.#threads ?? {})) thread.end();
   }
 
   #openExisting(): Promise<Session> | undefined {
@@ -108,6 +116,7 @@ export class EmbeddedTasks implements TaskQueue {
     try {
       const session = await Session.open({
         ...this.#options,
+        threads: this.#takeThreads(),
         processDied: this.#isFirst,
         changes: this.#changes,
         onFailure: (error) => this.#onFailure(error),
@@ -119,6 +128,12 @@ export class EmbeddedTasks implements TaskQueue {
       this.#onFailure(error as Error);
       throw error;
     }
+  }
+
+  #takeThreads(): SessionThreads {
+    const threads = this.#threads ?? startThreads();
+    this.#threads = undefined;
+    return threads;
   }
 
   #resume(): void {

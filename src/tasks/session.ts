@@ -45,10 +45,23 @@ const RESULTS_URL = new URL(
 
 type Outcome = GroupAnswer["outcomes"][number];
 
+/** What waits for disks in the place of the loop. */
+export interface SessionThreads {
+  readonly store: Thread<TaskStore>;
+  readonly results: Thread<ResultFolder>;
+}
+
+/** Starts the threads of a session; they touch nothing before it is opened. */
+export const startThreads = (): SessionThreads => ({
+  store: new Thread(STORE_URL),
+  results: new Thread(RESULTS_URL),
+});
+
 /** What a session works with. */
 export interface SessionOptions {
   /** The database; the folder of long results is beside it. */
   readonly path: string;
+  readonly threads: SessionThreads;
   readonly pool: ExecutorOptions["pool"];
   readonly limits: TaskLimits;
   /** What runs on disk was begun by a process that is gone, and not by a session before this one. */
@@ -65,8 +78,8 @@ export interface SessionOptions {
 /** An open database with its results and its executor. */
 export class Session {
   readonly #options: SessionOptions;
-  readonly #store = new Thread<TaskStore>(STORE_URL);
-  readonly #results = new Thread<ResultFolder>(RESULTS_URL);
+  readonly #store: Thread<TaskStore>;
+  readonly #results: Thread<ResultFolder>;
   readonly #steps = new Groups<StepCall, Outcome>(GROUP_COUNT_MAX, (calls) => this.#apply(calls));
   readonly #executor: Executor;
   #sweep: Timer | undefined;
@@ -74,6 +87,8 @@ export class Session {
 
   private constructor(options: SessionOptions) {
     this.#options = options;
+    this.#store = options.threads.store;
+    this.#results = options.threads.results;
     this.#executor = new Executor({ ...options, ledger: this.#ledger() });
   }
 

@@ -9,8 +9,8 @@ import { openScripted, openServer } from "./server.ts";
 
 setDefaultTimeout(120_000);
 
-/** Some minute, and little memory. */
-const LONG = { kind: "ackermann", m: 3, n: 400_000_000 } as const;
+/** Half a minute, and 0.2 GB for each second. */
+const LONG = { kind: "factorial", n: 100_000_000 } as const;
 /** Some seconds, with progress. */
 const WITH_PROGRESS = { kind: "fibonacci", n: 2_000_000_000 } as const;
 const LONG_ALLOWED = ["--max-digits", "1000000000"];

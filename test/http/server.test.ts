@@ -366,7 +366,7 @@ describe("--trust-proxy", () => {
     ] as const) {
       const { port, tasks, stop } = await serve({ trustedProxies: [...trustedProxies], watchersMax: 4 });
       onTestFinished(stop);
-      const { task } = await tasks.create({ kind: "ackermann", m: 3n, n: 200_000_000n }, 60_206_000);
+      const { task } = await tasks.create({ kind: "factorial", n: 100_000_000 }, 756_570_557);
       const seen: number[] = [];
       const [a, b, c] = ["192.0.2.1", "192.0.2.2", "2001:db8::1"];
       for (const forwarded of [a, `9.9.9.9, ${a}`, a, b, b, c]) {

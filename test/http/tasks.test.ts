@@ -13,8 +13,8 @@ const TIMEOUT_MS = 120_000;
 
 setDefaultTimeout(TIMEOUT_MS);
 
-/** Is in the middle of its work, for a minute or so, until it is cancelled; and takes little memory for it. */
-const ENDLESS = { kind: "ackermann", m: "3", n: "200000000" };
+/** Is in the middle of its work, for half a minute or so, until it is cancelled; takes 0.2 GB for each second. */
+const ENDLESS = { kind: "factorial", n: "100000000" };
 /** On a thread, in a file, streamed. */
 const LONG = { kind: "fibonacci", n: "10000000" };
 const SHORT = { kind: "fibonacci", n: "100" };
@@ -405,7 +405,7 @@ describe("POST /v1/tasks/{id}/cancel", () => {
   test("?unless=shared spares what somebody else has asked for, in whichever way", async () => {
     const { request, get, create } = await open();
     const { id } = await create(ENDLESS);
-    const again = await get("/v1/ackermann/3/200000000", { prefer: "respond-async" });
+    const again = await get("/v1/factorial/100000000", { prefer: "respond-async" });
     expect(await again.json()).toMatchObject({ id, requests: 2 });
     const cancel = async (query: string) => (await request(`POST /v1/tasks/${id}/cancel${query}`)).json();
     const spared = (await cancel("?unless=shared")) as TaskJson;
@@ -638,7 +638,7 @@ describe("Prefer", () => {
     "wait answers with the task when it is not",
     async () => {
       const { get, request } = await open();
-      const response = await get("/v1/ackermann/3/200000000", { prefer: "wait=1" });
+      const response = await get("/v1/factorial/100000000", { prefer: "wait=1" });
       expect(response.status).toBe(202);
       expect(response.headers.get("preference-applied")).toBe("wait=1");
       const task = (await response.json()) as TaskJson;
@@ -669,10 +669,10 @@ describe("Prefer", () => {
     "who waits is a watcher, and gives its place back; beyond --max-watchers no task is made",
     async () => {
       const { url, stop, tasks, watchers } = await serve({ watchersMax: 1 });
-      const ask = (n: number) => fetch(`${url}/v1/ackermann/3/${n}`, { headers: { prefer: "wait=60" } });
-      const waiting = ask(80_000_000);
+      const ask = (n: number) => fetch(`${url}/v1/factorial/${n}`, { headers: { prefer: "wait=60" } });
+      const waiting = ask(100_000_000);
       await until("it has its task", async () => (await tasks.list({ limit: 9 })).length === 1);
-      expect((await ask(80_000_001)).status).toBe(503);
+      expect((await ask(100_000_001)).status).toBe(503);
       expect(await tasks.list({ limit: 9 })).toHaveLength(1);
       stop();
       expect((await waiting).status).toBe(202);
@@ -685,7 +685,7 @@ describe("Prefer", () => {
     "wait says so when the task is forgotten meanwhile",
     async () => {
       const { url, tasks } = await serve();
-      const waiting = fetch(`${url}/v1/ackermann/3/80000002`, { headers: { prefer: "wait=60" } });
+      const waiting = fetch(`${url}/v1/factorial/100000002`, { headers: { prefer: "wait=60" } });
       await until("it has its task", async () => (await tasks.list({ limit: 9 })).length === 1);
       await tasks.forget((await tasks.list({ limit: 9 }))[0]!.id);
       expect((await waiting).status).toBe(404);

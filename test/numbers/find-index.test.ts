@@ -1,7 +1,7 @@
 /** Every F(n) is found at n, and every other value lies between its neighbours. */
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { type FoundIndex, fibonacciIndex } from "../../src/numbers/find-index.ts";
+import { type FoundIndex, fibonacciIndex, VALUE_DIGITS_MAX } from "../../src/numbers/find-index.ts";
 import { fibonacci } from "../../src/numbers/fibonacci.ts";
 import { termDigits } from "../../src/numbers/offsets.ts";
 
@@ -51,6 +51,15 @@ test("fibonacciIndex() tells the neighbours of a long value without computing th
   if (found.isTerm) throw new Error("a power of ten is taken for a term");
   expect(found.above).toBe(found.below + 1);
   expect([termDigits(found.below), termDigits(found.above)]).toEqual([24_999_999, 25_000_000]);
+});
+
+test("fibonacciIndex() refuses a value of more digits than can be computed, before it looks at them", () => {
+  expect(() => fibonacciIndex("7".repeat(VALUE_DIGITS_MAX + 1))).toThrow(
+    expect.objectContaining({
+      code: "result_too_large",
+      message: expect.stringContaining("the limit is 1200000000"),
+    }),
+  );
 });
 
 test("fibonacciIndex() refuses what is no whole number in decimal", () => {

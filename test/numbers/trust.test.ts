@@ -53,6 +53,18 @@ test("firstTrusted() tries 5 digits twice, 4 digits, then BigInt, counts what fa
   ]);
 });
 
+test("firstTrusted() says which number there was no room for", () => {
+  expect(() =>
+    firstTrusted(
+      "F(100)",
+      () => new Uint8Array(2 ** 60),
+      () => new Uint8Array(),
+    ),
+  ).toThrow(
+    expect.objectContaining({ code: "result_too_large", message: expect.stringContaining("F(100)") }),
+  );
+});
+
 test("firstTrusted() passes other errors on", () => {
   const bug = new Error("a bug");
   const attempt = (): never => {

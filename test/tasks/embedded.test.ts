@@ -23,7 +23,8 @@ const TIMEOUT_MS = 120_000;
 /** F(200,000): on a thread, and in a file. */
 const LONG = [{ kind: "fibonacci", n: 200_000 }, 41_798] as const;
 const SHORT = [{ kind: "fibonacci", n: 100 }, 21] as const;
-const ENDLESS = [{ kind: "ackermann", m: 3n, n: 200_000_000n }, 60_206_001] as const;
+/** Half a minute, and 0.2 GB for each second. */
+const ENDLESS = [{ kind: "factorial", n: 100_000_000 }, 756_570_557] as const;
 
 /** An engine on a file, with one thread; gone with the test. */
 function openOn(file: string, limits: Partial<TaskLimits> = {}) {
@@ -68,6 +69,32 @@ async function textOf(tasks: TaskQueue, { id, sizeBytes }: Task): Promise<string
   result!.close();
   return text;
 }
+
+test("prepare() starts the threads of the first session, touches no file, and holds nothing", async () => {
+  const folder = temporaryFolder();
+  const script = `
+    const { Pool } = await import("./src/numbers/pool.ts");
+    const { EmbeddedTasks } = await import("./src/tasks/embedded.ts");
+    const started = [];
+    const { Worker } = globalThis;
+    globalThis.Worker = class extends Worker { constructor(url) { super(url); started.push(1); } };
+    const tasks = new EmbeddedTasks({
+      path: ${JSON.stringify(path.join(folder, "cursor.tasks"))},
+      pool: new Pool({ threads: 1, queueMax: 1 }),
+      limits: ${JSON.stringify(LIMITS)},
+      notice: console.log,
+      onBug: console.log,
+    });
+    tasks.prepare();
+    tasks.prepare();
+    const before = [started.length, require("node:fs").readdirSync(${JSON.stringify(folder)}).length];
+    const { task } = await tasks.create({ kind: "fibonacci", n: 100 }, 21);
+    tasks.prepare();
+    console.log(...before, started.length, task.state);`;
+  const child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe" });
+  expect(await child.stdout.text()).toBe("2 0 2 ready\n");
+  expect(await child.exited).toBe(0);
+});
 
 /** The database as somebody else may leave it. */
 function change(file: string, sql: string): void {
@@ -270,7 +297,7 @@ const FIRST_LAYOUT = `
    PRAGMA application_id = 1179206228;
    PRAGMA user_version = 1;
    INSERT INTO tasks (id, request, sizeBytes, state, attempts, createdAtMs, keptBytes)
-     VALUES ('a', 'ackermann 3 200000000', 60206001, 'running', 1, 1, 0)`;
+     VALUES ('a', 'factorial 100000000', 756570557, 'running', 1, 1, 0)`;
 
 test("a database of the first layout is used further, and each of its tasks was asked for once", async () => {
   const file = path.join(temporaryFolder(), "c.tasks");

@@ -1,6 +1,5 @@
 /** The engine on Redis: the contract, and what several processes and a lossy queue add to it. */
 import { expect, onTestFinished, setDefaultTimeout } from "bun:test";
-import { ackermannDigits } from "../../src/numbers/digits.ts";
 import { Pool } from "../../src/numbers/pool.ts";
 import type { TaskLimits, TaskQueue } from "../../src/tasks/queue.ts";
 import { SharedExecutor } from "../../src/tasks/shared-executor.ts";
@@ -22,11 +21,8 @@ setDefaultTimeout(TIMEOUT_MS);
 /** F(200,000): on a thread. */
 const LONG: Request = [{ kind: "fibonacci", n: 200_000 }, 41_798];
 const SHORT: Request = [{ kind: "fibonacci", n: 100 }, 21];
-/** Some minute, and little memory. */
-const ENDLESS: Request = [
-  { kind: "ackermann", m: 3n, n: 400_000_000n },
-  Number(ackermannDigits(3n, 400_000_000n)),
-];
+/** Half a minute, and 0.2 GB for each second. */
+const ENDLESS: Request = [{ kind: "factorial", n: 100_000_000 }, 756_570_557];
 
 type Request = readonly [request: TaskRequest, sizeBytes: number];
 type Place = Pick<Redis, "url">;
