@@ -1,10 +1,11 @@
 /**
- * How fast are sequences written, and how soon does a range deep inside of one begin?
+ * How fast are sequences written and checked, and how soon does a range deep inside of one begin?
  * @module
  */
 import { createHash } from "node:crypto";
 import { fibonacciIndex } from "../src/numbers/find-index.ts";
 import { fibonacci } from "../src/numbers/fibonacci.ts";
+import { compute } from "../src/numbers/job.ts";
 import { LAYOUTS } from "../src/numbers/layouts.ts";
 import { openSequence, planSequence, readSequence } from "../src/numbers/sequence.ts";
 import { interleave, mustBe, publish } from "./measure.ts";
@@ -26,6 +27,9 @@ export async function benchSequence(rounds: number): Promise<void> {
     ndjson: () => gigabytesPerSecond("ndjson"),
     million: () => rangeMs(0, 104_000_000_000),
     farther: () => rangeMs(10_000_000, 1e12),
+    two: () =>
+      timeMs(() => [compute({ kind: "fibonacci", n: 1e7 }), compute({ kind: "fibonacci", n: 1e7 + 1 })]),
+    pair: () => timeMs(() => compute({ kind: "pair", n: 1e7 })),
     index: () => timeMs(() => fibonacciIndex(value)),
   });
   publish({
@@ -35,6 +39,14 @@ export async function benchSequence(rounds: number): Promise<void> {
       { name: "first 100,000 terms, ndjson", unit: "GB/s", samples: samples.ndjson },
       { name: "bytes 104,000,000,000… of a million terms", unit: "ms", samples: samples.million },
       { name: "bytes 10^12… of a million from F(10^7)", unit: "ms", samples: samples.farther },
+      { name: "F(10^7) and the next, two jobs", unit: "ms", samples: samples.two },
+      {
+        name: "F(10^7) and the next, one job",
+        unit: "ms",
+        samples: samples.pair,
+        against: "F(10^7) and the next, two jobs",
+        goal: { ratio: 0.7, atMost: true },
+      },
       { name: "index of a value of 2,089,877 digits", unit: "ms", samples: samples.index },
     ],
   });

@@ -16,6 +16,7 @@ import { readFileSync } from "node:fs";
 import scalarPath from "../../build/add-scalar.wasm" with { type: "file" };
 import vectorPath from "../../build/add.wasm" with { type: "file" };
 import { FibError } from "../errors.ts";
+import { kernelIsUsable } from "./kernel.ts";
 
 /** What a chunk holds, about: small enough for the caches, large enough that a socket write is worth it. */
 export const CHUNK_BYTES = 65_536;
@@ -80,10 +81,9 @@ interface Kernel {
     firstResidue: bigint,
     secondResidue: bigint,
   ): void;
-  fill(): void;
+  fill(): number;
   start(): number;
-  end(): number;
-  left(): number;
+  checkedCount(): number;
   check(): number;
   residue(text: number, length: number): bigint;
 }
@@ -139,8 +139,8 @@ export class Adder {
    */
   fill(fault?: ChunkFault): Uint8Array | undefined {
     fault?.(this.#bytes);
-    this.#kernel.fill();
-    const [start, end] = [this.#kernel.start(), this.#kernel.end()];
+    const end = this.#kernel.fill();
+    const start = this.#kernel.start();
     fault?.(this.#bytes, this.#bytes.subarray(start, end));
     if (this.#kernel.check() === 0) return undefined;
     const chunkStart = start - this.#head.length;
@@ -149,9 +149,9 @@ export class Adder {
     return this.#bytes.subarray(chunkStart, end);
   }
 
-  /** How many records {@link fill} has still to write. */
-  get recordsLeft(): number {
-    return this.#kernel.left();
+  /** How many records there are in what {@link fill} has returned. */
+  get recordsDone(): number {
+    return this.#kernel.checkedCount();
   }
 
   /** The last chunk of {@link fill}, without its last `dropBytes` bytes and with `tail` behind it. */
@@ -198,10 +198,8 @@ export class Adder {
   }
 }
 
-function loadModule(): WebAssembly.Module {
-  const vectors = readFileSync(vectorPath);
-  return new WebAssembly.Module(WebAssembly.validate(vectors) ? vectors : readFileSync(scalarPath));
-}
+const loadModule = (): WebAssembly.Module =>
+  new WebAssembly.Module(readFileSync(kernelIsUsable() ? vectorPath : scalarPath));
 
 /**
  * An instance for numbers of up to `digitsMax` digits; give it back with {@link returnAdder}.

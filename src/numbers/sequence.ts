@@ -83,15 +83,17 @@ export function planSequence(request: SequenceRequest, range?: ByteRange): Seque
   };
 }
 
+const NOTHING: Uint8Array = new Uint8Array();
+
 /** Hands out the bytes of a {@link SequencePlan}. */
 export class SequenceReader {
   readonly #plan: SequencePlan;
   readonly #fault: ChunkFault | undefined;
   #adder: Adder | undefined;
-  /** The first term that was not written, or not checked. */
-  #nextIndex: number;
+  /** The term that it began with. */
+  #adderIndex: number;
   /** What the kernel has written and nobody has taken yet. */
-  #chunk: Uint8Array = new Uint8Array();
+  #chunk = NOTHING;
   /** Offset in the whole text of what the kernel writes next. */
   #writeOffset: number;
   #skipBytes: number;
@@ -103,7 +105,7 @@ export class SequenceReader {
     this.#plan = plan;
     this.#fault = fault;
     this.#adder = adder;
-    this.#nextIndex = plan.firstIndex;
+    this.#adderIndex = plan.firstIndex;
     this.#writeOffset = touched.start;
     this.#skipBytes = range.start - touched.start;
     this.#leftBytes = range.end - range.start;
@@ -122,11 +124,11 @@ export class SequenceReader {
       this.close();
       return undefined;
     }
-    if (this.#chunk.length === 0) this.#chunk = this.#fill();
-    const length = Math.min(this.#chunk.length, CHUNK_BYTES);
-    const view = this.#chunk.subarray(0, length);
-    this.#chunk = this.#chunk.subarray(length);
-    this.#leftBytes -= length;
+    const chunk = this.#chunk.length === 0 ? this.#fill() : this.#chunk;
+    // A view costs 50 ns, a hundredth of a chunk's time: most chunks are handed out as they are.
+    const view = chunk.length > CHUNK_BYTES ? chunk.subarray(0, CHUNK_BYTES) : chunk;
+    this.#chunk = view === chunk ? NOTHING : chunk.subarray(CHUNK_BYTES);
+    this.#leftBytes -= view.length;
     return view;
   }
 
@@ -134,7 +136,7 @@ export class SequenceReader {
   close(): void {
     if (this.#adder !== undefined) returnAdder(this.#adder);
     this.#adder = undefined;
-    this.#chunk = new Uint8Array();
+    this.#chunk = NOTHING;
     this.#leftBytes = 0;
   }
 
@@ -145,7 +147,10 @@ export class SequenceReader {
     if (this.#writeOffset === sizeBytes - layout.tail.length + layout.separator.length) {
       chunk = this.#adder!.finish(chunk, layout.separator.length, layout.tail);
     }
-    const unread = chunk.subarray(this.#skipBytes, this.#skipBytes + this.#leftBytes);
+    const unread =
+      this.#skipBytes === 0 && chunk.length <= this.#leftBytes
+        ? chunk
+        : chunk.subarray(this.#skipBytes, this.#skipBytes + this.#leftBytes);
     this.#skipBytes = 0;
     // The formula said how long these records are; the kernel has to agree to the byte.
     if (unread.length === 0 || this.#writeOffset > touched.end) {
@@ -156,19 +161,17 @@ export class SequenceReader {
 
   #fillChecked(): Uint8Array {
     for (let isAgain = false; ; isAgain = true) {
-      const chunk = this.#adder!.fill(this.#fault);
-      if (chunk !== undefined) {
-        const { firstIndex, touchedCount } = this.#plan;
-        this.#nextIndex = firstIndex + touchedCount - this.#adder!.recordsLeft;
-        return chunk;
-      }
+      const adder = this.#adder!;
+      const chunk = adder.fill(this.#fault);
+      if (chunk !== undefined) return chunk;
       // Not given back: what is wrong may be in its memory.
       this.#adder = undefined;
-      const what = `The terms from F(${this.#nextIndex}) were wrong before they were sent`;
+      this.#adderIndex += adder.recordsDone;
+      const what = `The terms from F(${this.#adderIndex}) were wrong before they were sent`;
       notice(`${what}: suspect the memory or the CPU of this machine`, "stream");
       if (isAgain)
         throw new FibError("machine_unreliable", `${what}, twice: the memory or the CPU is failing`);
-      this.#adder = beginAt(this.#plan, this.#nextIndex, fibonacciPair(this.#nextIndex));
+      this.#adder = beginAt(this.#plan, this.#adderIndex, fibonacciPair(this.#adderIndex));
     }
   }
 }

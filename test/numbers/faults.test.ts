@@ -4,13 +4,15 @@
  * Method: one error for each attempt that is to fail, or one flipped bit: in the data of every stage of every
  * algorithm, and in the tables before it starts. The digits are BigInt's; `distrusted` says what was noticed.
  */
-import { beforeEach, describe, expect, test } from "bun:test";
+import { beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { ackermann } from "../../src/numbers/ackermann.ts";
 import { type ComputeOptions, type Fault, textOf } from "../../src/numbers/decimal.ts";
 import { factorial } from "../../src/numbers/factorial.ts";
 import { fibonacci, fibonacciPair, pairByBigInt } from "../../src/numbers/fibonacci.ts";
 import { kernel, restartKernel } from "../../src/numbers/kernel.ts";
 import { distrusted } from "../../src/notices.ts";
+
+setDefaultTimeout(60_000);
 
 type Stage = Parameters<Fault>[0];
 type Data = Parameters<Fault>[2];

@@ -88,7 +88,8 @@ describe("a bit of what has been written", () => {
         const frameBytes = layout.head.length + layout.tail.length;
         const bytes = text.length - frameBytes + layout.separator.length;
         for (let at = 0; at < bytes; at++) {
-          for (let bit = 0; bit < 8; bit++) {
+          // An instance is lost with each; all bits have their turn within eight bytes.
+          for (const bit of [at % 8, (at + 3) % 8]) {
             const result = read({ from, count, layout }, flipIn(0, bit, (at + 0.5) / bytes));
             if (result.text !== text || result.failed !== 1)
               throw new Error(`byte ${at}, bit ${bit}: ${result.text}`);

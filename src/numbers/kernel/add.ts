@@ -97,6 +97,7 @@ let nextResidue: u64 = 0;
 let afterNextResidue: u64 = 0;
 let checkedLength: i32 = 0;
 let checkedIndexLength: usize = 0;
+let recordsChecked: i32 = 0;
 
 /** Says how long the texts at PREFIX, INDEX, INFIX and SUFFIX are; an index of length 0 is not written. */
 export function setLayout(prefix: i32, index: i32, infix: i32, suffix: i32): void {
@@ -119,6 +120,7 @@ export function begin(
   nextResidue = firstResidue;
   afterNextResidue = secondResidue;
   checkedLength = firstLength;
+  recordsChecked = 0;
   ringEnd = endOfRing;
   b = endOfRing - secondLength;
   bLength = secondLength;
@@ -187,28 +189,28 @@ function writeRecord(): void {
   return out + nextBytesMax() <= ringEnd;
 }
 
-/** Writes a record, and more while the chunk stays below `chunkBytes` and the ring does not have to turn. */
-export function fill(): void {
+/**
+ * Writes a record, and more while the chunk stays below `chunkBytes` and the ring does not have to turn.
+ * @returns the end of the chunk, which begins at {@link start}; the same address when no record is left
+ */
+export function fill(): usize {
   if (!nextFits()) out = RING;
   chunkStart = out;
   while (recordsLeft > 0 && nextFits()) {
     if (out != chunkStart && out + nextBytesMax() > chunkStart + chunkBytes) break;
     writeRecord();
   }
+  return out;
 }
 
-/** Where the chunk that {@link fill} wrote begins; the same as its {@link end} when no record was left. */
+/** Where the chunk that {@link fill} wrote begins. */
 export function start(): usize {
   return chunkStart;
 }
 
-export function end(): usize {
-  return out;
-}
-
-/** How many records are still to be written. */
-export function left(): i32 {
-  return recordsLeft;
+/** How many records there are in the chunks that were right. */
+export function checkedCount(): i32 {
+  return recordsChecked;
 }
 
 /** Where `text` ends behind `at`, or 0 if it does not stand there. */
@@ -240,7 +242,10 @@ function checkRecord(at: usize): usize {
 
 /** Checks all records of the chunk that {@link fill} wrote last; no further one can be, when this fails. */
 export function check(): bool {
+  let count = 0;
   let at = chunkStart;
-  while (at != 0 && at < out) at = checkRecord(at);
-  return at == out;
+  for (; at != 0 && at < out; count++) at = checkRecord(at);
+  if (at != out) return false;
+  recordsChecked += count;
+  return true;
 }

@@ -22,7 +22,7 @@
  * The eight flags of a block go through a register of bits: two packs with saturation keep the signs of 16 bytes
  * each (and tell a lane that is 0), a shift moves every flag up by one lane, and a table of the 16 patterns of four
  * lanes gives the vectors to subtract. With shuffles from vector to vector in place of bits and table, 15.0 GB/s on
- * 15,000 digits against 16.6 (medians, interleaved).
+ * 15,000 digits against 17.0 (medians, interleaved).
  *
  * Rejected: a 64-bit "generate" and a 64-bit "propagate" mask with one bit for each digit, resolved by
  * (G << 1) + P. It needs no rare path, but moving eight masks from vector to integer registers and one back
@@ -143,7 +143,7 @@ export function fillPatterns(): void {
   // Each lane as four bytes, of which the highest has its sign and all are 0 only if the lane is.
   const lower = i8x16.narrow_i16x8_s(lanes3, lanes2);
   const upper = i8x16.narrow_i16x8_s(lanes1, lanes0);
-  if (!i32x4.all_true(i32x4.min_u(lower, upper))) {
+  if (i32x4.bitmask(i32x4.eq(i32x4.min_u(lower, upper), i32x4.splat(0))) != 0) {
     return blockWithNines(lanes0, lanes1, lanes2, lanes3, bCount, out, isMissing);
   }
   const missing = ((i32x4.bitmask(lower) | (i32x4.bitmask(upper) << 4)) << 1) | isMissing;
