@@ -12,7 +12,7 @@ import { Watchers, Streams } from "../http/streams.ts";
 import { openLog } from "../log.ts";
 import { onNotice } from "../notices.ts";
 import { returnAdder, takeAdder } from "../numbers/adder.ts";
-import { loadKernel } from "../numbers/kernel.ts";
+import { loadMultiplier } from "../numbers/multiplier.ts";
 import { Neighbours } from "../numbers/neighbours.ts";
 import { Pool } from "../numbers/pool.ts";
 import { Results } from "../numbers/results.ts";
@@ -82,7 +82,7 @@ export async function serve(config: Config): Promise<void> {
   }
   log.info("Serving {file} at {url}", { file: shared?.address ?? config.file, url: server.url });
   setTimeout(() => {
-    loadKernel();
+    loadMultiplier();
     returnAdder(takeAdder(1));
     pool.prepare();
     engine.prepare?.();

@@ -6,7 +6,7 @@ import { defineCommand } from "citty";
 import { type Flags, resolveConfig } from "../config.ts";
 import { openLog } from "../log.ts";
 import { onNotice } from "../notices.ts";
-import { loadKernel } from "../numbers/kernel.ts";
+import { loadMultiplier } from "../numbers/multiplier.ts";
 import { Pool } from "../numbers/pool.ts";
 import { usageError } from "./arguments.ts";
 import { ENVIRONMENT, LIMIT_FLAGS, PROCESS_FLAGS, REDIS_FLAGS, TASK_FLAGS } from "./flags.ts";
@@ -45,7 +45,7 @@ export const worker = defineCommand({
       threads: pool.threads,
     });
     pool.prepare();
-    loadKernel();
+    loadMultiplier();
     await endSignal();
     log.info("Stopping: what runs is given back");
     await executor.close();

@@ -16,7 +16,7 @@ import { readFileSync } from "node:fs";
 import scalarPath from "../../build/add-scalar.wasm" with { type: "file" };
 import vectorPath from "../../build/add.wasm" with { type: "file" };
 import { FibError } from "../errors.ts";
-import { kernelIsUsable } from "./kernel.ts";
+import { hasVectors } from "./multiplier.ts";
 
 /** What a chunk holds, about: small enough for the caches, large enough that a socket write is worth it. */
 export const CHUNK_BYTES = 65_536;
@@ -199,7 +199,7 @@ export class Adder {
 }
 
 const loadModule = (): WebAssembly.Module =>
-  new WebAssembly.Module(readFileSync(kernelIsUsable() ? vectorPath : scalarPath));
+  new WebAssembly.Module(readFileSync(hasVectors() ? vectorPath : scalarPath));
 
 /**
  * An instance for numbers of up to `digitsMax` digits; give it back with {@link returnAdder}.

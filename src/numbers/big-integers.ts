@@ -1,6 +1,6 @@
 /**
- * Numbers by JavaScript's big integers: short ones, what failed its checks with every kernel (trust.ts), and all of
- * them on a CPU that has no SIMD (kernel.ts).
+ * Numbers by JavaScript's big integers: short ones, what failed its checks by every multiplier (trust.ts), and all of
+ * them on a CPU that has no SIMD (multiplier.ts).
  *
  * Their multiplication is a fast one, and the time goes into the text: F(10^7) takes 0.4 s, F(10^8) 7 s, 10^7! 27 s.
  * @module

@@ -25,7 +25,7 @@ export interface ComputeOptions {
   /** Called now and then with the part of the work that is done, from 0 to 1. */
   readonly onProgress?: ((fraction: number) => void) | undefined;
   /**
-   * Leaves the digits of F(n) and A(3, n) in the kernel's memory, until this thread computes again: saves a copy,
+   * Leaves the digits of F(n) and A(3, n) in the multiplier's memory, until this thread computes again: saves a copy,
    * and for F(10^9) a fifth of the memory. Others ignore it.
    */
   readonly borrow?: boolean;

@@ -17,14 +17,14 @@
 import { bigIntMemoryBytes, byBigInt } from "./big-integers.ts";
 import type { ComputeOptions, Digits, LimbDigits } from "./decimal.ts";
 import { factorialDigits } from "./digits.ts";
-import { align, kernel, kernelIsLoaded, kernelIsUsable, requireAddressable } from "./kernel.ts";
+import { align, multiplier, multiplierIsLoaded, hasVectors, requireAddressable } from "./multiplier.ts";
 import { HEAP_BYTES } from "./memory.ts";
 import { Registers, registersBytes } from "./registers.ts";
 import { checkText, firstTrusted, powerModulo } from "./trust.ts";
 
 /**
- * Below these n BigInt is quicker: in a fresh process (10,000! takes 18 ms by BigInt, 15.5 by the kernel), and
- * where the kernel is loaded (1000! takes 144 and 106 µs).
+ * Below these n BigInt is quicker: in a fresh process (10,000! takes 18 ms by BigInt, 15.5 by the multiplier), and
+ * where the multiplier is loaded (1000! takes 144 and 106 µs).
  */
 const BIGINT_BELOW_FRESH = 8000;
 const BIGINT_BELOW_WARM = 1000;
@@ -48,20 +48,20 @@ export function factorial(n: number, options: ComputeOptions = {}): Digits {
   const zeros = exponent(n, 5);
   const exact = (): Digits =>
     byBigInt(`${n}!`, n * Math.log10(n / Math.E + 1), () => withoutZeros(n, zeros), zeros);
-  if (n < (kernelIsLoaded() ? BIGINT_BELOW_WARM : BIGINT_BELOW_FRESH)) return exact();
+  if (n < (multiplierIsLoaded() ? BIGINT_BELOW_WARM : BIGINT_BELOW_FRESH)) return exact();
   return firstTrusted(`${n}!`, (limbDigits) => byPrimes(n, zeros, limbDigits, options), exact);
 }
 
 /** Bytes of memory that {@link factorial} needs at its peak, the result included. */
 export function factorialMemoryBytes(n: number): number {
   const digits = Number(factorialDigits(BigInt(n)));
-  if (n < BIGINT_BELOW_WARM || !kernelIsUsable()) return bigIntMemoryBytes(digits) + n;
+  if (n < BIGINT_BELOW_WARM || !hasVectors()) return bigIntMemoryBytes(digits) + n;
   // By then the lists of factors are all that is left of the primes: 1.4 n / (ln n - 1) of them, in 4 bytes each.
-  return kernelBytes(n, digits) + digits + (5.6 * n) / (Math.log(n) - 1) + HEAP_BYTES;
+  return multiplierBytes(n, digits) + digits + (5.6 * n) / (Math.log(n) - 1) + HEAP_BYTES;
 }
 
-/** Bytes of the kernel's memory; the products of primes together have 0.602 n digits, and their places some room. */
-const kernelBytes = (n: number, digits: number): number =>
+/** Bytes of the multiplier's memory; the products of primes together have 0.602 n digits, and their places some room. */
+const multiplierBytes = (n: number, digits: number): number =>
   registersBytes(limbCount(digits - exponent(n, 5), 5), 0.52 * n);
 
 /** Limbs that hold so many digits; operands may each have a limb more than they need. */
@@ -80,7 +80,7 @@ function byPrimes(
   const digits = Number(factorialDigits(BigInt(n)));
   const count = limbCount(digits - zeros, limbDigits);
   // Before the primes are found, which takes seconds where it matters.
-  requireAddressable(kernelBytes(n, digits));
+  requireAddressable(multiplierBytes(n, digits));
   const levels = factorsByBit(n, zeros);
 
   // BigInt carries the innermost levels, as long as they are small.
@@ -194,7 +194,7 @@ const limbsAtMost = (factors: Uint32Array, limbDigits: LimbDigits): number =>
 /** n! / 10^zeros modulo a prime above n, by n multiplications and Fermat's inverse of 10. */
 function residueWithoutZeros(n: number, zeros: number, prime: number): bigint {
   const inverse = powerModulo(10, prime - 1 - zeros, prime);
-  return (kernel().factorialResidue(BigInt(n), BigInt(prime)) * BigInt(inverse)) % BigInt(prime);
+  return (multiplier().factorialResidue(BigInt(n), BigInt(prime)) * BigInt(inverse)) % BigInt(prime);
 }
 
 const bitLength = (value: number | bigint): number => value.toString(2).length;

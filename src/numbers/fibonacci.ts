@@ -11,22 +11,22 @@
  * The formulas are in the GMP manual's chapter on algorithms; the transform is kernel/transform.ts.
  *
  * Small indices are computed in BigInt, whose toString is quadratic or so but
- * needs no kernel.
+ * needs no multiplier.
  * @module
  */
 import { bigIntMemoryBytes, byBigInt } from "./big-integers.ts";
 import type { ComputeOptions, Digits, Fault, LimbDigits } from "./decimal.ts";
 import { LOG10_PHI } from "./digits.ts";
-import { kernelIsLoaded, kernelIsUsable } from "./kernel.ts";
+import { multiplierIsLoaded, hasVectors } from "./multiplier.ts";
 import { HEAP_BYTES } from "./memory.ts";
 import { Progress } from "./progress.ts";
 import { Registers, registersBytes } from "./registers.ts";
 import { checkText, firstTrusted } from "./trust.ts";
 
 /**
- * Below these indices BigInt is quicker: in a fresh process, which would have to load and warm up the kernel
- * (F(100,000) takes 9.3 ms by BigInt and 11.6 by the kernel, F(200,000) 13.6 and 12.5), and where the
- * kernel is loaded (F(10,000) takes 61 and 76 µs, F(15,000) 146 and 110).
+ * Below these indices BigInt is quicker: in a fresh process, which would have to load and warm up the multiplier
+ * (F(100,000) takes 9.3 ms by BigInt and 11.6 by the multiplier, F(200,000) 13.6 and 12.5), and where the
+ * multiplier is loaded (F(10,000) takes 61 and 76 µs, F(15,000) 146 and 110).
  */
 const BIGINT_BELOW_FRESH = 150_000;
 const BIGINT_BELOW_WARM = 12_000;
@@ -121,11 +121,11 @@ function inOneBuffer(first: Digits, takeSecond: () => Digits): [Digits, Digits] 
  */
 export function fibonacciMemoryBytes(n: number): number {
   const digits = n * LOG10_PHI + 1;
-  if (n < BIGINT_BELOW_WARM || !kernelIsUsable()) return bigIntMemoryBytes(digits);
+  if (n < BIGINT_BELOW_WARM || !hasVectors()) return bigIntMemoryBytes(digits);
   return registersBytes(limbCount(n + 1, 5), 0) + HEAP_BYTES;
 }
 
-const isSmall = (n: number): boolean => n < (kernelIsLoaded() ? BIGINT_BELOW_WARM : BIGINT_BELOW_FRESH);
+const isSmall = (n: number): boolean => n < (multiplierIsLoaded() ? BIGINT_BELOW_WARM : BIGINT_BELOW_FRESH);
 
 /** Limbs that hold F(n) and L(n), with 2 to spare; L(n) is 0.35 digits longer than F(n). */
 const limbCount = (n: number, limbDigits: LimbDigits): number =>

@@ -11,7 +11,7 @@ import { textOf } from "./decimal.ts";
 import { LOG10_PHI } from "./digits.ts";
 import { fibonacci } from "./fibonacci.ts";
 
-/** The longest Fibonacci number that the kernel can address has 1,174,405,107. */
+/** The longest Fibonacci number that the multiplier can address has 1,174,405,107. */
 export const VALUE_DIGITS_MAX = 1_200_000_000;
 
 /** Up to this many digits, values are integers that a double holds. */

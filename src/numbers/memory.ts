@@ -5,7 +5,7 @@
  */
 import { FibError } from "../errors.ts";
 
-/** What JavaScript's own heap grows by beside the kernel's memory, whatever is computed. */
+/** What JavaScript's own heap grows by beside the multiplier's memory, whatever is computed. */
 export const HEAP_BYTES = 16e6;
 
 /**

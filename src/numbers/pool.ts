@@ -4,7 +4,7 @@
  * One pool computes all that a process computes, answers and tasks, so that its number of threads is the limit.
  * Threads start when a job needs them ({@link Pool.prepare} starts the first one) and stay, warm, for the next. What cannot run waits (job-queue.ts
  * says in which order). A thread is ended, and its successor started when needed, in three cases: its job was
- * aborted (a computation cannot be interrupted otherwise; ending takes 2 to 12 ms), it failed, or its kernel holds
+ * aborted (a computation cannot be interrupted otherwise; ending takes 2 to 12 ms), it failed, or its multiplier holds
  * much memory, which WASM never gives back. Until an ended thread is really gone it counts as one, so that two
  * giants never hold memory in the place of one.
  *
@@ -21,7 +21,7 @@ import { JobQueue, type Waiting } from "./job-queue.ts";
 import type { Answer } from "./worker.ts";
 
 /**
- * A thread that holds more than this is ended after its job. A new thread and a cold kernel cost 16 ms (F(10^6)
+ * A thread that holds more than this is ended after its job. A new thread and a cold multiplier cost 16 ms (F(10^6)
  * takes 18 ms in a new thread, 2 in a warm one), a job that needs so much at least 240; after F(10^8) the
  * process falls back to 65 MB.
  */

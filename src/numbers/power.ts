@@ -7,7 +7,7 @@
  */
 import { bigIntMemoryBytes, byBigInt } from "./big-integers.ts";
 import type { ComputeOptions, Digits, LimbDigits } from "./decimal.ts";
-import { kernelIsLoaded, kernelIsUsable } from "./kernel.ts";
+import { multiplierIsLoaded, hasVectors } from "./multiplier.ts";
 import { HEAP_BYTES } from "./memory.ts";
 import { Progress } from "./progress.ts";
 import { Registers, registersBytes } from "./registers.ts";
@@ -15,7 +15,7 @@ import { checkText, firstTrusted, powerModulo } from "./trust.ts";
 
 /**
  * Below these exponents BigInt is quicker: in a fresh process (2^200,000 takes 3.9 ms by BigInt and 4.2 by the
- * kernel, 2^300,000 7.7 and 7.3), and where the kernel is loaded (2^5000 takes 19 and 31 µs, 2^10,000 44 and 35).
+ * multiplier, 2^300,000 7.7 and 7.3), and where the multiplier is loaded (2^5000 takes 19 and 31 µs, 2^10,000 44 and 35).
  */
 const BIGINT_BELOW_FRESH = 220_000;
 const BIGINT_BELOW_WARM = 8000;
@@ -32,7 +32,7 @@ const START_MAX = 1000;
 export function powerLessThree(k: number, { onProgress, borrow, fault }: ComputeOptions = {}): Digits {
   const name = `2^${k} - 3`;
   const exact = (): Digits => byBigInt(name, k * Math.log10(2), () => 2n ** BigInt(k) - 3n);
-  if (k < (kernelIsLoaded() ? BIGINT_BELOW_WARM : BIGINT_BELOW_FRESH)) return exact();
+  if (k < (multiplierIsLoaded() ? BIGINT_BELOW_WARM : BIGINT_BELOW_FRESH)) return exact();
   return firstTrusted(
     name,
     (limbDigits) => {
@@ -62,7 +62,7 @@ export function powerLessThree(k: number, { onProgress, borrow, fault }: Compute
 /** Bytes of memory that {@link powerLessThree} needs at its peak, with the result borrowed. */
 export function powerMemoryBytes(k: number): number {
   const digits = k * Math.log10(2) + 1;
-  if (k < BIGINT_BELOW_WARM || !kernelIsUsable()) return bigIntMemoryBytes(digits);
+  if (k < BIGINT_BELOW_WARM || !hasVectors()) return bigIntMemoryBytes(digits);
   const count = limbCount(k, 5);
   // Register Y is touched for the text only.
   return registersBytes(count, 0) - 8 * count + digits + HEAP_BYTES;

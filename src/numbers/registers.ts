@@ -12,7 +12,7 @@
  * @module
  */
 import type { Digits, Fault, LimbDigits } from "./decimal.ts";
-import { align, kernel, reserve, reservedBytes } from "./kernel.ts";
+import { align, multiplier, reserve, reservedBytes } from "./multiplier.ts";
 import { Distrust } from "./trust.ts";
 
 /** The address of a register, and how many limbs it holds. */
@@ -64,7 +64,7 @@ export class Registers {
   readonly #fault: Fault | undefined;
 
   /**
-   * Takes the kernel's memory; what earlier registers held is lost.
+   * Takes the multiplier's memory; what earlier registers held is lost.
    *
    * @param count - Coefficients of the longest product: its limbs, and 2 more.
    * @param spareBytes - Room of the caller's own.
@@ -80,7 +80,7 @@ export class Registers {
     this.base = 10 ** limbDigits;
     this.#countMax = count;
     this.#fault = fault;
-    kernel().takeRoundingError();
+    multiplier().takeRoundingError();
   }
 
   /**
@@ -95,7 +95,7 @@ export class Registers {
     const rings = ringSizes(count);
     const { x, y } = this;
     const operands = what === "square" ? [x] : [x, y];
-    const { loadRing, loadRingInPlace, memory, multiplyBlock } = kernel();
+    const { loadRing, loadRingInPlace, memory, multiplyBlock } = multiplier();
     for (const { address, length } of operands) {
       let at = address + 8 * rings[0];
       for (const size of rings.slice(1)) {
@@ -133,7 +133,7 @@ export class Registers {
    * @throws {@link Distrust}, when a coefficient was too far from an integer.
    */
   settle(register: Register, count: number, factor: 1 | 2 = 1): void {
-    const { carry, memory, takeRoundingError } = kernel();
+    const { carry, memory, takeRoundingError } = multiplier();
     const used = Math.min(sum(ringSizes(count)), Math.ceil(count / 4) * 4);
     this.#fault?.("product", this.base, new Float64Array(memory.buffer, register.address, used));
     register.length = carry(register.address, used, register.address, this.base, factor);
@@ -144,13 +144,13 @@ export class Registers {
 
   /** Adds a small number, which its lowest limb takes whole: it is out of balance by as much from then on. */
   adjust(register: Register, delta: number): void {
-    const lowest = new Int32Array(kernel().memory.buffer, register.address, 1);
+    const lowest = new Int32Array(multiplier().memory.buffer, register.address, 1);
     lowest[0] = (lowest[0] ?? 0) + delta;
   }
 
   /** (X, Y) = (F, L) of index n becomes (F, L) of n + 1; with `keepY` only X does. */
   step(keepY = false): void {
-    const { pad, stepFibonacci, stepPair, trim } = kernel();
+    const { pad, stepFibonacci, stepPair, trim } = multiplier();
     const { x, y } = this;
     const length = Math.max(x.length, y.length);
     for (const register of [x, y]) pad(register.address, register.length, length + 2 - register.length);
@@ -164,14 +164,14 @@ export class Registers {
     const text = new TextEncoder().encode(value.toString());
     const limbs = Math.ceil(text.length / this.limbDigits) + 1;
     const scratch = address + 4 * limbs;
-    const { memory, readText } = kernel();
+    const { memory, readText } = multiplier();
     new Uint8Array(memory.buffer, scratch, text.length).set(text);
     return readText(scratch, text.length, address, this.limbDigits);
   }
 
   /** Copies limbs from anywhere into a register. */
   load(register: Register, address: number, length: number): void {
-    const { buffer } = kernel().memory;
+    const { buffer } = multiplier().memory;
     this.#fault?.("spare", this.base, new Int32Array(buffer, address, length));
     new Uint8Array(buffer).copyWithin(register.address, address, address + 4 * length);
     register.length = length;
@@ -179,7 +179,7 @@ export class Registers {
 
   /** Copies a register's limbs to anywhere. */
   store(register: Register, address: number): void {
-    new Uint8Array(kernel().memory.buffer).copyWithin(
+    new Uint8Array(multiplier().memory.buffer).copyWithin(
       address,
       register.address,
       register.address + 4 * register.length,
@@ -187,12 +187,12 @@ export class Registers {
   }
 
   /**
-   * The digits of X, in the kernel's memory until the next operation.
+   * The digits of X, in the multiplier's memory until the next operation.
    *
    * @param room - Where to write them; `limbDigits` bytes for each limb.
    */
   text(room: number): Digits {
-    const { memory, writeText } = kernel();
+    const { memory, writeText } = multiplier();
     const { address, length } = this.x;
     const start = writeText(address, length, room, this.limbDigits) >>> 0;
     const text = new Uint8Array(memory.buffer, start, room + this.limbDigits * length - start);
@@ -202,7 +202,7 @@ export class Registers {
 }
 
 function combine(address: number, [first, second, third]: readonly [number, ...number[]]): void {
-  const { combineThree, combineTwo } = kernel();
+  const { combineThree, combineTwo } = multiplier();
   if (second === undefined) return;
   if (third === undefined) {
     combineTwo(address, first, second);

@@ -20,7 +20,7 @@
  *     F(10^7)               2,089,877          0.0020        2·10^12
  *     F(10^8)              20,898,764          0.0065        6·10^12
  *     F(10^9)             208,987,640          0.034         2·10^13
- *     F(5.5·10^9)       1,149,432,022          0.078         5·10^13    the kernel can address little more
+ *     F(5.5·10^9)       1,149,432,022          0.078         5·10^13    the multiplier can address little more
  *     10^6!                 5,565,709          0.0037        4·10^12
  *     10^7!                65,657,060          0.021         1·10^13
  *     (1.4·10^8)!       1,079,656,703          0.098         6·10^13    likewise
@@ -29,14 +29,14 @@
  *     2^(10^9)            301,029,996          0.040         3·10^13
  *     2^(3.89·10^9)     1,171,006,685          0.11          7·10^13    likewise
  *
- * So it is the residues that decide. On distrust the kernel is started anew, for a bit may have flipped in its tables,
+ * So it is the residues that decide. On distrust the multiplier is started anew, for a bit may have flipped in its tables,
  * and the result is computed again; then in base 10^4, whose rounding errors are a hundred times
  * smaller; then by BigInt. whoever runs the process is told (notices.ts).
  * @module
  */
 import { type Check, notice } from "../notices.ts";
 import type { LimbDigits } from "./decimal.ts";
-import { kernel, loadKernel, restartKernel } from "./kernel.ts";
+import { multiplier, loadMultiplier, restartMultiplier } from "./multiplier.ts";
 import { withinMemory } from "./memory.ts";
 
 /** A computation whose result failed a check: internal, answered by another attempt. */
@@ -52,12 +52,12 @@ export class Distrust extends Error {
 
 /**
  * Digits in the limbs of each attempt. What has gone wrong is far likelier a flipped bit than a rounding error,
- * which nobody has seen, and the new kernel cures that at the same base, in the memory that was predicted.
+ * which nobody has seen, and the new multiplier cures that at the same base, in the memory that was predicted.
  */
 const ATTEMPTS: readonly LimbDigits[] = [5, 5, 4];
 
 /**
- * Runs the attempts in order until one is trusted, each with a new kernel.
+ * Runs the attempts in order until one is trusted, each with a new multiplier.
  *
  * @param what - Names the result to people, such as `F(100)`.
  * @param attempt - Computes with limbs of so many digits, or throws {@link Distrust}.
@@ -68,14 +68,14 @@ export function firstTrusted<Result>(
   attempt: (limbDigits: LimbDigits) => Result,
   exact: () => Result,
 ): Result {
-  if (!loadKernel()) return exact();
+  if (!loadMultiplier()) return exact();
   for (const limbDigits of ATTEMPTS) {
     try {
       return withinMemory(what, () => attempt(limbDigits));
     } catch (error) {
       if (!(error instanceof Distrust)) throw error;
       notice(distrustOf(what, error.check), error.check);
-      restartKernel();
+      restartMultiplier();
     }
   }
   return exact();
@@ -86,7 +86,7 @@ const distrustOf = (what: string, check: Check): string =>
   "or the CPU of this machine";
 
 /**
- * Checks a text in the kernel's memory modulo random primes.
+ * Checks a text in the multiplier's memory modulo random primes.
  *
  * @param residue - What the text must be modulo a prime.
  * @throws {@link Distrust}
@@ -94,7 +94,7 @@ const distrustOf = (what: string, check: Check): string =>
 export function checkText(text: Uint8Array, residue: (prime: number) => bigint, primesCount = 2): void {
   for (let round = 0; round < primesCount; round++) {
     const prime = randomPrime();
-    const found = kernel().textResidue(text.byteOffset, text.length, BigInt(prime));
+    const found = multiplier().textResidue(text.byteOffset, text.length, BigInt(prime));
     if (found !== residue(prime)) throw new Distrust("residue");
   }
 }

@@ -7,7 +7,7 @@ import { type ErrorCode, FibError } from "../errors.ts";
 import { type Check, onNotice } from "../notices.ts";
 import type { Digits } from "./decimal.ts";
 import { type Computation, compute } from "./job.ts";
-import { kernelMemoryBytes, loadKernel } from "./kernel.ts";
+import { multiplierMemoryBytes, loadMultiplier } from "./multiplier.ts";
 
 /** What a worker says: any number of `progress` and `distrusted`, then one `done` or `failed`. */
 export type Answer =
@@ -16,7 +16,7 @@ export type Answer =
   | {
       readonly kind: "done";
       readonly result: Digits;
-      /** What this thread's kernel holds; it never shrinks. */
+      /** What this thread's multiplier holds; it never shrinks. */
       readonly memoryBytes: number;
     }
   | { readonly kind: "failed"; readonly code: ErrorCode | undefined; readonly message: string };
@@ -33,7 +33,7 @@ declare const self: Worker;
 // beside F(10^8), on one CPU, is 2 ms in place of 13 (7 at niceness 10).
 setPriority(0, NICENESS);
 
-// That there is no kernel is said by the main thread, once for all.
+// That there is no multiplier is said by the main thread, once for all.
 onNotice((message, failed) => {
   if (failed !== undefined) answer({ kind: "distrusted", message, failed });
 });
@@ -48,7 +48,7 @@ self.addEventListener("message", ({ data: job }: MessageEvent<Computation>) => {
   try {
     const result = compute(job, { onProgress });
     // Transferred: the digits change hands without a copy.
-    answer({ kind: "done", result, memoryBytes: kernelMemoryBytes() }, [result.buffer]);
+    answer({ kind: "done", result, memoryBytes: multiplierMemoryBytes() }, [result.buffer]);
   } catch (error) {
     const code = error instanceof FibError ? error.code : undefined;
     answer({ kind: "failed", code, message: error instanceof Error ? error.message : String(error) });
@@ -60,4 +60,4 @@ function answer(message: Answer, transfer: ArrayBuffer[] = []): void {
 }
 
 // A thread stays for many jobs. The first one waits for this with it.
-loadKernel();
+loadMultiplier();

@@ -1,5 +1,5 @@
 /**
- * Whatever goes wrong while a number is computed, the digits that come out are right, and the kernel is sound again.
+ * Whatever goes wrong while a number is computed, the digits that come out are right, and the multiplier is sound again.
  *
  * Method: one error for each attempt that is to fail, or one flipped bit: in the data of every stage of every
  * algorithm, and in the tables before it starts. The digits are BigInt's; `distrusted` says what was noticed.
@@ -9,7 +9,7 @@ import { ackermann } from "../../src/numbers/ackermann.ts";
 import { type ComputeOptions, type Fault, textOf } from "../../src/numbers/decimal.ts";
 import { factorial } from "../../src/numbers/factorial.ts";
 import { fibonacci, fibonacciPair, pairByBigInt } from "../../src/numbers/fibonacci.ts";
-import { kernel, restartKernel } from "../../src/numbers/kernel.ts";
+import { multiplier, restartMultiplier } from "../../src/numbers/multiplier.ts";
 import { distrusted } from "../../src/notices.ts";
 
 setDefaultTimeout(60_000);
@@ -23,7 +23,7 @@ interface Algorithm {
   readonly right: () => string[];
 }
 
-// Long enough for one ring and for two, and for the trees of n! to multiply in the kernel.
+// Long enough for one ring and for two, and for the trees of n! to multiply in the multiplier.
 const ALGORITHMS: readonly Algorithm[] = [
   {
     name: "fibonacci()",
@@ -89,12 +89,12 @@ function expectSoundKernel({ compute, right }: Algorithm, distrustedKernel: unkn
   const before = noticed();
   expect(compute()).toEqual(right());
   expect(noticed()).toBe(before);
-  expect(kernel()).not.toBe(distrustedKernel);
+  expect(multiplier()).not.toBe(distrustedKernel);
 }
 
 beforeEach(() => {
-  restartKernel();
-  kernel();
+  restartMultiplier();
+  multiplier();
 });
 
 for (const algorithm of ALGORITHMS) {
@@ -104,7 +104,7 @@ for (const algorithm of ALGORITHMS) {
     for (const stage of STAGES.filter((one) => hasStage(algorithm, one))) {
       test(`a flipped bit in its ${stage} never reaches the digits`, () => {
         for (let round = 0; round < 25; round++) {
-          const spoiled = kernel();
+          const spoiled = multiplier();
           const times = computeWithFlippedBit(algorithm, stage);
           // In a double, a low bit of the fraction is rounded away. In an integer every bit counts.
           if (stage !== "ring" && stage !== "product") expect(times).toBe(1);
@@ -118,7 +118,7 @@ for (const algorithm of ALGORITHMS) {
       const places = { turns: TURNS, ...rootsByDepth(RING_POINTS) };
       for (const [place, { address, bytes }] of Object.entries(places)) {
         for (let at = 0; at < bytes; at += Math.max(8, 8 * below(bytes / 16))) {
-          const spoiled = kernel();
+          const spoiled = multiplier();
           const before = noticed();
           // The highest bit of the exponent makes anything of a number but what it was.
           flip(new Uint8Array(spoiled.memory.buffer, address + at, 8), 62);
@@ -132,7 +132,7 @@ for (const algorithm of ALGORITHMS) {
     test("any flipped bit in the roots or turns never reaches the digits", () => {
       for (let round = 0; round < 50; round++) {
         compute();
-        const bytes = new Uint8Array(kernel().memory.buffer, TURNS.address, tablesBytes(RING_POINTS));
+        const bytes = new Uint8Array(multiplier().memory.buffer, TURNS.address, tablesBytes(RING_POINTS));
         flip(bytes, below(8 * bytes.length));
         expect(compute()).toEqual(right());
       }
@@ -141,7 +141,7 @@ for (const algorithm of ALGORITHMS) {
     test("a flipped bit in the table of four digits is noticed, and gone afterwards", () => {
       const tail = textOf(Buffer.from(right()[0]!.replace(/0*$/, "")));
       for (let bit = 0; bit < 32; bit++) {
-        const spoiled = kernel();
+        const spoiled = multiplier();
         const before = noticed();
         // The lowest limb of five digits ends in them.
         flip(new Uint8Array(spoiled.memory.buffer, DIGITS_ADDRESS + 4 * Number(tail.slice(-4)), 4), bit);
@@ -153,7 +153,7 @@ for (const algorithm of ALGORITHMS) {
   });
 }
 
-// The kernel's memory map (kernel.ts, kernel/roots.ts).
+// The multiplier's memory map (kernel.ts, kernel/roots.ts).
 const DIGITS_ADDRESS = 1024;
 const TURNS = { address: 49_152, bytes: 64 };
 /** Complex numbers in the longest ring of the algorithms above. */
@@ -197,7 +197,7 @@ describe("an error in every attempt", () => {
     for (const attempts of [1, 2, 3]) {
       test(`${name}, ${attempts} times: each is caught by the ${check} check`, () => {
         for (const { compute, right } of ALGORITHMS) {
-          kernel();
+          multiplier();
           const before = { ...distrusted };
           const bases: number[] = [];
           const fault: Fault = (at, base, data) => {
@@ -216,7 +216,7 @@ describe("an error in every attempt", () => {
 });
 
 test("carry() sees what is not a number at each place of the coefficients, whatever follows", () => {
-  const { carry, memory, takeRoundingError } = kernel();
+  const { carry, memory, takeRoundingError } = multiplier();
   const address = 65_536;
   takeRoundingError();
   for (let place = 0; place < 64; place++) {

@@ -1,10 +1,10 @@
 /** F(n): every reference value, thousands of n against BigInt, identities. */
 import { expect, test } from "bun:test";
 import { fibonacci, fibonacciMemoryBytes, fibonacciPair, pairByBigInt } from "../../src/numbers/fibonacci.ts";
-import { kernel, kernelMemoryBytes } from "../../src/numbers/kernel.ts";
+import { multiplier, multiplierMemoryBytes } from "../../src/numbers/multiplier.ts";
 import reference from "../vectors/reference.json";
 
-/** Indices from here are computed in the kernel, once it is loaded. */
+/** Indices from here are computed in the multiplier, once it is loaded. */
 const KERNEL_FROM = 12_000;
 
 const text = (digits: Uint8Array): string => new TextDecoder().decode(digits);
@@ -15,12 +15,12 @@ const lastDigits = (n: number, count: number): bigint => BigInt(text(fibonacci(n
 
 test("fibonacci() in a fresh thread and in a warm one gives the same", () => {
   const fresh = fibonacci(KERNEL_FROM + 7);
-  kernel();
+  multiplier();
   expect(text(fibonacci(KERNEL_FROM + 7))).toBe(text(fresh));
 });
 
 test("fibonacci() gives every reference value", () => {
-  kernel();
+  multiplier();
   for (const { n, sha256: expected, bytes } of reference.fibonacci) {
     const digits = fibonacci(n);
     expect([n, digits.length, sha256(digits)]).toEqual([n, bytes, expected]);
@@ -29,7 +29,7 @@ test("fibonacci() gives every reference value", () => {
 });
 
 test("fibonacci() equals BigInt at 3,000 random n, and at every n around the crossovers", () => {
-  kernel();
+  multiplier();
   const indices = Array.from({ length: 3000 }, () => Math.floor(10 ** (4 + 1.3 * Math.random())));
   for (const crossover of [KERNEL_FROM, 150_000]) {
     for (let offset = -3; offset <= 3; offset++) indices.push(crossover + offset);
@@ -40,7 +40,7 @@ test("fibonacci() equals BigInt at 3,000 random n, and at every n around the cro
 }, 60_000);
 
 test("fibonacci() is right at lengths around every change of the rings", () => {
-  kernel();
+  multiplier();
   // A product of c limbs of five digits belongs to n = 5 c / log10(phi).
   for (const size of [4096, 8192]) {
     for (const ratio of [1, 1.125, 1.25, 1.5, 1.75]) {
@@ -54,7 +54,7 @@ test("fibonacci() is right at lengths around every change of the rings", () => {
 });
 
 test("fibonacci() keeps Cassini's identity F(n-1) F(n+1) - F(n)^2 = (-1)^n", () => {
-  kernel();
+  multiplier();
   for (let round = 0; round < 20; round++) {
     const n = random(KERNEL_FROM, 60_000);
     const [before, at, after] = [n - 1, n, n + 1].map((index) => BigInt(text(fibonacci(index))));
@@ -63,7 +63,7 @@ test("fibonacci() keeps Cassini's identity F(n-1) F(n+1) - F(n)^2 = (-1)^n", () 
 });
 
 test("fibonacci() keeps gcd(F(m), F(n)) = F(gcd(m, n))", () => {
-  kernel();
+  multiplier();
   const gcd = (a: bigint, b: bigint): bigint => (b === 0n ? a : gcd(b, a % b));
   for (let round = 0; round < 5; round++) {
     const common = random(100, 2000);
@@ -74,7 +74,7 @@ test("fibonacci() keeps gcd(F(m), F(n)) = F(gcd(m, n))", () => {
 });
 
 test("fibonacci() has the Pisano periods of 10, 1000 and 10^6", () => {
-  kernel();
+  multiplier();
   for (const [count, period] of [
     [1, 60],
     [3, 1500],
@@ -86,7 +86,7 @@ test("fibonacci() has the Pisano periods of 10, 1000 and 10^6", () => {
 });
 
 test("fibonacciPair() gives F(n) and F(n+1)", () => {
-  kernel();
+  multiplier();
   const indices = [0, 1, 2, 92, 9999, 10_000, 10_001, 131_071, 131_072, 131_073];
   for (let round = 0; round < 200; round++) indices.push(random(KERNEL_FROM, 150_000));
   for (const n of indices) {
@@ -95,7 +95,7 @@ test("fibonacciPair() gives F(n) and F(n+1)", () => {
 });
 
 test("fibonacci() reports progress that grows to 1", () => {
-  kernel();
+  multiplier();
   const fractions: number[] = [];
   fibonacci(1_000_000, { onProgress: (fraction) => fractions.push(fraction) });
   expect(fractions).toEqual(fractions.toSorted((a, b) => a - b));
@@ -109,20 +109,20 @@ test("fibonacciMemoryBytes() is known for every n", () => {
   expect(fibonacciMemoryBytes(1e30)).toBeGreaterThan(1e29);
 });
 
-test("fibonacci() with `borrow` gives the same digits, in the kernel's memory", () => {
+test("fibonacci() with `borrow` gives the same digits, in the multiplier's memory", () => {
   const borrowed = fibonacci(200_000, { borrow: true });
-  expect(borrowed.buffer.byteLength).toBe(kernelMemoryBytes());
+  expect(borrowed.buffer.byteLength).toBe(multiplierMemoryBytes());
   const copy = borrowed.slice();
   expect(fibonacci(200_000)).toEqual(copy);
 });
 
-test("fibonacci() refuses what the kernel cannot address", () => {
-  expect(() => fibonacci(8e9)).toThrow(/needs \d+\.\d GB of memory, more than the kernel can address/);
+test("fibonacci() refuses what the multiplier cannot address", () => {
+  expect(() => fibonacci(8e9)).toThrow(/needs \d+\.\d GB of memory, more than the multiplier can address/);
 });
 
-test("10,000 computations do not grow the kernel's memory", () => {
+test("10,000 computations do not grow the multiplier's memory", () => {
   fibonacci(KERNEL_FROM + 10_000);
-  const before = kernelMemoryBytes();
+  const before = multiplierMemoryBytes();
   for (let i = 0; i < 10_000; i++) fibonacci(KERNEL_FROM + i);
-  expect(kernelMemoryBytes()).toBe(before);
+  expect(multiplierMemoryBytes()).toBe(before);
 }, 60_000);

@@ -1,6 +1,6 @@
 /** Products in the registers equal BigInt's, at every kind of ring, for operands of very different lengths. */
 import { expect, test } from "bun:test";
-import { kernel } from "../../src/numbers/kernel.ts";
+import { multiplier } from "../../src/numbers/multiplier.ts";
 import type { LimbDigits } from "../../src/numbers/decimal.ts";
 import { Registers, ringSizes } from "../../src/numbers/registers.ts";
 
@@ -79,7 +79,7 @@ for (const limbDigits of [5, 4] as const) {
 
 test("textResidue() and factorialResidue() equal BigInt's remainders", () => {
   const prime = 2_147_483_629n;
-  const { factorialResidue, memory, textResidue } = kernel();
+  const { factorialResidue, memory, textResidue } = multiplier();
   const room = new Registers(4096, 0, 5).x.address;
   for (let digits = 1; digits < 300; digits++) {
     const value = randomNumber(digits);

@@ -5,11 +5,11 @@ import { ackermann } from "../../src/numbers/ackermann.ts";
 import { type ComputeOptions, type Digits, textOf } from "../../src/numbers/decimal.ts";
 import { factorial } from "../../src/numbers/factorial.ts";
 import { fibonacci } from "../../src/numbers/fibonacci.ts";
-import { restartKernel } from "../../src/numbers/kernel.ts";
+import { restartMultiplier } from "../../src/numbers/multiplier.ts";
 import { Distrust, firstTrusted, powerModulo, randomPrime } from "../../src/numbers/trust.ts";
 
 // Lest the files after this one run with 741 MB in their process.
-afterAll(restartKernel);
+afterAll(restartMultiplier);
 
 test("randomPrime() gives primes between 2^30 and 2^31", () => {
   const primes = Array.from({ length: 200 }, randomPrime);

@@ -1,5 +1,5 @@
 /**
- * The multiplication kernel on this thread: loads the WASM, owns its memory map.
+ * The multiplier on this thread: loads the WASM, owns its memory map.
  *
  * One instance for each thread, made at the first use and kept while its results are trusted: a new
  * WebAssembly.Memory for each request leaks a little, and a warm instance has its
@@ -8,8 +8,8 @@
  * ends afterwards (pool.ts) and so gives it back.
  *
  * JavaScriptCore compiles SIMD on x64 only with AVX, which CPUs from before 2011 do not have and some virtual
- * machines hide. There the kernel is not usable, and long numbers are left to big integers (trust.ts). Rejected: a
- * second kernel without SIMD, for CPUs that are hardly there any more.
+ * machines hide. There the multiplier is not usable, and long numbers are left to big integers (trust.ts). Rejected: a
+ * second one without SIMD, for CPUs that are hardly there any more.
  *
  * Memory map, in bytes from 0; each part is aligned to 128 bytes:
  *
@@ -24,7 +24,7 @@ import { FibError } from "../errors.ts";
 import { noticeOnce } from "../notices.ts";
 
 /** What kernel/multiply.ts exports. Addresses are bytes; lengths count limbs or coefficients. */
-interface Kernel {
+interface Multiplier {
   readonly memory: WebAssembly.Memory;
   readonly setDigits: (address: number) => void;
   readonly setRoots: (address: number) => void;
@@ -73,49 +73,49 @@ const ROOTS_ADDRESS = 49_152;
 const PAGE_BYTES = 65_536;
 const MEMORY_MAX_BYTES = 65_536 * PAGE_BYTES;
 
-let instance: Kernel | undefined;
+let instance: Multiplier | undefined;
 let depthsFilled = 0;
 
-/** `() => { i8x16.splat(0) }`: the smallest module that needs SIMD. The kernel itself takes 0.7 ms. */
+/** `() => { i8x16.splat(0) }`: the smallest module that needs SIMD. The multiplier itself takes 0.7 ms. */
 const SIMD_MODULE = Uint8Array.from([
   0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 0x41, 0, 0xfd, 0x0f, 0x1a,
   0x0b,
 ]);
 
-const NO_KERNEL =
+const NO_MULTIPLIER =
   "This CPU has no AVX, or its virtual machine hides it: long numbers are computed by big integers, which takes " +
   "10 to 30 times as long";
 
 let usable: boolean | undefined;
 
-/** Whether this machine can run the kernel. Found out once for each thread, in 0.2 ms. */
-export const kernelIsUsable = (): boolean => (usable ??= WebAssembly.validate(SIMD_MODULE));
+/** Whether this machine can run the multiplier. Found out once for each thread, in 0.2 ms. */
+export const hasVectors = (): boolean => (usable ??= WebAssembly.validate(SIMD_MODULE));
 
-/** Whether this thread's kernel is loaded; until then a small result is cheaper by BigInt. */
-export const kernelIsLoaded = (): boolean => instance !== undefined;
+/** Whether this thread's multiplier is loaded; until then a small result is cheaper by BigInt. */
+export const multiplierIsLoaded = (): boolean => instance !== undefined;
 
 /** Loads it if this machine can run it, and says so if not: once, at the start of a server or before a long number. */
-export function loadKernel(): boolean {
-  if (!kernelIsUsable()) noticeOnce(NO_KERNEL);
-  else kernel();
-  return kernelIsUsable();
+export function loadMultiplier(): boolean {
+  if (!hasVectors()) noticeOnce(NO_MULTIPLIER);
+  else multiplier();
+  return hasVectors();
 }
 
 /** Bytes of WASM memory that this thread holds. */
-export const kernelMemoryBytes = (): number => instance?.memory.buffer.byteLength ?? 0;
+export const multiplierMemoryBytes = (): number => instance?.memory.buffer.byteLength ?? 0;
 
-/** This thread's kernel, loaded at the first call; only where it {@link kernelIsUsable}. */
-export function kernel(): Kernel {
+/** This thread's multiplier, loaded at the first call; only where it {@link hasVectors}. */
+export function multiplier(): Multiplier {
   if (instance === undefined) {
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(wasmPath)), {
       env: {
         abort: () => {
-          throw new Error("the multiplication kernel aborted");
+          throw new Error("the multiplier aborted");
         },
       },
     });
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- WASM exports carry no types
-    instance = exports as unknown as Kernel;
+    instance = exports as unknown as Multiplier;
     growTo(instance, 2 * PAGE_BYTES);
     instance.setDigits(DIGITS_ADDRESS);
     instance.setRoots(ROOTS_ADDRESS);
@@ -130,11 +130,11 @@ export function kernel(): Kernel {
 }
 
 /**
- * Forgets this thread's kernel: the next call of {@link kernel} loads another one, with tables and code of its own.
+ * Forgets this thread's multiplier: the next call of {@link multiplier} loads another one, with tables and code of its own.
  * A bit that has flipped in the tables would spoil every result from then on. Views of the old memory stay as they
  * are; the memory itself is left to the garbage collector.
  */
-export function restartKernel(): void {
+export function restartMultiplier(): void {
   instance = undefined;
   depthsFilled = 0;
 }
@@ -144,7 +144,7 @@ export function restartKernel(): void {
  * the two that are called only at the end (1.2 ms of a fresh F(10^6), now 0.4), and both kinds of products,
  * which small rings use in turns (0.4 ms). Works on zeros.
  */
-function warmUp({ multiplyBlock, textResidue, writeText }: Kernel): void {
+function warmUp({ multiplyBlock, textResidue, writeText }: Multiplier): void {
   for (let round = 0; round < 8; round++) {
     for (const points of [64, 128]) {
       multiplyBlock(PAGE_BYTES, PAGE_BYTES + 8 * points, 16 * points, points, 0, 0, true, 1);
@@ -165,7 +165,7 @@ const rootsEnd = (depths: number): number =>
 export const align = (bytes: number): number => Math.ceil(bytes / 128) * 128;
 
 /**
- * The memory that {@link reserve} makes the kernel hold.
+ * The memory that {@link reserve} makes the multiplier hold.
  *
  * @param ringSize - Coefficients of the longest ring.
  */
@@ -182,7 +182,7 @@ export const reservedBytes = (ringSize: number, bytes: number): number =>
 export function reserve(ringSize: number, bytes: number): number {
   const depths = Math.max(depthsFilled, rootDepths(ringSize));
   const address = align(rootsEnd(depths));
-  growTo(kernel(), address + bytes);
+  growTo(multiplier(), address + bytes);
   // The registers' room holds the factors of the roots while they are computed.
   if (depths > depthsFilled) fillDepths(depthsFilled, depths, address);
   depthsFilled = depths;
@@ -196,10 +196,10 @@ export function reserve(ringSize: number, bytes: number): number {
  */
 export function requireAddressable(bytes: number): void {
   if (bytes > MEMORY_MAX_BYTES)
-    throw tooLarge(bytes, `more than the kernel can address (${gigabytes(MEMORY_MAX_BYTES)})`);
+    throw tooLarge(bytes, `more than the multiplier can address (${gigabytes(MEMORY_MAX_BYTES)})`);
 }
 
-function growTo({ memory }: Kernel, bytes: number): void {
+function growTo({ memory }: Multiplier, bytes: number): void {
   const missing = bytes - memory.buffer.byteLength;
   if (missing <= 0) return;
   requireAddressable(bytes);
@@ -231,7 +231,7 @@ const bitsOf = (depth: number): number => 2 * Math.max(0, depth - 1);
  * @param scratch - Room for the lists.
  */
 function fillDepths(from: number, to: number, scratch: number): void {
-  const { fillRoots, memory } = kernel();
+  const { fillRoots, memory } = multiplier();
   const lowsMax = 2 ** Math.ceil(bitsOf(to - 1) / 2);
   const mirrored = new Float64Array(lowsMax);
   for (let half = 1; half < lowsMax; half *= 2) {
