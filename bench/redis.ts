@@ -6,13 +6,13 @@
  */
 import { createBunRedisClient, Queue, Worker } from "bullmq";
 import path from "node:path";
-import { SharedCursor } from "../src/cursor/shared.ts";
+import { RedisCursor } from "../src/cursor/redis.ts";
 import { FibError } from "../src/errors.ts";
 import { fibonacciDigits } from "../src/numbers/digits.ts";
 import { Pool } from "../src/numbers/pool.ts";
 import { RedisConnection } from "../src/redis/connection.ts";
-import { SharedExecutor } from "../src/tasks/shared-executor.ts";
-import { SharedTasks } from "../src/tasks/shared.ts";
+import { RedisExecutor } from "../src/tasks/redis-executor.ts";
+import { RedisTasks } from "../src/tasks/redis.ts";
 import { interleave, mustBe, publish } from "./measure.ts";
 import { has, startRedis } from "./servers.ts";
 
@@ -91,9 +91,9 @@ async function bareQueue(fill: (queue: Queue) => Promise<void>): Promise<number>
 async function sharedTasks(): Promise<number> {
   await using redis = await startRedis();
   const places = { queueUrl: redis.url, storeUrl: redis.url, limits: LIMITS, onError: () => {} };
-  const tasks = await SharedTasks.open(places);
+  const tasks = await RedisTasks.open(places);
   const pool = new Pool({ threads: 1, queueMax: 1 });
-  const executor = await SharedExecutor.open({ ...places, pool });
+  const executor = await RedisExecutor.open({ ...places, pool });
   const requests = Array.from({ length: TASK_COUNT }, (_, i) => ({
     n: 100 + i,
     sizeBytes: Number(fibonacciDigits(BigInt(100 + i))),
@@ -140,7 +140,7 @@ async function increments(): Promise<number> {
 async function moves(): Promise<number> {
   await using redis = await startRedis();
   const connection = await RedisConnection.open(redis.url);
-  const cursor = await SharedCursor.open({ redis: connection, indexMax: 1_000_000, notice: () => {} });
+  const cursor = await RedisCursor.open({ redis: connection, indexMax: 1_000_000, notice: () => {} });
   let indexMax = 0;
   const perSecond = await perSecondOf(() =>
     cursor.submit({ operation: "next" }, (outcome) => {
@@ -183,7 +183,7 @@ async function compareExecutors(rounds: number): Promise<void> {
 async function longTasks(executorCount: number): Promise<number> {
   await using redis = await startRedis();
   const places = { queueUrl: redis.url, storeUrl: redis.url, limits: LIMITS, onError: () => {} };
-  const tasks = await SharedTasks.open(places);
+  const tasks = await RedisTasks.open(places);
   const executors = await Promise.all(Array.from({ length: executorCount }, () => startExecutor(redis.url)));
   const startMs = performance.now();
   for (let i = 0; i < LONG_COUNT; i++) {

@@ -1,5 +1,5 @@
 /**
- * The engine of tasks that needs nothing else; `shared.ts` opens the one for many machines.
+ * The engine of tasks that needs nothing else; `redis.ts` opens the one for many machines.
  * @module
  */
 import { type Config, LIMITS } from "../config.ts";

@@ -1,10 +1,10 @@
 /**
- * The cursor in Redis, for the letters. Apart from `shared.ts`, because that loads BullMQ, which a cursor does not need.
+ * The cursor in Redis, for the letters. Apart from `redis.ts`, because that loads BullMQ, which a cursor does not need.
  * @module
  */
 import type { Config, RedisConfig } from "../config.ts";
 import type { CursorService } from "../cursor/moves.ts";
-import { SharedCursor } from "../cursor/shared.ts";
+import { RedisCursor } from "../cursor/redis.ts";
 import { FibError } from "../errors.ts";
 import { explainFailure } from "../redis/check.ts";
 import { RedisConnection } from "../redis/connection.ts";
@@ -25,7 +25,7 @@ export async function openRedisCursor(
 ): Promise<CursorService> {
   const redis = await connect(storeUrl);
   try {
-    const cursor = await SharedCursor.open({ redis, indexMax, notice: warn });
+    const cursor = await RedisCursor.open({ redis, indexMax, notice: warn });
     const close = async () => {
       await cursor.close();
       await redis.close();

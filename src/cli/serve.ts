@@ -34,16 +34,16 @@ export async function serve(config: Config): Promise<void> {
   const log = await openLog(config.debug);
   onNotice((notice) => log.warn("{notice}", { notice }));
   const end = Promise.withResolvers<FibError | undefined>();
-  const shared = config.redis && (await (await import("./shared.ts")).openShared(config, config.redis, log));
+  const redis = config.redis && (await (await import("./redis.ts")).openRedis(config, config.redis, log));
   const notice = (message: string) => log.warn(message);
   const cursor =
-    shared?.cursor ?? (await openFileCursor(config, { syncs: threadSyncs, notice, onFailure: end.resolve }));
+    redis?.cursor ?? (await openFileCursor(config, { syncs: threadSyncs, notice, onFailure: end.resolve }));
   const pool = new Pool({ threads: config.computationsMax, queueMax: config.queueMax });
   const neighbours = new Neighbours(pool);
   const stopping = new AbortController();
   const onBug = (error: unknown) =>
     log.error("Something failed: {error}", { error: String((error as Error).stack) });
-  const engine: Engine = shared ?? openEngine(config, pool, { notice, onBug });
+  const engine: Engine = redis ?? openEngine(config, pool, { notice, onBug });
   const app = createApp({
     cursor,
     indexMax: config.indexMax,
@@ -80,7 +80,7 @@ export async function serve(config: Config): Promise<void> {
       },
     );
   }
-  log.info("Serving {file} at {url}", { file: shared?.address ?? config.file, url: server.url });
+  log.info("Serving {file} at {url}", { file: redis?.address ?? config.file, url: server.url });
   setTimeout(() => {
     loadMultiplier();
     returnAdder(takeAdder(1));

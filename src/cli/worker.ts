@@ -38,7 +38,7 @@ export const worker = defineCommand({
     onNotice((notice) => log.warn("{notice}", { notice }));
     // The queue is Redis's; nobody waits here for what is computed.
     const pool = new Pool({ threads: config.computationsMax, queueMax: 0 });
-    const { openExecutor } = await import("./shared.ts");
+    const { openExecutor } = await import("./redis.ts");
     const executor = await openExecutor(config, config.redis, pool, log);
     log.info("Computing for {address}, {threads} long tasks at a time", {
       address: executor.address,

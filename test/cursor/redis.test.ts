@@ -8,7 +8,7 @@ import { expect, onTestFinished, setDefaultTimeout } from "bun:test";
 import * as fc from "fast-check";
 import { applyRequest, type CursorRequest, type Outcome } from "../../src/cursor/moves.ts";
 import { initialRecord } from "../../src/cursor/record.ts";
-import { SharedCursor } from "../../src/cursor/shared.ts";
+import { RedisCursor } from "../../src/cursor/redis.ts";
 import { FibError } from "../../src/errors.ts";
 import { RedisConnection } from "../../src/redis/connection.ts";
 import { until } from "../binary.ts";
@@ -22,7 +22,7 @@ async function openFront(url: string, indexMax = 92) {
   const notices: string[] = [];
   const redis = await RedisConnection.open(url);
   onTestFinished(() => redis.close());
-  const cursor = await SharedCursor.open({ redis, indexMax, notice: (message) => notices.push(message) });
+  const cursor = await RedisCursor.open({ redis, indexMax, notice: (message) => notices.push(message) });
   const ask = (request: CursorRequest) => cursor.submit<Outcome>(request, (outcome) => outcome);
   const indexOf = async (request: CursorRequest) => {
     const outcome = await ask(request);
@@ -39,7 +39,7 @@ const summary = (outcome: Outcome) =>
     ? `${outcome.code}: ${outcome.message}`
     : { index: outcome.index, generation: outcome.generation, replayed: outcome.replayed ?? false };
 
-withRedis("SharedCursor does what applyRequest() says, for any history and any grouping", async () => {
+withRedis("RedisCursor does what applyRequest() says, for any history and any grouping", async () => {
   await using server = await startRedis(["--appendonly", "no"]);
   const front = await openFront(server.url, 3);
   const key = fc.option(fc.integer({ min: 0, max: 120 }), { nil: undefined });
@@ -63,7 +63,7 @@ withRedis("SharedCursor does what applyRequest() says, for any history and any g
   await fc.assert(
     fc.asyncProperty(fc.array(fc.array(request, { minLength: 1, maxLength: 30 })), async (groups) => {
       await server.cli("FLUSHALL");
-      await SharedCursor.open({ redis: front.redis, indexMax: 3, notice: () => {} });
+      await RedisCursor.open({ redis: front.redis, indexMax: 3, notice: () => {} });
       let record = initialRecord();
       for (const group of groups) {
         const expected = group.map((one) => {

@@ -13,7 +13,7 @@
  * once, as with the file.
  *
  * A cursor that is gone from Redis (evicted, flushed, restarted without its data) is not
- * made again behind its owner's back: only {@link SharedCursor.open} makes one.
+ * made again behind its owner's back: only {@link RedisCursor.open} makes one.
  *
  *   fibserver:cursor        hash  generation, index
  *   fibserver:cursor:keys   hash  digest of a key, in hex → operation and index answered
@@ -36,7 +36,7 @@ import {
 import { RING_COUNT } from "./record.ts";
 
 /** How a cursor in Redis is opened. */
-export interface SharedCursorOptions {
+export interface RedisCursorOptions {
   readonly redis: RedisConnection;
   /** The last index that moves may reach. */
   readonly indexMax: number;
@@ -108,13 +108,13 @@ const CREATE_SCRIPT = defineScript(CREATE);
 const APPLY_SCRIPT = defineScript(APPLY);
 
 /** The cursor in Redis, as one process sees it. */
-export class SharedCursor implements CursorService {
+export class RedisCursor implements CursorService {
   readonly #redis: RedisConnection;
   readonly #indexMax: number;
   readonly #groups = new Groups<CursorRequest, Outcome>(GROUP_COUNT_MAX, (requests) => this.#apply(requests));
   #closed: FibError | undefined;
 
-  private constructor({ redis, indexMax }: SharedCursorOptions) {
+  private constructor({ redis, indexMax }: RedisCursorOptions) {
     this.#redis = redis;
     this.#indexMax = indexMax;
   }
@@ -124,12 +124,12 @@ export class SharedCursor implements CursorService {
    *
    * @throws {@link FibError} `redis_unavailable`, `redis_unusable`.
    */
-  static async open(options: SharedCursorOptions): Promise<SharedCursor> {
+  static async open(options: RedisCursorOptions): Promise<RedisCursor> {
     const { redis, notice } = options;
     if ((await redis.run(CREATE_SCRIPT, KEYS, [])) === 1) {
       notice(`There was no cursor in Redis at ${redis.address}: a new one begins at index 0`);
     }
-    return new SharedCursor(options);
+    return new RedisCursor(options);
   }
 
   /** Queues a request for the next group; see `CursorService`. */

@@ -21,14 +21,14 @@ import { CHANGES_CHANNEL, TaskRecords } from "./records.ts";
 import { isFinished, requestKey, type Task, type TaskRequest } from "./task.ts";
 
 /** Where the two halves live; they may be one Redis. */
-export interface SharedPlaces {
+export interface RedisPlaces {
   /** Holds the queue: nothing in it may be lost, so `appendfsync always`. */
   readonly queueUrl: string;
   /** Holds tasks and results. */
   readonly storeUrl: string;
 }
 
-export interface SharedTasksOptions extends SharedPlaces {
+export interface RedisTasksOptions extends RedisPlaces {
   readonly limits: TaskLimits;
   /** Told of errors that nobody waits for. */
   readonly onError: (error: Error) => void;
@@ -58,8 +58,8 @@ interface Wanted {
 }
 
 /** The engine of a front. */
-export class SharedTasks implements TaskQueue {
-  readonly #options: SharedTasksOptions;
+export class RedisTasks implements TaskQueue {
+  readonly #options: RedisTasksOptions;
   readonly #store: RedisConnection;
   readonly #records: TaskRecords;
   readonly #queues: Readonly<Record<keyof typeof QUEUES, Queue>>;
@@ -73,7 +73,7 @@ export class SharedTasks implements TaskQueue {
   #closed = false;
 
   private constructor(
-    options: SharedTasksOptions,
+    options: RedisTasksOptions,
     store: RedisConnection,
     queues: Readonly<Record<keyof typeof QUEUES, Queue>>,
   ) {
@@ -88,14 +88,14 @@ export class SharedTasks implements TaskQueue {
    *
    * @throws {@link FibError} `redis_unavailable`, `redis_unusable`.
    */
-  static async open(options: SharedTasksOptions): Promise<SharedTasks> {
+  static async open(options: RedisTasksOptions): Promise<RedisTasks> {
     const { storeUrl, queueUrl, onError } = options;
     const store = await RedisConnection.open(storeUrl, options.events);
     const [quick, long] = await Promise.all([
       openQueue(queueUrl, "quick", onError),
       openQueue(queueUrl, "long", onError),
     ]);
-    const tasks = new SharedTasks(options, store, { quick, long });
+    const tasks = new RedisTasks(options, store, { quick, long });
     tasks.#listener = await RedisConnection.open(storeUrl, {}, async (client) => {
       await client.subscribe(CHANGES_CHANNEL, (message) => tasks.#onChange(message));
       tasks.#lookAtAll();

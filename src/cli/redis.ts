@@ -6,19 +6,19 @@
  */
 import type { Logger } from "../log.ts";
 import type { Config, RedisConfig } from "../config.ts";
-import { SharedCursor } from "../cursor/shared.ts";
+import { RedisCursor } from "../cursor/redis.ts";
 import { FibError } from "../errors.ts";
 import type { Pool } from "../numbers/pool.ts";
 import { checkRedis, explainFailure } from "../redis/check.ts";
 import { addressOf, type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
-import { SharedExecutor } from "../tasks/shared-executor.ts";
-import { SharedTasks } from "../tasks/shared.ts";
+import { RedisExecutor } from "../tasks/redis-executor.ts";
+import { RedisTasks } from "../tasks/redis.ts";
 import { taskLimits } from "./engine.ts";
 
-/** A server's part of what is shared. */
-export interface SharedParts {
-  readonly cursor: SharedCursor;
-  readonly tasks: SharedTasks;
+/** A server's part of what Redis holds. */
+export interface RedisParts {
+  readonly cursor: RedisCursor;
+  readonly tasks: RedisTasks;
   /** Where it is, without passwords. */
   readonly address: string;
   readonly close: () => Promise<void>;
@@ -29,12 +29,12 @@ export interface SharedParts {
  *
  * @throws {@link FibError} `redis_unavailable`, `redis_unusable`, with what to do.
  */
-export async function openShared(config: Config, places: RedisConfig, log: Logger): Promise<SharedParts> {
+export async function openRedis(config: Config, places: RedisConfig, log: Logger): Promise<RedisParts> {
   const { indexMax } = config;
   await checkPlaces(places, log);
   const redis = await RedisConnection.open(places.storeUrl, connectionLog(log));
-  const cursor = await SharedCursor.open({ redis, indexMax, notice: (message) => log.warn(message) });
-  const tasks = await SharedTasks.open({ ...places, limits: taskLimits(config), onError: queueLog(log) });
+  const cursor = await RedisCursor.open({ redis, indexMax, notice: (message) => log.warn(message) });
+  const tasks = await RedisTasks.open({ ...places, limits: taskLimits(config), onError: queueLog(log) });
   const close = async () => {
     await cursor.close();
     await tasks.close();
@@ -46,7 +46,7 @@ export async function openShared(config: Config, places: RedisConfig, log: Logge
 /**
  * Opens an executor, which takes tasks from then on.
  *
- * @throws {@link FibError} as {@link openShared}.
+ * @throws {@link FibError} as {@link openRedis}.
  */
 export async function openExecutor(
   config: Config,
@@ -55,7 +55,7 @@ export async function openExecutor(
   log: Logger,
 ): Promise<{ readonly address: string; readonly close: () => Promise<void> }> {
   await checkPlaces(places, log);
-  const executor = await SharedExecutor.open({
+  const executor = await RedisExecutor.open({
     ...places,
     pool,
     limits: taskLimits(config),

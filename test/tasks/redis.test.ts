@@ -2,8 +2,8 @@
 import { expect, onTestFinished, setDefaultTimeout } from "bun:test";
 import { Pool } from "../../src/numbers/pool.ts";
 import type { TaskLimits, TaskQueue } from "../../src/tasks/queue.ts";
-import { SharedExecutor } from "../../src/tasks/shared-executor.ts";
-import { SharedTasks } from "../../src/tasks/shared.ts";
+import { RedisExecutor } from "../../src/tasks/redis-executor.ts";
+import { RedisTasks } from "../../src/tasks/redis.ts";
 import { isFinished, type TaskRequest } from "../../src/tasks/task.ts";
 import { until } from "../binary.ts";
 import { hasRedis, type Redis, startRedis, withRedis } from "../redis.ts";
@@ -29,7 +29,7 @@ type Place = Pick<Redis, "url">;
 
 /** A front, which its test closes. */
 async function openFront(store: Place, limits: Partial<TaskLimits> = {}, queue: Place = store) {
-  return await SharedTasks.open({
+  return await RedisTasks.open({
     storeUrl: store.url,
     queueUrl: queue.url,
     limits: { ...LIMITS, ...limits },
@@ -40,7 +40,7 @@ async function openFront(store: Place, limits: Partial<TaskLimits> = {}, queue: 
 /** An executor with one thread, which its test closes. */
 async function openExecutor(store: Place, limits: Partial<TaskLimits> = {}, queue: Place = store) {
   const pool = new Pool({ threads: 1, queueMax: 1 });
-  const executor = await SharedExecutor.open({
+  const executor = await RedisExecutor.open({
     storeUrl: store.url,
     queueUrl: queue.url,
     limits: { ...LIMITS, ...limits },

@@ -16,10 +16,10 @@ import { computeLong, computeShort } from "./compute.ts";
 import { type Delivery, openWorker } from "./delivery.ts";
 import type { TaskLimits } from "./queue.ts";
 import { CHANGES_CHANNEL, type Finished, TaskRecords } from "./records.ts";
-import type { SharedPlaces } from "./shared.ts";
+import type { RedisPlaces } from "./redis.ts";
 import { isFinished, requestOfKey, type Task } from "./task.ts";
 
-export interface SharedExecutorOptions extends SharedPlaces {
+export interface RedisExecutorOptions extends RedisPlaces {
   readonly limits: TaskLimits;
   /** Computes the long tasks, as many at the same time as it has threads. */
   readonly pool: Pick<Pool, "run" | "threads">;
@@ -38,8 +38,8 @@ const RETRY_MS = 250;
 const CLOSE_TIMEOUT_MS = 3000;
 
 /** One executor: as many as you like share the queue. */
-export class SharedExecutor {
-  readonly #options: SharedExecutorOptions;
+export class RedisExecutor {
+  readonly #options: RedisExecutorOptions;
   readonly #store: RedisConnection;
   readonly #records: TaskRecords;
   readonly #running = new Map<string, AbortController>();
@@ -51,7 +51,7 @@ export class SharedExecutor {
   #workers: ReturnType<typeof openWorker>[] = [];
   #closing = false;
 
-  private constructor(options: SharedExecutorOptions, store: RedisConnection) {
+  private constructor(options: RedisExecutorOptions, store: RedisConnection) {
     this.#options = options;
     this.#store = store;
     this.#records = new TaskRecords(store, options.limits);
@@ -62,10 +62,10 @@ export class SharedExecutor {
    *
    * @throws {@link FibError} `redis_unavailable`, `redis_unusable`.
    */
-  static async open(options: SharedExecutorOptions): Promise<SharedExecutor> {
+  static async open(options: RedisExecutorOptions): Promise<RedisExecutor> {
     const { storeUrl, queueUrl, pool, onError } = options;
     const store = await RedisConnection.open(storeUrl, options.events);
-    const executor = new SharedExecutor(options, store);
+    const executor = new RedisExecutor(options, store);
     executor.#listener = await RedisConnection.open(storeUrl, {}, async (client) => {
       await client.subscribe(CHANGES_CHANNEL, (message) => executor.#onChange(message));
       // What was said while nobody listened.
