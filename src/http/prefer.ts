@@ -14,7 +14,7 @@ import type { TaskQueue } from "../tasks/queue.ts";
 import { isFinished, type Task, taskJson, type TaskRequest } from "../tasks/task.ts";
 import { askerOf, isHead, patiently } from "./asker.ts";
 import { NO_STORE, refuseForeignPage } from "./browser.ts";
-import { RETRY_AFTER_SECONDS } from "./problem.ts";
+import { RETRY_AFTER } from "./problem.ts";
 import { taskUnknown } from "./stored.ts";
 import type { Watchers } from "./streams.ts";
 
@@ -84,7 +84,7 @@ export function accepted(c: Context, task: Task) {
   return c.json(taskJson(task), 202, {
     location: `/v1/tasks/${task.id}`,
     ...NO_STORE,
-    ...(!isFinished(task.state) && { "retry-after": String(RETRY_AFTER_SECONDS) }),
+    ...(!isFinished(task.state) && RETRY_AFTER),
   });
 }
 

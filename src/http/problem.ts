@@ -6,8 +6,8 @@ import type { Context } from "hono";
 import { CODES, type ErrorCode, FibError, toldOf } from "../errors.ts";
 import { NO_STORE } from "./browser.ts";
 
-/** Seconds after which a refusal that passes by itself is worth another try. */
-export const RETRY_AFTER_SECONDS = 1;
+/** Says that what is refused now is worth another try in a second. */
+export const RETRY_AFTER: Readonly<Record<string, string>> = { "retry-after": "1" };
 
 /**
  * The answer for an error.
@@ -20,7 +20,7 @@ export const RETRY_AFTER_SECONDS = 1;
 export function problem(
   error: unknown,
   instance: string,
-  headers: Record<string, string> = {},
+  headers: Readonly<Record<string, string>> = {},
   members: Record<string, unknown> = {},
 ): Response {
   const code: ErrorCode = error instanceof FibError ? error.code : "internal";
@@ -40,8 +40,8 @@ export function problem(
 }
 
 /** The header that a 503 and a 429 carry. */
-export function retryAfter(status: number): Record<string, string> {
-  return status === 503 || status === 429 ? { "retry-after": String(RETRY_AFTER_SECONDS) } : {};
+export function retryAfter(status: number): Readonly<Record<string, string>> {
+  return status === 503 || status === 429 ? RETRY_AFTER : {};
 }
 
 /** 405 for a path that exists. */

@@ -7,7 +7,7 @@ import { FibError } from "../errors.ts";
 import type { ByteRange } from "../numbers/sequence.ts";
 import type { StoredResult, TaskQueue } from "../tasks/queue.ts";
 import { isFinished, type Task } from "../tasks/task.ts";
-import { problem, RETRY_AFTER_SECONDS } from "./problem.ts";
+import { problem, RETRY_AFTER } from "./problem.ts";
 import type { Resource } from "./resource.ts";
 import type { Source } from "./streams.ts";
 
@@ -54,7 +54,7 @@ export function taskUnknown(id: string): FibError {
 export function refuseResult(c: Context, { id, state, reason }: Task): Response {
   if (!isFinished(state)) {
     const error = new FibError("task_not_ready", `Cannot send the result of ${id}: it is ${state}`);
-    return problem(error, c.req.path, { "retry-after": String(RETRY_AFTER_SECONDS) }, { state });
+    return problem(error, c.req.path, RETRY_AFTER, { state });
   }
   const detail = `Cannot send the result of ${id}: it ${state === "failed" ? `failed: ${reason}` : "was cancelled"}`;
   return problem(new FibError("task_failed", detail), c.req.path, {}, { state });
