@@ -32,15 +32,15 @@ export const CODES = {
   internal: { http: 500, exit: 70, title: "This is a bug in fibserver" },
   cursor_io: { http: 503, exit: 74, title: "The cursor file cannot be read or written" },
   cursor_locked: { http: 503, exit: 75, title: "The cursor file is locked" },
-  redis_unavailable: { http: 503, exit: 69, title: "Redis cannot be reached", isInternal: true },
-  redis_unusable: { http: 503, exit: 69, title: "Redis cannot be used as it is", isInternal: true },
+  redis_unavailable: { http: 503, exit: 69, title: "Redis cannot be reached", isForOperators: true },
+  redis_unusable: { http: 503, exit: 69, title: "Redis cannot be used as it is", isForOperators: true },
   tasks_io: { http: 503, exit: 74, title: "The tasks cannot be read or written" },
   tasks_locked: { http: 503, exit: 75, title: "Another process has the tasks" },
   overloaded: { http: 503, exit: 75, title: "Too much work is waiting" },
   unreachable: { http: 502, exit: 69, title: "The server cannot be reached" },
   address_in_use: { http: 503, exit: 69, title: "The address cannot be listened on" },
   machine_unreliable: { http: 500, exit: 71, title: "The memory or the CPU of this machine is failing" },
-  system_failed: { http: 503, exit: 71, title: "The system refuses what is needed", isInternal: true },
+  system_failed: { http: 503, exit: 71, title: "The system refuses what is needed", isForOperators: true },
   output_failed: { http: 500, exit: 74, title: "The output cannot be written" },
   sequence_end: { http: 507, exit: 1, title: "The cursor is at the end of the sequence" },
 } as const;
@@ -71,28 +71,17 @@ export function systemError(error: unknown): FibError | undefined {
   return new FibError("system_failed", `Cannot go on: ${error.message}`, { cause: error });
 }
 
-/**
- * Ends an error in the arguments with a line to try, unless it has one.
- *
- * @param line - Changes nothing: people paste it.
- */
-export function withLine<Thrown>(error: Thrown, line: string): Thrown | FibError {
-  if (!(error instanceof FibError) || error.code !== "bad_argument") return error;
-  if (error.message.includes(". Try: ")) return error;
-  return new FibError("bad_argument", `${error.message}. Try: ${line}`, { cause: error });
-}
-
 /** Whether those who run the server should hear of it: something is wrong around it, and more than being busy. */
 export function isFault({ code }: FibError): boolean {
   return CODES[code].http === 503 && code !== "overloaded";
 }
 
 /** Whether a message is for those who run the server only. */
-function isInternal({ code }: FibError): boolean {
-  return "isInternal" in CODES[code];
+function isForOperators({ code }: FibError): boolean {
+  return "isForOperators" in CODES[code];
 }
 
 /** What a client is told of an error. */
 export function toldOf(error: FibError): string {
-  return isInternal(error) ? `${CODES[error.code].title}; try again` : error.message;
+  return isForOperators(error) ? `${CODES[error.code].title}; try again` : error.message;
 }

@@ -44,6 +44,11 @@ export async function openLog(debug: boolean): Promise<Logger> {
   return getLogger("fibserver");
 }
 
+/** A way to tell finished texts, in which a brace is a brace: file names have them. */
+export function noticesTo(log: Logger): (notice: string) => void {
+  return (notice) => log.warn("{notice}", { notice });
+}
+
 /**
  * A sink that lets {@link BURST_COUNT} lines of a kind through in each window, and says how many it held back.
  * A kind is a level with a message before its values are put in.

@@ -2,10 +2,11 @@
  * Entry: argv → command → exit status. The only place that ends the process.
  * @module
  */
+import { withLine } from "./cli/hints.ts";
 import { parseLetters, runMoves } from "./cli/moves.ts";
 import { isReaderGone, tell, warn } from "./cli/output.ts";
 import { resolveConfig } from "./config.ts";
-import { CODES, FibError, systemError, withLine } from "./errors.ts";
+import { CODES, FibError, systemError } from "./errors.ts";
 import { onNotice } from "./notices.ts";
 
 process.exit(await main(process.argv.slice(2)));

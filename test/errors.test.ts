@@ -1,7 +1,7 @@
 /** What the system refuses, and what ends an error: told apart from bugs. */
 import { expect, test } from "bun:test";
 import fs from "node:fs";
-import { FibError, systemError, withLine } from "../src/errors.ts";
+import { systemError } from "../src/errors.ts";
 
 test("systemError() knows what the system has refused, with its path, and nothing else", () => {
   let refused: unknown;
@@ -20,12 +20,4 @@ test("systemError() knows what the system has refused, with its path, and nothin
   for (const bug of [new TypeError("x is not a function"), noCode, "text", undefined, null]) {
     expect(systemError(bug)).toBeUndefined();
   }
-});
-
-test("withLine() puts a line behind an error in the arguments, once, and behind no other", () => {
-  const error = withLine(new FibError("bad_argument", "Cannot use 'x'"), "fibserver help");
-  expect(error).toMatchObject({ code: "bad_argument", message: "Cannot use 'x'. Try: fibserver help" });
-  expect(withLine(error, "fibserver c")).toBe(error);
-  const other = new FibError("cursor_io", "Cannot read");
-  expect(withLine(other, "fibserver c")).toBe(other);
 });

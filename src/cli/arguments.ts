@@ -5,15 +5,13 @@
  * flag, and runs a root's `run` beside its subcommand. So the command is found here, its
  * arguments are checked with the tokens of node:util's parser (the same parser that
  * citty uses), and citty gets one leaf command and arguments that it can only read right.
- *
- * An error ends with a line to try. People paste it, so it never moves the cursor and changes
- * nothing; {@link lineToTry} sees to that.
  * @module
  */
 import type { ArgDef, ArgsDef, SubCommandsDef } from "citty";
 import { parseArgs } from "node:util";
 import { shortened } from "../config.ts";
-import { FibError } from "../errors.ts";
+import type { FibError } from "../errors.ts";
+import { lineToTry, usageError } from "./hints.ts";
 
 /** A command of whatever arguments, as citty types it. */
 export type Command = Exclude<SubCommandsDef[string], Promise<unknown> | (() => unknown)>;
@@ -86,24 +84,6 @@ export async function checkArguments({ command, name, argv }: Found): Promise<vo
   if (missing.length > 0) throw refuse(`${synopsis(missing)} is missing`);
 }
 
-/** Lines that nobody regrets to have pasted. */
-const HARMLESS =
-  /^fibserver (?!.* [np]+( |$))(c|help|version|fib|fact|ack|index|seq|cursor inspect|task (list|show|result))( |$)/;
-
-/**
- * An error in how a command was called, which ends with a line to try.
- *
- * @param line - What would have been right; where that would change something, the help is tried instead.
- */
-export function usageError(name: string, reason: string, line?: string): FibError {
-  return new FibError("bad_argument", `Cannot run ${name}: ${reason}. Try: ${lineToTry(name, line)}`);
-}
-
-/** A line that would have been right if it changes nothing, else the one that shows the help of the command. */
-export function lineToTry(name: string, line = ""): string {
-  return HARMLESS.test(line) ? line : name.replace("fibserver", "fibserver help");
-}
-
 /**
  * The word that was probably meant.
  *
@@ -147,7 +127,7 @@ async function subCommandMissing(command: Command, name: string, argv: readonly 
     return usageError(
       name,
       `it knows no '${shortened(word!)}' (did you mean ${meant}?)`,
-      lineToTry(`${name} ${meant}`),
+      `${lineToTry(name)} ${meant}`,
     );
   return usageError(name, `it takes ${names.join(", ")}`);
 }

@@ -3,9 +3,9 @@
  * @module
  */
 import { runCommand } from "citty";
-import { withLine } from "../errors.ts";
-import { checkArguments, findCommand, type Found, isGiven, lineToTry, resolved } from "./arguments.ts";
+import { checkArguments, findCommand, type Found, isGiven, resolved } from "./arguments.ts";
 import { pageOf, renderHelp } from "./help.ts";
+import { lineToTry, withLine } from "./hints.ts";
 import { print } from "./output.ts";
 import { fibserver, printVersion } from "./root.ts";
 

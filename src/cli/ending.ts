@@ -1,6 +1,5 @@
 /**
- * What a command puts in order when a signal ends it: the only place that handles signals for the shell's commands
- * (a server has its own end, serve.ts).
+ * What happens when a signal ends a command: the only place that handles signals.
  *
  * Best is a state that needs no cleaning, because SIGKILL asks nobody: a file without a name (new-file.ts), a terminal
  * that is never switched (progress.ts). Then there is no handler, and the default action ends a computation at once;
@@ -29,6 +28,19 @@ export function onEnd(cleanup: () => void | Promise<void>): () => void {
     cleanups.delete(cleanup);
     if (cleanups.size === 0) giveBack();
   };
+}
+
+/** Resolves with the first SIGTERM or SIGINT, for what stops in order then; the second one kills. */
+export function untilSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let isStopping = false;
+    const stop = () => {
+      if (isStopping) process.kill(process.pid, "SIGKILL");
+      isStopping = true;
+      resolve();
+    };
+    process.on("SIGTERM", stop).on("SIGINT", stop);
+  });
 }
 
 const onSignal = (signal: NodeJS.Signals): void => void end(signal);

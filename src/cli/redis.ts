@@ -4,7 +4,7 @@
  * Loaded only by those who are given a Redis, so that nobody else pays for BullMQ.
  * @module
  */
-import type { Logger } from "../log.ts";
+import { type Logger, noticesTo } from "../log.ts";
 import type { Config, RedisConfig } from "../config.ts";
 import { RedisCursor } from "../cursor/redis.ts";
 import { FibError } from "../errors.ts";
@@ -33,7 +33,7 @@ export async function openRedis(config: Config, places: RedisConfig, log: Logger
   const { indexMax } = config;
   await checkPlaces(places, log);
   const redis = await RedisConnection.open(places.storeUrl, connectionLog(log));
-  const cursor = await RedisCursor.open({ redis, indexMax, notice: (message) => log.warn(message) });
+  const cursor = await RedisCursor.open({ redis, indexMax, notice: noticesTo(log) });
   const tasks = await RedisTasks.open({ ...places, limits: taskLimits(config), onError: queueLog(log) });
   const close = async () => {
     await cursor.close();
@@ -70,7 +70,7 @@ async function checkPlaces({ queueUrl, storeUrl }: RedisConfig, log: Logger): Pr
     try {
       const redis = await RedisConnection.open(url);
       try {
-        await checkRedis(redis, (message) => log.warn(message));
+        await checkRedis(redis, noticesTo(log));
       } finally {
         await redis.close();
       }

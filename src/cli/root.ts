@@ -9,7 +9,8 @@ import { defineCommand } from "citty";
 import { version } from "../../package.json";
 import { type Config, type Flags, resolveConfig, resolveServerUrl, shortened } from "../config.ts";
 import { shellWord } from "../shell-word.ts";
-import { type Command, findCommand, nearest, usageError } from "./arguments.ts";
+import { type Command, findCommand, nearest } from "./arguments.ts";
+import { usageError } from "./hints.ts";
 import {
   CLIENT_FLAGS,
   CURSOR_FLAGS,

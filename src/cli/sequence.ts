@@ -7,7 +7,7 @@ import { parseInteger } from "../config.ts";
 import { LAYOUTS } from "../numbers/layouts.ts";
 import { fibonacciPair } from "../numbers/fibonacci.ts";
 import { openSequence, planSequence, type SequencePlan, sequenceMemoryBytes } from "../numbers/sequence.ts";
-import { usageError } from "./arguments.ts";
+import { usageError } from "./hints.ts";
 import { showing } from "./progress.ts";
 import { checkMemory, checkOutput, type Put, RESULT_FLAGS, writeResult } from "./result.ts";
 

@@ -7,21 +7,22 @@ import { threadSyncs } from "../cursor/syncs.ts";
 import type { FibError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { isLoopback } from "../http/hosts.ts";
-import { listen, pathOf } from "../http/server.ts";
+import { listen, pathOf, type RequestLog } from "../http/server.ts";
 import { Watchers, Streams } from "../http/streams.ts";
-import { openLog } from "../log.ts";
+import { type Logger, noticesTo, openLog } from "../log.ts";
 import { onNotice } from "../notices.ts";
 import { returnAdder, takeAdder } from "../numbers/adder.ts";
 import { loadMultiplier } from "../numbers/multiplier.ts";
 import { Neighbours } from "../numbers/neighbours.ts";
 import { Pool } from "../numbers/pool.ts";
 import { Results } from "../numbers/results.ts";
+import { untilSignal } from "./ending.ts";
 import { type Engine, openEngine } from "./engine.ts";
 import { openFileCursor } from "./open-cursor.ts";
 
 /**
  * The kernels and three threads are loaded after this, for the first requests that need them: 30 ms of a CPU, of which
- * 2 are the loop's. Not at once, for who has waited for the line with the address asks then, and would wait longer.
+ * 2 are the loop's. Not at once: whoever waits for the line with the address asks then.
  */
 const PREPARE_AFTER_MS = 100;
 
@@ -32,10 +33,10 @@ const PREPARE_AFTER_MS = 100;
  */
 export async function serve(config: Config): Promise<void> {
   const log = await openLog(config.debug);
-  onNotice((notice) => log.warn("{notice}", { notice }));
+  const notice = noticesTo(log);
+  onNotice(notice);
   const end = Promise.withResolvers<FibError | undefined>();
   const redis = config.redis && (await (await import("./redis.ts")).openRedis(config, config.redis, log));
-  const notice = (message: string) => log.warn(message);
   const cursor =
     redis?.cursor ?? (await openFileCursor(config, { syncs: threadSyncs, notice, onFailure: end.resolve }));
   const pool = new Pool({ threads: config.computationsMax, queueMax: config.queueMax });
@@ -59,39 +60,16 @@ export async function serve(config: Config): Promise<void> {
     onBug,
     onFault: (error) => log.warn("{code}: {error}", { code: error.code, error: error.message }),
   });
-  const server = listen(
-    app,
-    config,
-    config.debug
-      ? (request, { status }, durationMs) =>
-          log.debug("{method} {path} {status}", {
-            method: request.method,
-            path: pathOf(request),
-            status,
-            durationMs,
-          })
-      : undefined,
-  );
+  const server = listen(app, config, config.debug ? requestLog(log) : undefined);
   if (!isLoopback(config.host)) {
     log.warn(
       "Open to the network: whoever reaches {host} moves the cursor and starts tasks, without a password",
-      {
-        host: config.host,
-      },
+      { host: config.host },
     );
   }
   log.info("Serving {file} at {url}", { file: redis?.address ?? config.file, url: server.url });
-  setTimeout(() => {
-    loadMultiplier();
-    returnAdder(takeAdder(1));
-    pool.prepare();
-    engine.prepare?.();
-  }, PREPARE_AFTER_MS).unref();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.on(signal, () =>
-      stopping.signal.aborted ? process.kill(process.pid, "SIGKILL") : end.resolve(undefined),
-    );
-  }
+  prepareSoon(pool, engine);
+  void untilSignal().then(() => end.resolve(undefined));
 
   const failure = await end.promise;
   const deadline = Bun.sleep(LIMITS.stopTimeoutMs);
@@ -108,4 +86,21 @@ export async function serve(config: Config): Promise<void> {
   if (!(await Promise.race([close(), deadline])))
     log.warn("Ending at the deadline: a disk or a computation did not end");
   if (failure) throw failure;
+}
+
+function requestLog(log: Logger): RequestLog {
+  return (request, { status }, durationMs) => {
+    const properties = { method: request.method, path: pathOf(request), status, durationMs };
+    log.debug("{method} {path} {status}", properties);
+  };
+}
+
+function prepareSoon(pool: Pool, engine: Engine): void {
+  const prepare = () => {
+    loadMultiplier();
+    returnAdder(takeAdder(1));
+    pool.prepare();
+    engine.prepare?.();
+  };
+  setTimeout(prepare, PREPARE_AFTER_MS).unref();
 }

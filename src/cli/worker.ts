@@ -4,11 +4,12 @@
  */
 import { defineCommand } from "citty";
 import { type Flags, resolveConfig } from "../config.ts";
-import { openLog } from "../log.ts";
+import { noticesTo, openLog } from "../log.ts";
 import { onNotice } from "../notices.ts";
 import { loadMultiplier } from "../numbers/multiplier.ts";
 import { Pool } from "../numbers/pool.ts";
-import { usageError } from "./arguments.ts";
+import { untilSignal } from "./ending.ts";
+import { usageError } from "./hints.ts";
 import { ENVIRONMENT, LIMIT_FLAGS, PROCESS_FLAGS, REDIS_FLAGS, TASK_FLAGS } from "./flags.ts";
 
 export const worker = defineCommand({
@@ -35,7 +36,7 @@ export const worker = defineCommand({
     }
     if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
     const log = await openLog(config.debug);
-    onNotice((notice) => log.warn("{notice}", { notice }));
+    onNotice(noticesTo(log));
     // The queue is Redis's; nobody waits here for what is computed.
     const pool = new Pool({ threads: config.computationsMax, queueMax: 0 });
     const { openExecutor } = await import("./redis.ts");
@@ -46,23 +47,9 @@ export const worker = defineCommand({
     });
     pool.prepare();
     loadMultiplier();
-    await endSignal();
+    await untilSignal();
     log.info("Stopping: what runs is given back");
     await executor.close();
     await pool.close();
   },
 });
-
-/** Resolves with the first SIGTERM or SIGINT; the second one kills. */
-function endSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    let stopping = false;
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      process.on(signal, () => {
-        if (stopping) process.kill(process.pid, "SIGKILL");
-        stopping = true;
-        resolve();
-      });
-    }
-  });
-}

@@ -1,7 +1,7 @@
 /** From argv to a command, strictly: what the parser would guess at is refused, with the line that is right. */
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { checkArguments, findCommand, lineToTry, nearest } from "../../src/cli/arguments.ts";
+import { checkArguments, findCommand, nearest } from "../../src/cli/arguments.ts";
 import { fibserver } from "../../src/cli/root.ts";
 import { FibError } from "../../src/errors.ts";
 import { rejected } from "../refusal.ts";
@@ -129,33 +129,6 @@ test("checkArguments() refuses with a FibError or accepts, whatever argv holds",
     }),
     { numRuns: 2000 },
   );
-});
-
-test("lineToTry() lets a line pass that changes nothing, and no other", () => {
-  for (const line of [
-    "fibserver c",
-    "fibserver fib 100",
-    "fibserver task list --state ready",
-    "fibserver seq 5..8",
-  ]) {
-    expect(lineToTry("fibserver task", line)).toBe(line);
-  }
-  for (const line of [
-    "fibserver n",
-    "fibserver -f x c n",
-    "fibserver c n",
-    "fibserver c -f x np",
-    "fibserver cn",
-    "fibserver",
-    "fibserver -i",
-    "fibserver serve",
-    "fibserver cursor set 5",
-    "fibserver task run fibonacci 5",
-    "fibserver task cancel 5",
-    undefined,
-  ]) {
-    expect(lineToTry("fibserver task", line)).toBe("fibserver help task");
-  }
 });
 
 test("nearest() finds a word within two edits, the closest first, and nothing farther", () => {
