@@ -7,6 +7,7 @@
  */
 import path from "node:path";
 import { FibError } from "./errors.ts";
+import { shortened } from "./shell-word.ts";
 
 /** Limits that nobody has asked to set. */
 export const LIMITS = {
@@ -231,7 +232,7 @@ function hostNames(setting: Setting): string[] {
   if (wrong === undefined) return names;
   throw new FibError(
     "bad_argument",
-    `Cannot use '${wrong.slice(0, 40)}' for ${setting.source}: it takes names without scheme and port, such as fib.example.org`,
+    `Cannot use '${shortened(wrong)}' for ${setting.source}: it takes names without scheme and port, such as fib.example.org`,
   );
 }
 
@@ -245,11 +246,6 @@ function seconds({ text, source }: Setting, fallback: number, min: number): numb
   if (/^\d{1,6}(\.\d{1,3})?$/.test(text) && Number(text) >= min) return Number(text) * 1000;
   const range = `seconds from ${min} to 999999.999, such as 5 or 0.5`;
   throw new FibError("bad_argument", `Cannot use '${shortened(text)}' for ${source}: it takes ${range}`);
-}
-
-/** The start of a value that may be as long as it likes. */
-export function shortened(text: string): string {
-  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }
 
 function defaultFile(env: Environment): string {

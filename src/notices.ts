@@ -6,11 +6,17 @@
  * @module
  */
 
-/** How a result is found to be wrong; numbers/trust.ts says what these are. */
-export type Check = "rounding" | "residue" | "stream";
+/**
+ * How a result is found to be wrong: numbers/trust.ts has the first two, sequence.ts and neighbours.ts the third, and
+ * the fourth is that a kernel went out of its memory.
+ */
+export type Check = "rounding" | "residue" | "recurrence" | "bounds";
 
-/** How many results failed each check: in this thread, and, where it has a pool, in the threads of that. */
-export const distrusted: Record<Check, number> = { rounding: 0, residue: 0, stream: 0 };
+/**
+ * How many results failed each check, for those who watch a process: in this thread, and, where it has a pool, in the
+ * threads of that.
+ */
+export const distrusted: Record<Check, number> = { rounding: 0, residue: 0, recurrence: 0, bounds: 0 };
 
 type Listener = (message: string, failed?: Check) => void;
 
@@ -26,6 +32,11 @@ export function onNotice(listen: Listener): void {
 export function notice(message: string, failed?: Check): void {
   if (failed !== undefined) distrusted[failed]++;
   listener(message, failed);
+}
+
+/** Tells that a check has failed, which is no fault of the program. */
+export function noticeFailed(check: Check, what: string): void {
+  notice(`${what}: suspect the memory or the CPU of this machine`, check);
 }
 
 /** Tells it unless this thread has said the same before. */

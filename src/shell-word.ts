@@ -27,3 +27,8 @@ export function visible(text: string): string {
     Array.from(Buffer.from(character), (byte) => `\\${byte.toString(8).padStart(3, "0")}`).join(""),
   );
 }
+
+/** The start of a value that may be as long as it likes. */
+export function shortened(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}

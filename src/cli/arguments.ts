@@ -9,7 +9,7 @@
  */
 import type { ArgDef, ArgsDef, SubCommandsDef } from "citty";
 import { parseArgs } from "node:util";
-import { shortened } from "../config.ts";
+import { shortened } from "../shell-word.ts";
 import type { FibError } from "../errors.ts";
 import { lineToTry, usageError } from "./hints.ts";
 

@@ -21,7 +21,7 @@ const NOTICE_MS = 1000;
 const REDRAW_MS = 250;
 
 /** The flags of a command that waits. */
-interface Flags {
+interface WaitFlags {
   readonly server?: string | undefined;
   readonly quiet?: boolean | undefined;
 }
@@ -34,7 +34,7 @@ export class Wait {
   readonly #at: string;
 
   /** @param name - Of what is waited for. */
-  constructor(name: string, { server, quiet = false }: Flags) {
+  constructor(name: string, { server, quiet = false }: WaitFlags) {
     const url = resolveServerUrl(server, process.env);
     this.client = openClient(
       url,

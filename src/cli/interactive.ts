@@ -3,7 +3,8 @@
  * @module
  */
 import { createInterface } from "node:readline";
-import { type Config, shortened } from "../config.ts";
+import { type Config } from "../config.ts";
+import { shortened } from "../shell-word.ts";
 import { FibError } from "../errors.ts";
 import { isLetter, moveAndPrint } from "./moves.ts";
 import { openShellCursor, type ShellCursor } from "./open-cursor.ts";

@@ -89,7 +89,7 @@ function newFile(
   };
 }
 
-/** Native calls are made ready before anything is computed: who cannot have them knows it then. */
+/** Native calls are made ready before anything is computed, so that it is known then whether they can be had. */
 function openLink(fd: number, name: string): () => void {
   const { linkat } = openLibc({ linkat: { args: ["i32", "ptr", "i32", "ptr", "i32"], returns: "i32" } });
   const self = `/proc/self/fd/${fd}`;

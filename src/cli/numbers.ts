@@ -9,12 +9,13 @@ import { ackermann, ackermannMemoryBytes } from "../numbers/ackermann.ts";
 import { factorial, factorialMemoryBytes } from "../numbers/factorial.ts";
 import { fibonacci, fibonacciMemoryBytes } from "../numbers/fibonacci.ts";
 import { fibonacciIndex } from "../numbers/find-index.ts";
+import { checkMemory } from "../numbers/memory.ts";
 import { type Printable, printFibonacci, printNumber } from "./print-number.ts";
 import { type Progress, showing } from "./progress.ts";
 import { readDigits } from "./read-digits.ts";
-import { checkMemory, RESULT_FLAGS, writeResult } from "./result.ts";
+import { RESULT_FLAGS, writeResult } from "./result.ts";
 
-/** Beyond it the memory of any machine ends. */
+/** Its primes are sieved in 32 bits; memory ends earlier. */
 const FACTORIAL_MAX = 2 ** 30 - 1;
 
 export const fib = defineCommand({

@@ -6,11 +6,12 @@ import { parseInteger } from "../config.ts";
 import type { ComputeOptions, Digits } from "../numbers/decimal.ts";
 import { fibonacci, fibonacciMemoryBytes } from "../numbers/fibonacci.ts";
 import { jsonFrame } from "../numbers/layouts.ts";
+import { checkMemory } from "../numbers/memory.ts";
 import { showing } from "./progress.ts";
-import { checkMemory, checkOutput, type ResultOptions, writeResult } from "./result.ts";
+import { checkOutput, type ResultOptions, writeResult } from "./result.ts";
 
-/** Beyond it the memory of any machine ends. */
-const FIBONACCI_INDEX_MAX = 20_000_000_000;
+/** What is beyond is a slip of the finger; memory ends earlier. */
+export const INDEX_MAX = 20_000_000_000;
 
 /** A number that can be printed. */
 export interface Printable {
@@ -48,7 +49,7 @@ export async function printNumber(number: Printable, options: ResultOptions): Pr
  * @throws {@link FibError} as {@link printNumber} does, and `bad_argument`.
  */
 export async function printFibonacci(text: string, options: ResultOptions): Promise<void> {
-  const n = parseInteger(text, "N", 0, FIBONACCI_INDEX_MAX);
+  const n = parseInteger(text, "N", 0, INDEX_MAX);
   const number: Printable = {
     name: `F(${n})`,
     given: { n: String(n) },

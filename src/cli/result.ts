@@ -166,23 +166,3 @@ function attempt<Value>(out: string, act: () => Value): Value {
     throw new FibError("output_failed", `Cannot write ${out}: ${(error as Error).message}`, { cause: error });
   }
 }
-
-/**
- * Refuses a computation that does not fit into the memory, before it begins.
- *
- * @param what - Names it in the error.
- * @param memoryBytes - Its peak.
- * @throws {@link FibError} `result_too_large`, with both figures.
- */
-export function checkMemory(what: string, memoryBytes: number): void {
-  const availableBytes = process.availableMemory();
-  if (memoryBytes <= availableBytes) return;
-  throw new FibError(
-    "result_too_large",
-    `Cannot compute ${what}: it needs ${megabytes(memoryBytes)} of memory, and ${megabytes(availableBytes)} are available`,
-  );
-}
-
-function megabytes(bytes: number): string {
-  return `${Math.ceil(bytes / 1e6).toLocaleString("en-US")} MB`;
-}

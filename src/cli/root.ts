@@ -7,8 +7,8 @@
  */
 import { defineCommand } from "citty";
 import { version } from "../../package.json";
-import { type Config, type Flags, resolveConfig, resolveServerUrl, shortened } from "../config.ts";
-import { shellWord } from "../shell-word.ts";
+import { type Config, type Flags, resolveConfig, resolveServerUrl } from "../config.ts";
+import { shellWord, shortened } from "../shell-word.ts";
 import { type Command, findCommand, nearest } from "./arguments.ts";
 import { usageError } from "./hints.ts";
 import {
@@ -50,7 +50,7 @@ const root = defineCommand({
       "fibserver -p 8080 --debug",
     ],
     unlisted: [...Object.keys({ ...SERVING_FLAGS, ...PROCESS_FLAGS }), "redis-queue", "redis-store"],
-    notes: `The options of a server: fibserver help serve. ${ENVIRONMENT}`,
+    notes: "A server's options, and their names in the environment: fibserver help serve.",
   },
   args: {
     letters: { type: "positional", required: false, valueHint: "LETTER..." },

@@ -4,14 +4,15 @@
  */
 import { defineCommand } from "citty";
 import { parseInteger } from "../config.ts";
+import { shortened } from "../shell-word.ts";
 import { LAYOUTS } from "../numbers/layouts.ts";
 import { fibonacciPair } from "../numbers/fibonacci.ts";
+import { checkMemory } from "../numbers/memory.ts";
 import { openSequence, planSequence, type SequencePlan, sequenceMemoryBytes } from "../numbers/sequence.ts";
 import { usageError } from "./hints.ts";
+import { INDEX_MAX } from "./print-number.ts";
 import { showing } from "./progress.ts";
-import { checkMemory, checkOutput, type Put, RESULT_FLAGS, writeResult } from "./result.ts";
-
-const INDEX_MAX = 10_000_000_000;
+import { checkOutput, type Put, RESULT_FLAGS, writeResult } from "./result.ts";
 
 export const seq = defineCommand({
   meta: {
@@ -59,7 +60,7 @@ async function putTerms(put: Put, plan: SequencePlan, json: boolean, isQuiet: bo
 export function parseTerms(text: string, name: string): { from: number; count: number } {
   const ends = text.split("..");
   if (ends.length === 1) return { from: 0, count: parseInteger(text, "COUNT", 0, INDEX_MAX) };
-  if (ends.length !== 2) throw usageError(name, `'${text.slice(0, 40)}' is no range`, "fibserver seq 10..20");
+  if (ends.length !== 2) throw usageError(name, `'${shortened(text)}' is no range`, "fibserver seq 10..20");
   const from = parseInteger(ends[0]!, "FROM", 0, INDEX_MAX);
   const to = parseInteger(ends[1]!, "TO", 0, INDEX_MAX);
   if (to < from) throw usageError(name, `${from} comes after ${to}`, `fibserver seq ${to}..${from}`);

@@ -5,6 +5,7 @@
 import { defineCommand } from "citty";
 import type { Computation, Task, TaskStatus } from "../client/client.ts";
 import { resolveServerUrl } from "../config.ts";
+import { shortened } from "../shell-word.ts";
 import { jsonFrame } from "../numbers/layouts.ts";
 import { TASK_STATES } from "../tasks/task.ts";
 import type { Command } from "./arguments.ts";
@@ -50,7 +51,11 @@ const run = defineCommand({
     const computation = parseComputation(args._);
     if (args.detach && args.out !== undefined) {
       const line = `fibserver task run ${args._.join(" ")} --detach`;
-      throw usageError("fibserver task run", "there is no result to write for who does not wait", line);
+      throw usageError(
+        "fibserver task run",
+        "--detach waits for no result, so -o has nothing to write",
+        line,
+      );
     }
     checkOutput(args.out);
     const wait = new Wait(args._.join(" "), args);
@@ -94,7 +99,7 @@ const list = defineCommand({
   async run({ args }) {
     const state = TASK_STATES.find((known) => known === args.state);
     if (args.state !== undefined && state === undefined) {
-      const reason = `'${args.state.slice(0, 40)}' is none of ${TASK_STATES.join(", ")}`;
+      const reason = `'${shortened(args.state)}' is none of ${TASK_STATES.join(", ")}`;
       throw usageError("fibserver task list", reason, "fibserver task list --state ready");
     }
     const { tasks } = clientOf(args);
@@ -123,7 +128,10 @@ const result = defineCommand({
   meta: {
     name: "result",
     description: "Print the result of a task that is ready",
-    examples: ["fibserver task result 01a1fd64-51f4-7678-af12-2ee8e6058112 -o f.txt"],
+    examples: [
+      "fibserver task result 01a1fd64-51f4-7678-af12-2ee8e6058112",
+      "fibserver task result 01a1fd64-51f4-7678-af12-2ee8e6058112 -o f.txt",
+    ],
   },
   args: { id, ...RESULT_FLAGS, ...CLIENT_FLAGS },
   async run({ args }) {
@@ -179,7 +187,7 @@ function clientOf({ server }: { server?: string | undefined }) {
 function checkId(text: string, command: string): string {
   if (/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text)) return text;
   const name = `fibserver task ${command}`;
-  throw usageError(name, `'${text.slice(0, 40)}' is no task's id`, "fibserver task list");
+  throw usageError(name, `'${shortened(text)}' is no task's id`, "fibserver task list");
 }
 
 async function writeTaskResult(
@@ -241,7 +249,7 @@ function parseComputation(words: readonly string[]): Computation {
   }
   const wrong = values.find((value) => !/^\d{1,1000}$/.test(value));
   if (wrong !== undefined) {
-    throw usageError(name, `'${wrong.slice(0, 40)}' is no whole number from 0`);
+    throw usageError(name, `'${shortened(wrong)}' is no whole number from 0`);
   }
   const [first = 0n, second = 0n] = values.map(BigInt);
   if ((kind === "fibonacci" || kind === "factorial") && values.length === 1) return { kind, n: first };

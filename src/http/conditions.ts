@@ -42,7 +42,7 @@ export function namesCurrent(header: string | undefined, etag: string): boolean 
  * The one range that a Range header asks for.
  *
  * @returns The bytes; undefined to send everything: for a unit that is not bytes, and for several ranges, which
- * 14.2 allows; or "unsatisfiable", when there is none of the bytes, and for what is no range.
+ * 14.2 allows; or "unsatisfiable", when no byte of it is there, and for what is no range.
  */
 export function parseRange(header: string, sizeBytes: number): ByteRange | "unsatisfiable" | undefined {
   const equals = header.indexOf("=");

@@ -4,6 +4,7 @@
  */
 import type { Context } from "hono";
 import { FibError } from "../errors.ts";
+import { shortened } from "../shell-word.ts";
 
 /** Digits of a parameter: 10^30 is understood and refused for its size; at 1,000 digits saying the size takes 20 ms. */
 const PARAMETER_DIGITS_MAX = 128;
@@ -17,8 +18,7 @@ const PARAMETER_DIGITS_MAX = 128;
 export function parseNatural(text: string, name: string): bigint {
   const reason = naturalFault(text);
   if (reason === undefined) return BigInt(text);
-  const given = text.length > 40 ? `${text.slice(0, 40)}…` : text;
-  throw new FibError("bad_argument", `Cannot use '${given}' for ${name}: ${reason}`);
+  throw new FibError("bad_argument", `Cannot use '${shortened(text)}' for ${name}: ${reason}`);
 }
 
 /**

@@ -5,6 +5,7 @@
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import { FibError } from "../errors.ts";
+import { shortened } from "../shell-word.ts";
 import { queryOnce } from "./parameters.ts";
 
 /** The representations, and what they are called on the wire. */
@@ -31,7 +32,7 @@ export function chooseFormat(c: Context, fallback: Format): Format {
     if (Object.hasOwn(MEDIA_TYPES, asked)) return asked as Format;
     throw new FibError(
       "not_acceptable",
-      `Cannot write '${asked.slice(0, 40)}': format takes ${formats.join(", ")}`,
+      `Cannot write '${shortened(asked)}': format takes ${formats.join(", ")}`,
     );
   }
   // The fallback first: among equals, and for */*, it wins.

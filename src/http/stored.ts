@@ -4,6 +4,7 @@
  */
 import type { Context } from "hono";
 import { FibError } from "../errors.ts";
+import { shortened } from "../shell-word.ts";
 import type { ByteRange } from "../numbers/sequence.ts";
 import type { StoredResult, TaskQueue } from "../tasks/queue.ts";
 import { isFinished, type Task } from "../tasks/task.ts";
@@ -46,7 +47,7 @@ export function storedResource(
 export function taskUnknown(id: string): FibError {
   return new FibError(
     "task_unknown",
-    `Cannot find the task ${id.slice(0, 40)}: it was never accepted, was deleted, or has expired`,
+    `Cannot find the task ${shortened(id)}: it was never accepted, was deleted, or has expired`,
   );
 }
 

@@ -4,6 +4,7 @@
  */
 import { type Context, Hono } from "hono";
 import { parseInteger } from "../config.ts";
+import { shortened } from "../shell-word.ts";
 import { FibError } from "../errors.ts";
 import { LAYOUTS } from "../numbers/layouts.ts";
 import { type SizeLimits, sizeJob, sizeSequence } from "../numbers/sizes.ts";
@@ -117,7 +118,7 @@ function readRequest(text: string, limits: SizeLimits) {
   if (unknown !== undefined) {
     throw new FibError(
       "bad_argument",
-      `Cannot use '${unknown.slice(0, 40)}': ${kind} takes ${names.join(", ")}`,
+      `Cannot use '${shortened(unknown)}': ${kind} takes ${names.join(", ")}`,
     );
   }
   const values = names.map((name) => {
@@ -142,7 +143,7 @@ function readState(c: Context): TaskState | undefined {
     return state as TaskState | undefined;
   throw new FibError(
     "bad_argument",
-    `Cannot use '${state.slice(0, 40)}' for state: it is one of ${TASK_STATES.join(", ")}`,
+    `Cannot use '${shortened(state)}' for state: it is one of ${TASK_STATES.join(", ")}`,
   );
 }
 
@@ -150,7 +151,7 @@ function readState(c: Context): TaskState | undefined {
 function readUnless(c: Context): boolean {
   const unless = queryOnce(c, "unless");
   if (unless === undefined || unless === "shared") return unless === "shared";
-  throw new FibError("bad_argument", `Cannot use '${unless.slice(0, 40)}' for unless: it takes shared`);
+  throw new FibError("bad_argument", `Cannot use '${shortened(unless)}' for unless: it takes shared`);
 }
 
 function refuseForeign(c: Context, what: string): void {

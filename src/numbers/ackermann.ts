@@ -23,7 +23,7 @@ export function ackermann(m: bigint, n: bigint, options: ComputeOptions = {}): D
   if (m === 0n) return toDigits(n + 1n);
   if (m === 1n) return toDigits(n + 2n);
   if (m === 2n) return toDigits(2n * n + 3n);
-  return powerLessThree(exponent(m, n), options);
+  return powerLessThree(`A(${m},${n})`, exponent(m, n), options);
 }
 
 /**

@@ -15,8 +15,8 @@
 import { readFileSync } from "node:fs";
 import scalarPath from "../../build/add-scalar.wasm" with { type: "file" };
 import vectorPath from "../../build/add.wasm" with { type: "file" };
-import { FibError } from "../errors.ts";
-import { hasVectors } from "./multiplier.ts";
+import { withinMemory } from "./memory.ts";
+import { hasVectors } from "./vectors.ts";
 
 /** What a chunk holds, about: small enough for the caches, large enough that a socket write is worth it. */
 export const CHUNK_BYTES = 65_536;
@@ -83,7 +83,6 @@ interface Kernel {
   ): void;
   fill(): number;
   start(): number;
-  checkedCount(): number;
   check(): number;
   residue(text: number, length: number): bigint;
 }
@@ -104,12 +103,7 @@ export class Adder {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- exports have no types
     this.#kernel = new WebAssembly.Instance(module, { env }).exports as unknown as Kernel;
     const { memory } = this.#kernel;
-    try {
-      memory.grow((memoryBytes - memory.buffer.byteLength) / PAGE_BYTES);
-    } catch (cause) {
-      const reason = `this needs ${memoryBytes} bytes of memory, more than there are`;
-      throw new FibError("result_too_large", `Cannot add: ${reason}`, { cause });
-    }
+    withinMemory("these terms", () => memory.grow((memoryBytes - memory.buffer.byteLength) / PAGE_BYTES));
     this.memoryBytes = memoryBytes;
     this.#bytes = new Uint8Array(memory.buffer);
   }
@@ -139,19 +133,20 @@ export class Adder {
    */
   fill(fault?: ChunkFault): Uint8Array | undefined {
     fault?.(this.#bytes);
-    const end = this.#kernel.fill();
-    const start = this.#kernel.start();
-    fault?.(this.#bytes, this.#bytes.subarray(start, end));
-    if (this.#kernel.check() === 0) return undefined;
-    const chunkStart = start - this.#head.length;
-    this.#writeAscii(this.#head, chunkStart, FRAME_BYTES_MAX);
-    this.#head = "";
-    return this.#bytes.subarray(chunkStart, end);
-  }
-
-  /** How many records there are in what {@link fill} has returned. */
-  get recordsDone(): number {
-    return this.#kernel.checkedCount();
+    try {
+      const end = this.#kernel.fill();
+      const start = this.#kernel.start();
+      fault?.(this.#bytes, this.#bytes.subarray(start, end));
+      if (this.#kernel.check() === 0) return undefined;
+      const chunkStart = start - this.#head.length;
+      this.#writeAscii(this.#head, chunkStart, FRAME_BYTES_MAX);
+      this.#head = "";
+      return this.#bytes.subarray(chunkStart, end);
+    } catch (error) {
+      // A damaged pointer has led it out of its memory.
+      if (error instanceof WebAssembly.RuntimeError) return undefined;
+      throw error;
+    }
   }
 
   /** The last chunk of {@link fill}, without its last `dropBytes` bytes and with `tail` behind it. */
@@ -204,7 +199,7 @@ const loadModule = (): WebAssembly.Module =>
 /**
  * An instance for numbers of up to `digitsMax` digits; give it back with {@link returnAdder}.
  *
- * @throws {@link FibError} `result_too_large`, when the memory cannot be had.
+ * @throws `FibError` `result_too_large`, when the memory cannot be had.
  */
 export function takeAdder(digitsMax: number): Adder {
   let memoryBytes = MEMORY_BYTES_MIN;

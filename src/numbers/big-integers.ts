@@ -1,6 +1,6 @@
 /**
  * Numbers by JavaScript's big integers: short ones, what failed its checks by every multiplier (trust.ts), and all of
- * them on a CPU that has no SIMD (multiplier.ts).
+ * them on a CPU without vectors (vectors.ts).
  *
  * Their multiplication is a fast one, and the time goes into the text: F(10^7) takes 0.4 s, F(10^8) 7 s, 10^7! 27 s.
  * @module
@@ -13,7 +13,7 @@ import { withinMemory } from "./memory.ts";
 const DIGITS_MAX = 323_000_000;
 
 /** What a computation holds for each digit at its peak: 13 bytes for F(10^7), 8.5 for F(10^8), 6.6 for 10^7!. */
-const BYTES_PER_DIGIT = 10;
+const BYTES_PER_DIGIT = 13;
 
 /** Bytes of memory that {@link byBigInt} needs at its peak, the result included. */
 export const bigIntMemoryBytes = (digits: number): number => BYTES_PER_DIGIT * digits;

@@ -17,26 +17,26 @@
 import { bigIntMemoryBytes, byBigInt } from "./big-integers.ts";
 import type { ComputeOptions, Digits, LimbDigits } from "./decimal.ts";
 import { factorialDigits } from "./digits.ts";
-import { align, multiplier, multiplierIsLoaded, hasVectors, requireAddressable } from "./multiplier.ts";
+import { align, type Crossover, isShort, multiplier, requireAddressable } from "./multiplier.ts";
 import { HEAP_BYTES } from "./memory.ts";
 import { Registers, registersBytes } from "./registers.ts";
 import { checkText, firstTrusted, powerModulo } from "./trust.ts";
+import { hasVectors } from "./vectors.ts";
 
 /**
  * Below these n BigInt is quicker: in a fresh process (10,000! takes 18 ms by BigInt, 15.5 by the multiplier), and
  * where the multiplier is loaded (1000! takes 144 and 106 µs).
  */
-const BIGINT_BELOW_FRESH = 8000;
-const BIGINT_BELOW_WARM = 1000;
+const CROSSOVER: Crossover = { fresh: 8000, warm: 1000 };
 
 /** Products of up to this many bits are left to BigInt: the leaves of the trees and the first squarings. */
 const LEAF_BITS = 2048;
 
 /**
  * From here on what the trees have left behind is collected before the registers grow: 130 MB beside 250 MB for
- * 10^7!, in 8 ms of 1.2 s.
+ * 10^7!, in 8 ms of 1.2 s. For 10^6! that would be 8 ms of 140.
  */
-const COLLECT_DIGITS_MIN = 1_000_000;
+const COLLECT_DIGITS_MIN = 10_000_000;
 
 /**
  * n! as ASCII digits, checked (trust.ts).
@@ -48,16 +48,18 @@ export function factorial(n: number, options: ComputeOptions = {}): Digits {
   const zeros = exponent(n, 5);
   const exact = (): Digits =>
     byBigInt(`${n}!`, n * Math.log10(n / Math.E + 1), () => withoutZeros(n, zeros), zeros);
-  if (n < (multiplierIsLoaded() ? BIGINT_BELOW_WARM : BIGINT_BELOW_FRESH)) return exact();
-  return firstTrusted(`${n}!`, (limbDigits) => byPrimes(n, zeros, limbDigits, options), exact);
+  const attempt = (limbDigits: LimbDigits): Digits => byPrimes(n, zeros, limbDigits, options);
+  return firstTrusted({ what: `${n}!`, size: n, crossover: CROSSOVER, attempt, exact });
 }
 
 /** Bytes of memory that {@link factorial} needs at its peak, the result included. */
 export function factorialMemoryBytes(n: number): number {
   const digits = Number(factorialDigits(BigInt(n)));
-  if (n < BIGINT_BELOW_WARM || !hasVectors()) return bigIntMemoryBytes(digits) + n;
+  if (isShort(n, CROSSOVER) || !hasVectors()) return bigIntMemoryBytes(digits) + n;
   // By then the lists of factors are all that is left of the primes: 1.4 n / (ln n - 1) of them, in 4 bytes each.
-  return multiplierBytes(n, digits) + digits + (5.6 * n) / (Math.log(n) - 1) + HEAP_BYTES;
+  const primesBytes = (5.6 * n) / (Math.log(n) - 1);
+  const garbageBytes = digits < COLLECT_DIGITS_MIN ? 2 * digits : 0;
+  return multiplierBytes(n, digits) + digits + primesBytes + garbageBytes + HEAP_BYTES;
 }
 
 /** Bytes of the multiplier's memory; the products of primes together have 0.602 n digits, and their places some room. */

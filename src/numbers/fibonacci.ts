@@ -17,19 +17,19 @@
 import { bigIntMemoryBytes, byBigInt } from "./big-integers.ts";
 import type { ComputeOptions, Digits, Fault, LimbDigits } from "./decimal.ts";
 import { LOG10_PHI } from "./digits.ts";
-import { multiplierIsLoaded, hasVectors } from "./multiplier.ts";
+import { type Crossover, isShort } from "./multiplier.ts";
 import { HEAP_BYTES } from "./memory.ts";
-import { Progress } from "./progress.ts";
+import { DoublingProgress } from "./progress.ts";
 import { Registers, registersBytes } from "./registers.ts";
 import { checkText, firstTrusted } from "./trust.ts";
+import { hasVectors } from "./vectors.ts";
 
 /**
  * Below these indices BigInt is quicker: in a fresh process, which would have to load and warm up the multiplier
  * (F(100,000) takes 9.3 ms by BigInt and 11.6 by the multiplier, F(200,000) 13.6 and 12.5), and where the
  * multiplier is loaded (F(10,000) takes 61 and 76 µs, F(15,000) 146 and 110).
  */
-const BIGINT_BELOW_FRESH = 150_000;
-const BIGINT_BELOW_WARM = 12_000;
+const CROSSOVER: Crossover = { fresh: 150_000, warm: 12_000 };
 
 /** Doubling starts from an index in (300, 600], found by BigInt. */
 const START_MAX = 600;
@@ -42,27 +42,23 @@ const START_MAX = 600;
  */
 export function fibonacci(n: number, options: ComputeOptions = {}): Digits {
   const exact = (): Digits => byBigInt(`F(${n})`, n * LOG10_PHI, () => valueByBigInt(n));
-  if (isSmall(n)) return exact();
-  return firstTrusted(
-    `F(${n})`,
-    (limbDigits) => {
-      const progress = new Progress(n, options.onProgress);
-      const registers = climb(n, limbDigits, progress, options.fault, 0);
-      const { x, y } = registers;
-      const half = Math.floor(n / 2);
-      if (n % 2 === 1) registers.step(true);
-      const count = limbCount(n, limbDigits);
-      registers.multiply("product", count);
-      progress.add(0.6 * n);
-      registers.settle(x, count);
-      if (n % 2 === 1) registers.adjust(x, half % 2 === 0 ? -1 : 1);
-      const text = registers.text(y.address);
-      checkText(text, (prime) => fibonacciResidues(n, BigInt(prime))[0]);
-      progress.add(0.4 * n);
-      return options.borrow === true ? text : text.slice();
-    },
-    exact,
-  );
+  const attempt = (limbDigits: LimbDigits): Digits => {
+    const progress = new DoublingProgress(n, options.onProgress);
+    const registers = climb(n, limbDigits, progress, options.fault, 0);
+    const { x, y } = registers;
+    const half = Math.floor(n / 2);
+    if (n % 2 === 1) registers.step(true);
+    const count = limbCount(n, limbDigits);
+    registers.multiply("product", count);
+    progress.add(0.6 * n);
+    registers.settle(x, count);
+    if (n % 2 === 1) registers.adjust(x, half % 2 === 0 ? -1 : 1);
+    const text = registers.text(y.address);
+    checkText(text, (prime) => fibonacciResidues(n, BigInt(prime))[0]);
+    progress.add(0.4 * n);
+    return options.borrow === true ? text : text.slice();
+  };
+  return firstTrusted({ what: `F(${n})`, size: n, crossover: CROSSOVER, attempt, exact });
 }
 
 /**
@@ -80,28 +76,24 @@ export function fibonacciPair(n: number, options: ComputeOptions = {}): [Digits,
     const text = (which: 0 | 1): Digits => byBigInt(`F(${n + which})`, n * LOG10_PHI, () => pair[which]);
     return inOneBuffer(text(0), () => text(1));
   };
-  if (isSmall(n)) return exact();
-  return firstTrusted(
-    `F(${n}) with F(${n + 1})`,
-    (limbDigits) => {
-      const progress = new Progress(n, options.onProgress);
-      const textBytes = limbDigits * (limbCount(n, limbDigits) + 2);
-      const registers = climb(n, limbDigits, progress, options.fault, textBytes);
-      double(registers, Math.floor(n / 2), n % 2 === 1);
-      progress.add(0.6 * n);
-      const text = (which: 0 | 1): Digits => {
-        const borrowed = registers.text(registers.spare);
-        checkText(borrowed, (prime) => fibonacciResidues(n, BigInt(prime))[which], 1);
-        return borrowed;
-      };
-      return inOneBuffer(text(0), () => {
-        registers.step(true);
-        progress.add(0.4 * n);
-        return text(1);
-      });
-    },
-    exact,
-  );
+  const attempt = (limbDigits: LimbDigits): [Digits, Digits] => {
+    const progress = new DoublingProgress(n, options.onProgress);
+    const textBytes = limbDigits * (limbCount(n, limbDigits) + 2);
+    const registers = climb(n, limbDigits, progress, options.fault, textBytes);
+    double(registers, Math.floor(n / 2), n % 2 === 1);
+    progress.add(0.6 * n);
+    const text = (which: 0 | 1): Digits => {
+      const borrowed = registers.text(registers.spare);
+      checkText(borrowed, (prime) => fibonacciResidues(n, BigInt(prime))[which], 1);
+      return borrowed;
+    };
+    return inOneBuffer(text(0), () => {
+      registers.step(true);
+      progress.add(0.4 * n);
+      return text(1);
+    });
+  };
+  return firstTrusted({ what: `F(${n}) with F(${n + 1})`, size: n, crossover: CROSSOVER, attempt, exact });
 }
 
 /** Copies of two texts, of which the second has at most one digit more, and is asked for when the first is copied. */
@@ -121,11 +113,9 @@ function inOneBuffer(first: Digits, takeSecond: () => Digits): [Digits, Digits] 
  */
 export function fibonacciMemoryBytes(n: number): number {
   const digits = n * LOG10_PHI + 1;
-  if (n < BIGINT_BELOW_WARM || !hasVectors()) return bigIntMemoryBytes(digits);
+  if (isShort(n, CROSSOVER) || !hasVectors()) return bigIntMemoryBytes(digits);
   return registersBytes(limbCount(n + 1, 5), 0) + HEAP_BYTES;
 }
-
-const isSmall = (n: number): boolean => n < (multiplierIsLoaded() ? BIGINT_BELOW_WARM : BIGINT_BELOW_FRESH);
 
 /** Limbs that hold F(n) and L(n), with 2 to spare; L(n) is 0.35 digits longer than F(n). */
 const limbCount = (n: number, limbDigits: LimbDigits): number =>
@@ -135,7 +125,7 @@ const limbCount = (n: number, limbDigits: LimbDigits): number =>
 function climb(
   n: number,
   limbDigits: LimbDigits,
-  progress: Progress,
+  progress: DoublingProgress,
   fault: Fault | undefined,
   spareBytes: number,
 ): Registers {

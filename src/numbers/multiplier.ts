@@ -7,9 +7,8 @@
  * F(n) can be a plain function. Memory only grows; a thread that computed a giant
  * ends afterwards (pool.ts) and so gives it back.
  *
- * JavaScriptCore compiles SIMD on x64 only with AVX, which CPUs from before 2011 do not have and some virtual
- * machines hide. There the multiplier is not usable, and long numbers are left to big integers (trust.ts). Rejected: a
- * second one without SIMD, for CPUs that are hardly there any more.
+ * Where there are no vectors (vectors.ts), long numbers are left to big integers (trust.ts). Rejected: a multiplier
+ * without them, for CPUs that are hardly there any more.
  *
  * Memory map, in bytes from 0; each part is aligned to 128 bytes:
  *
@@ -20,8 +19,9 @@
  */
 import { readFileSync } from "node:fs";
 import wasmPath from "../../build/multiply.wasm" with { type: "file" };
-import { FibError } from "../errors.ts";
 import { noticeOnce } from "../notices.ts";
+import { megabytes, Shortage } from "./memory.ts";
+import { hasVectors } from "./vectors.ts";
 
 /** What kernel/multiply.ts exports. Addresses are bytes; lengths count limbs or coefficients. */
 interface Multiplier {
@@ -76,23 +76,21 @@ const MEMORY_MAX_BYTES = 65_536 * PAGE_BYTES;
 let instance: Multiplier | undefined;
 let depthsFilled = 0;
 
-/** `() => { i8x16.splat(0) }`: the smallest module that needs SIMD. The multiplier itself takes 0.7 ms. */
-const SIMD_MODULE = Uint8Array.from([
-  0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 0x41, 0, 0xfd, 0x0f, 0x1a,
-  0x0b,
-]);
-
 const NO_MULTIPLIER =
   "This CPU has no AVX, or its virtual machine hides it: long numbers are computed by big integers, which takes " +
   "10 to 30 times as long";
 
-let usable: boolean | undefined;
+/** Up to which sizes big integers are quicker. */
+export interface Crossover {
+  /** In a fresh process, which would have to load the multiplier and to warm it up. */
+  readonly fresh: number;
+  /** Where it is loaded. */
+  readonly warm: number;
+}
 
-/** Whether this machine can run the multiplier. Found out once for each thread, in 0.2 ms. */
-export const hasVectors = (): boolean => (usable ??= WebAssembly.validate(SIMD_MODULE));
-
-/** Whether this thread's multiplier is loaded; until then a small result is cheaper by BigInt. */
-export const multiplierIsLoaded = (): boolean => instance !== undefined;
+/** Whether a result is left to big integers because it is short. */
+export const isShort = (size: number, { fresh, warm }: Crossover): boolean =>
+  size < (instance === undefined ? fresh : warm);
 
 /** Loads it if this machine can run it, and says so if not: once, at the start of a server or before a long number. */
 export function loadMultiplier(): boolean {
@@ -177,7 +175,7 @@ export const reservedBytes = (ringSize: number, bytes: number): number =>
  *
  * @param ringSize - Coefficients of the longest ring that will be multiplied.
  * @returns The address of `bytes` bytes.
- * @throws {@link FibError} `result_too_large`, when the memory cannot be had.
+ * @throws {@link Shortage}
  */
 export function reserve(ringSize: number, bytes: number): number {
   const depths = Math.max(depthsFilled, rootDepths(ringSize));
@@ -192,11 +190,11 @@ export function reserve(ringSize: number, bytes: number): number {
 /**
  * Refuses what no machine has room for, before anything is spent on it.
  *
- * @throws {@link FibError} `result_too_large`.
+ * @throws {@link Shortage}
  */
 export function requireAddressable(bytes: number): void {
   if (bytes > MEMORY_MAX_BYTES)
-    throw tooLarge(bytes, `more than the multiplier can address (${gigabytes(MEMORY_MAX_BYTES)})`);
+    throw new Shortage(bytes, `more than can be addressed (${megabytes(MEMORY_MAX_BYTES)})`);
 }
 
 function growTo({ memory }: Multiplier, bytes: number): void {
@@ -206,18 +204,9 @@ function growTo({ memory }: Multiplier, bytes: number): void {
   try {
     memory.grow(Math.ceil(missing / PAGE_BYTES));
   } catch (cause) {
-    throw tooLarge(bytes, "more than this machine gives", { cause });
+    throw new Shortage(bytes, "more than this machine gives", { cause });
   }
 }
-
-const tooLarge = (bytes: number, limit: string, options?: ErrorOptions): FibError =>
-  new FibError(
-    "result_too_large",
-    `Cannot compute: this needs ${gigabytes(bytes)} of memory, ${limit}`,
-    options,
-  );
-
-const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** Bits of the number of an entry in the table of a depth: it holds every fourth block. */
 const bitsOf = (depth: number): number => 2 * Math.max(0, depth - 1);

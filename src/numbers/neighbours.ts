@@ -9,7 +9,7 @@
  * 10^16 - 1, where what they must be follows from F's own recurrence. What is wrong is computed anew.
  * @module
  */
-import { notice } from "../notices.ts";
+import { noticeFailed } from "../notices.ts";
 import { MODULUS, returnAdder, takeAdder } from "./adder.ts";
 import { textOf } from "./decimal.ts";
 import { fibonacci, fibonacciPair, fibonacciResidues } from "./fibonacci.ts";
@@ -77,10 +77,7 @@ export class Neighbours {
       returnAdder(adder);
       return true;
     }
-    notice(
-      `F(${index}) was wrong before it was shown: suspect the memory or the CPU of this machine`,
-      "stream",
-    );
+    noticeFailed("recurrence", `F(${index}) was wrong before it was shown`);
     return false;
   }
 

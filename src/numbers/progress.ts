@@ -4,7 +4,7 @@
  */
 
 /** Reports the work done: a doubling to index k costs about k, so all of them and the text 2n. */
-export class Progress {
+export class DoublingProgress {
   readonly #report: ((fraction: number) => void) | undefined;
   readonly #total: number;
   #done = 0;

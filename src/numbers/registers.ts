@@ -68,7 +68,7 @@ export class Registers {
    *
    * @param count - Coefficients of the longest product: its limbs, and 2 more.
    * @param spareBytes - Room of the caller's own.
-   * @throws `FibError` `result_too_large`, when the memory cannot be had.
+   * @throws `Shortage`, when the memory cannot be had.
    */
   constructor(count: number, spareBytes: number, limbDigits: LimbDigits, fault?: Fault) {
     const bytes = registerBytes(count);

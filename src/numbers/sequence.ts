@@ -9,11 +9,11 @@
  * wait and when to let others run, and nothing is buffered here.
  *
  * Every chunk is checked before it is handed out. One that is wrong is written again, by another instance of the
- * kernel and from terms that are computed anew; who reads does not notice, whoever runs the process is told.
+ * kernel and from terms that are computed anew; the reader does not notice, and whoever runs the process is told.
  * @module
  */
 import { FibError } from "../errors.ts";
-import { notice } from "../notices.ts";
+import { noticeFailed } from "../notices.ts";
 import {
   type Adder,
   type ChunkFault,
@@ -90,8 +90,6 @@ export class SequenceReader {
   readonly #plan: SequencePlan;
   readonly #fault: ChunkFault | undefined;
   #adder: Adder | undefined;
-  /** The term that it began with. */
-  #adderIndex: number;
   /** What the kernel has written and nobody has taken yet. */
   #chunk = NOTHING;
   /** Offset in the whole text of what the kernel writes next. */
@@ -105,7 +103,6 @@ export class SequenceReader {
     this.#plan = plan;
     this.#fault = fault;
     this.#adder = adder;
-    this.#adderIndex = plan.firstIndex;
     this.#writeOffset = touched.start;
     this.#skipBytes = range.start - touched.start;
     this.#leftBytes = range.end - range.start;
@@ -141,38 +138,38 @@ export class SequenceReader {
   }
 
   #fill(): Uint8Array {
-    const { layout, sizeBytes, touched } = this.#plan;
-    let chunk = this.#fillChecked();
-    this.#writeOffset += chunk.length;
-    if (this.#writeOffset === sizeBytes - layout.tail.length + layout.separator.length) {
-      chunk = this.#adder!.finish(chunk, layout.separator.length, layout.tail);
+    const { layout, sizeBytes } = this.#plan;
+    for (let isAgain = false; ; isAgain = true) {
+      let chunk = this.#adder!.fill(this.#fault);
+      const endOffset = this.#writeOffset + (chunk?.length ?? 0);
+      if (chunk !== undefined && endOffset === sizeBytes - layout.tail.length + layout.separator.length) {
+        chunk = this.#adder!.finish(chunk, layout.separator.length, layout.tail);
+      }
+      // The formula said how long these records are; the kernel has to agree to the byte.
+      if (chunk !== undefined && chunk.length > this.#skipBytes && endOffset <= this.#plan.touched.end) {
+        this.#writeOffset = endOffset;
+        return this.#wanted(chunk);
+      }
+      this.#beginAgain(isAgain);
     }
-    const unread =
-      this.#skipBytes === 0 && chunk.length <= this.#leftBytes
-        ? chunk
-        : chunk.subarray(this.#skipBytes, this.#skipBytes + this.#leftBytes);
-    this.#skipBytes = 0;
-    // The formula said how long these records are; the kernel has to agree to the byte.
-    if (unread.length === 0 || this.#writeOffset > touched.end) {
-      throw new Error(`the text and the formula for its length differ before byte ${this.#writeOffset}`);
-    }
-    return unread;
   }
 
-  #fillChecked(): Uint8Array {
-    for (let isAgain = false; ; isAgain = true) {
-      const adder = this.#adder!;
-      const chunk = adder.fill(this.#fault);
-      if (chunk !== undefined) return chunk;
-      // Not given back: what is wrong may be in its memory.
-      this.#adder = undefined;
-      this.#adderIndex += adder.recordsDone;
-      const what = `The terms from F(${this.#adderIndex}) were wrong before they were sent`;
-      notice(`${what}: suspect the memory or the CPU of this machine`, "stream");
-      if (isAgain)
-        throw new FibError("machine_unreliable", `${what}, twice: the memory or the CPU is failing`);
-      this.#adder = beginAt(this.#plan, this.#adderIndex, fibonacciPair(this.#adderIndex));
-    }
+  #wanted(chunk: Uint8Array): Uint8Array {
+    const start = this.#skipBytes;
+    this.#skipBytes = 0;
+    const isWhole = start === 0 && chunk.length <= this.#leftBytes;
+    return isWhole ? chunk : chunk.subarray(start, start + this.#leftBytes);
+  }
+
+  /** With another instance, and with terms that are computed anew. The last one is not given back: it may be damaged. */
+  #beginAgain(isAgain: boolean): void {
+    this.#adder = undefined;
+    const { from, count, layout } = this.#plan;
+    const index = from + new SequenceOffsets(layout, from, count).positionOf(this.#writeOffset);
+    const what = `The terms from F(${index}) were wrong before they were sent`;
+    noticeFailed("recurrence", what);
+    if (isAgain) throw new FibError("machine_unreliable", `${what}, twice: the memory or the CPU is failing`);
+    this.#adder = beginAt(this.#plan, index, fibonacciPair(index));
   }
 }
 

@@ -29,14 +29,14 @@
  *     2^(10^9)            301,029,996          0.040         3·10^13
  *     2^(3.89·10^9)     1,171,006,685          0.11          7·10^13    likewise
  *
- * So it is the residues that decide. On distrust the multiplier is started anew, for a bit may have flipped in its tables,
- * and the result is computed again; then in base 10^4, whose rounding errors are a hundred times
- * smaller; then by BigInt. whoever runs the process is told (notices.ts).
+ * So it is the residues that decide. On distrust the multiplier is started anew, for a bit of its tables may have
+ * flipped, and the result is computed again; then base 10^4 is tried, whose rounding errors are a hundred times
+ * smaller; then big integers. Whoever runs the process is told (notices.ts).
  * @module
  */
-import { type Check, notice } from "../notices.ts";
+import { type Check, noticeFailed } from "../notices.ts";
 import type { LimbDigits } from "./decimal.ts";
-import { multiplier, loadMultiplier, restartMultiplier } from "./multiplier.ts";
+import { type Crossover, isShort, loadMultiplier, multiplier, restartMultiplier } from "./multiplier.ts";
 import { withinMemory } from "./memory.ts";
 
 /** A computation whose result failed a check: internal, answered by another attempt. */
@@ -56,34 +56,43 @@ export class Distrust extends Error {
  */
 const ATTEMPTS: readonly LimbDigits[] = [5, 5, 4];
 
+/** A result that can be had in two ways. */
+export interface Trial<Result> {
+  /** Names it to people, such as `F(100)`. */
+  readonly what: string;
+  /** As {@link Trial.crossover} counts it. */
+  readonly size: number;
+  readonly crossover: Crossover;
+  /** Computes it with limbs of so many digits, or throws {@link Distrust}. */
+  readonly attempt: (limbDigits: LimbDigits) => Result;
+  /** Computes it by big integers: without floating point, and slowly if it is long. */
+  readonly exact: () => Result;
+}
+
 /**
- * Runs the attempts in order until one is trusted, each with a new multiplier.
- *
- * @param what - Names the result to people, such as `F(100)`.
- * @param attempt - Computes with limbs of so many digits, or throws {@link Distrust}.
- * @param exact - The last resort: slow, without floating point.
+ * Computes a result: by big integers if it is short or this machine has no vectors, else by the multiplier, with a new
+ * one for each attempt until one is trusted.
  */
-export function firstTrusted<Result>(
-  what: string,
-  attempt: (limbDigits: LimbDigits) => Result,
-  exact: () => Result,
-): Result {
-  if (!loadMultiplier()) return exact();
+export function firstTrusted<Result>({ what, size, crossover, attempt, exact }: Trial<Result>): Result {
+  if (isShort(size, crossover) || !loadMultiplier()) return exact();
   for (const limbDigits of ATTEMPTS) {
     try {
       return withinMemory(what, () => attempt(limbDigits));
     } catch (error) {
-      if (!(error instanceof Distrust)) throw error;
-      notice(distrustOf(what, error.check), error.check);
+      const check = failedCheck(error);
+      if (check === undefined) throw error;
+      noticeFailed(check, `${what} failed its ${check} check and is computed again`);
       restartMultiplier();
     }
   }
   return exact();
 }
 
-const distrustOf = (what: string, check: Check): string =>
-  `${what} failed its ${check} check and is computed again. Should this come back, suspect the memory ` +
-  "or the CPU of this machine";
+function failedCheck(error: unknown): Check | undefined {
+  if (error instanceof Distrust) return error.check;
+  // A damaged pointer has led the kernel out of its memory.
+  return error instanceof WebAssembly.RuntimeError ? "bounds" : undefined;
+}
 
 /**
  * Checks a text in the multiplier's memory modulo random primes.

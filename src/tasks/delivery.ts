@@ -12,7 +12,7 @@
  */
 import { createBunRedisClient, Queue, Worker, type Job as BullJob, type WorkerOptions } from "bullmq";
 import { WatchedClient } from "../redis/client.ts";
-import { INLINE_DIGITS_MAX } from "../numbers/job.ts";
+import { isShort } from "./compute.ts";
 import type { Task } from "./task.ts";
 
 /** The queues, and how many tasks of each an executor takes at a time; `long` is for it to say. */
@@ -45,8 +45,8 @@ const JOB_OPTIONS = {
 type Connection = ReturnType<typeof createBunRedisClient>;
 
 /** The queue that a task belongs to. */
-export function queueOf({ request, sizeBytes }: Pick<Task, "request" | "sizeBytes">): QueueName {
-  return request.kind === "sequence" || sizeBytes <= INLINE_DIGITS_MAX ? "quick" : "long";
+export function queueOf(task: Pick<Task, "request" | "sizeBytes">): QueueName {
+  return isShort(task) ? "quick" : "long";
 }
 
 /** Opens one queue for those who put tasks into it. */

@@ -158,7 +158,6 @@ test("a sequence is the same without vectors", () => {
     expect(chunk !== undefined && other !== undefined && Buffer.compare(chunk, other) === 0).toBe(true);
     if (chunk!.length === 0) break;
   }
-  expect(adder.recordsDone).toBe(10_000);
 });
 
 test("takeAdder() reuses an instance of the same size class", () => {

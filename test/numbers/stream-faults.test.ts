@@ -39,11 +39,11 @@ interface Request {
 
 /** Reads a sequence that is damaged on its way, and how many of its checks failed. */
 function read(request: Request, fault: ChunkFault, range?: ByteRange): { text: string; failed: number } {
-  const before = distrusted.stream;
+  const before = distrusted.recurrence;
   const reader = openSequence(planSequence(request, range), undefined, fault);
   let text = "";
   for (let view = reader.next(); view !== undefined; view = reader.next()) text += textOf(view);
-  return { text, failed: distrusted.stream - before };
+  return { text, failed: distrusted.recurrence - before };
 }
 
 /** Flips a bit once: before the chunk of that number is written, of the byte that `place` says. */
@@ -243,7 +243,7 @@ test("a damaged instance is not used again, and whoever runs the process is told
       damaged = memory.buffer;
   });
   expect(told).toEqual([
-    [expect.stringMatching(/^The terms from F\(300\d\d\) were wrong .* memory or the CPU/), "stream"],
+    [expect.stringMatching(/^The terms from F\(300\d\d\) were wrong .* memory or the CPU/), "recurrence"],
   ]);
   const used = new Set<ArrayBufferLike>();
   for (let i = 0; i < 3; i++) read(request, (memory) => used.add(memory.buffer));
@@ -293,14 +293,14 @@ describe("neighbours", () => {
     test(`at() notices a flipped bit when it goes by ${step}, and computes anew`, () => {
       for (const which of ["a", "b", "result"] as const) {
         for (let bit = 0; bit < 8; bit++) {
-          const before = distrusted.stream;
+          const before = distrusted.recurrence;
           const neighbours = new Neighbours(noPool);
           void neighbours.at(5000);
           expect(neighbours.at(5000 + step)).toBe(value(5000 + step));
           damage(method, which, bit);
           for (const steps of [2, 3, 4])
             expect(neighbours.at(5000 + steps * step)).toBe(value(5000 + steps * step));
-          expect([which, bit, distrusted.stream - before]).toEqual([which, bit, 1]);
+          expect([which, bit, distrusted.recurrence - before]).toEqual([which, bit, 1]);
         }
       }
     });

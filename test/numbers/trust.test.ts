@@ -34,6 +34,9 @@ test("powerModulo() equals BigInt's power, up to the largest modulus", () => {
 
 afterEach(() => onNotice(() => {}));
 
+/** What no big integer would be quicker for. */
+const LONG = { what: "F(100)", size: 2, crossover: { fresh: 1, warm: 1 } };
+
 test("firstTrusted() tries 5 digits twice, 4 digits, then BigInt, counts what failed and tells what and why", () => {
   const told: string[] = [];
   onNotice((message) => told.push(message));
@@ -43,7 +46,7 @@ test("firstTrusted() tries 5 digits twice, 4 digits, then BigInt, counts what fa
     tried.push(limbDigits);
     throw new Distrust(limbDigits === 5 ? "rounding" : "residue");
   };
-  expect(firstTrusted<string>("F(100)", attempt, () => "exact")).toBe("exact");
+  expect(firstTrusted<string>({ ...LONG, attempt, exact: () => "exact" })).toBe("exact");
   expect(tried).toEqual([5, 5, 4]);
   expect(distrusted).toEqual({ ...before, rounding: before.rounding + 2, residue: before.residue + 1 });
   expect(told).toEqual([
@@ -55,11 +58,7 @@ test("firstTrusted() tries 5 digits twice, 4 digits, then BigInt, counts what fa
 
 test("firstTrusted() says which number there was no room for", () => {
   expect(() =>
-    firstTrusted(
-      "F(100)",
-      () => new Uint8Array(2 ** 60),
-      () => new Uint8Array(),
-    ),
+    firstTrusted({ ...LONG, attempt: () => new Uint8Array(2 ** 60), exact: () => new Uint8Array() }),
   ).toThrow(
     expect.objectContaining({ code: "result_too_large", message: expect.stringContaining("F(100)") }),
   );
@@ -70,7 +69,7 @@ test("firstTrusted() passes other errors on", () => {
   const attempt = (): never => {
     throw bug;
   };
-  expect(() => firstTrusted("F(100)", attempt, () => 0)).toThrow(bug);
+  expect(() => firstTrusted({ ...LONG, attempt, exact: () => 0 })).toThrow(bug);
 });
 
 /** Computes at base 10^5, and looks at every coefficient before it is rounded. */

@@ -97,7 +97,6 @@ let nextResidue: u64 = 0;
 let afterNextResidue: u64 = 0;
 let checkedLength: i32 = 0;
 let checkedIndexLength: usize = 0;
-let recordsChecked: i32 = 0;
 
 /** Says how long the texts at PREFIX, INDEX, INFIX and SUFFIX are; an index of length 0 is not written. */
 export function setLayout(prefix: i32, index: i32, infix: i32, suffix: i32): void {
@@ -120,7 +119,6 @@ export function begin(
   nextResidue = firstResidue;
   afterNextResidue = secondResidue;
   checkedLength = firstLength;
-  recordsChecked = 0;
   ringEnd = endOfRing;
   b = endOfRing - secondLength;
   bLength = secondLength;
@@ -208,11 +206,6 @@ export function start(): usize {
   return chunkStart;
 }
 
-/** How many records there are in the chunks that were right. */
-export function checkedCount(): i32 {
-  return recordsChecked;
-}
-
 /** Where `text` ends behind `at`, or 0 if it does not stand there. */
 function behind(at: usize, text: usize, length: usize): usize {
   for (let i: usize = 0; i < length; i++) {
@@ -242,10 +235,7 @@ function checkRecord(at: usize): usize {
 
 /** Checks all records of the chunk that {@link fill} wrote last; no further one can be, when this fails. */
 export function check(): bool {
-  let count = 0;
   let at = chunkStart;
-  for (; at != 0 && at < out; count++) at = checkRecord(at);
-  if (at != out) return false;
-  recordsChecked += count;
-  return true;
+  while (at != 0 && at < out) at = checkRecord(at);
+  return at == out;
 }
