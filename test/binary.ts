@@ -5,7 +5,7 @@
  * user sees. Each process gets an environment of its own, and is ended by its pid.
  * @module
  */
-import { test } from "bun:test";
+import { expect, test } from "bun:test";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -53,6 +53,13 @@ export async function run(
     child.exited,
   ]);
   return { stdout, stderr, exitCode };
+}
+
+/** What a command prints that must end well, and say nothing else. */
+export async function output(...[args, start]: Parameters<typeof run>): Promise<string> {
+  const { stdout, stderr, exitCode } = await run(args, start);
+  expect({ args, stderr, exitCode }).toEqual({ args, stderr: "", exitCode: 0 });
+  return stdout;
 }
 
 /** Starts a line of shell, in which `$FIBSERVER` is the program: for pipes, redirections and terminals. */
@@ -175,15 +182,6 @@ export async function mustRequest(...call: Parameters<typeof request>): Promise<
   const answer = await request(...call);
   if (answer === undefined) throw new Error(`The connection broke before ${call[1]} was answered`);
   return answer;
-}
-
-/** F(0) to F(countMax - 1) as text: from an index to its value. */
-export function fibonacciValues(countMax: number): string[] {
-  const values: string[] = [];
-  for (let [value, next] = [0n, 1n]; values.length < countMax; [value, next] = [next, value + next]) {
-    values.push(String(value));
-  }
-  return values;
 }
 
 /** Waits until `condition` holds; looks every few milliseconds. @throws {@link Error} after `seconds`. */

@@ -9,7 +9,6 @@ import fs from "node:fs";
 import path from "node:path";
 import {
   type Answer,
-  fibonacciValues,
   mustRequest,
   request,
   requireTool,
@@ -21,6 +20,7 @@ import {
   temporaryFolder,
 } from "./binary.ts";
 import { failingDisk, withFailingDisk } from "./failing-disk.ts";
+import { bigTerms } from "./oracle.ts";
 
 setDefaultTimeout(60_000);
 
@@ -29,7 +29,7 @@ const SEED = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
 const CLIENT_COUNT = 6;
 /** What one round may request, so that `previous` never comes near the start. */
 const REQUEST_COUNT_MAX = 1500;
-const VALUES = fibonacciValues(2 * REQUEST_COUNT_MAX);
+const VALUES = bigTerms(0, 2 * REQUEST_COUNT_MAX);
 
 const withStrace = requireTool(["strace", "-o", "/dev/null", "true"], "apt-get install strace");
 

@@ -57,6 +57,7 @@ withPrlimit("what cannot be held is refused before anything is computed, with th
     "fact 200000000",
     "fact 1073741823",
     "fib 20000000000",
+    "ack 3 9007199254740991",
     "seq 9999999999..10000000000",
   ]) {
     // Finding the primes alone takes a second, and doubling more.

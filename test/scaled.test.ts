@@ -8,7 +8,6 @@ import { expect, setDefaultTimeout } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
 import {
-  fibonacciValues,
   mustRequest,
   request,
   requireTool,
@@ -19,6 +18,7 @@ import {
   temporaryFolder,
   until,
 } from "./binary.ts";
+import { bigTerms } from "./oracle.ts";
 import { hasRedis, startRedis, withRedis } from "./redis.ts";
 
 /** Kills of an executor, with 25 tasks for each; `KILLS=50` for more. */
@@ -29,7 +29,7 @@ setDefaultTimeout(60_000 + KILL_COUNT * 1000);
 const RECOVERY_SECONDS = 40;
 
 const MANY = ["--max-index", "1000000"];
-const VALUES = fibonacciValues(1000);
+const VALUES = bigTerms(0, 1000);
 const withTls = hasRedis ? requireTool(["openssl", "version"], "apt-get install openssl") : withRedis;
 /** Some 50 ms on a thread. */
 const LONG = 5_000_000;

@@ -3,7 +3,6 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
 import {
-  fibonacciValues,
   mustRequest,
   request,
   requireTool,
@@ -14,12 +13,13 @@ import {
   temporaryFolder,
   until,
 } from "./binary.ts";
+import { bigTerms } from "./oracle.ts";
 
 setDefaultTimeout(60_000);
 
 const MANY = ["--max-index", "5000"];
 const withStrace = requireTool(["strace", "-o", "/dev/null", "true"], "apt-get install strace");
-const VALUES = fibonacciValues(5001);
+const VALUES = bigTerms(0, 5001);
 /** From here on a value tells its index; 1 is both F(1) and F(2). */
 const INDEX_FIRST = 3;
 

@@ -4,6 +4,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import {
+  output,
   requires,
   requireTool,
   run,
@@ -19,13 +20,6 @@ setDefaultTimeout(60_000);
 const withFlock = requireTool(["flock", "--version"], "apt-get install util-linux");
 const withScript = requireTool(["script", "--version"], "apt-get install bsdutils");
 const withTwoCpus = requires(os.availableParallelism() >= 2, "it takes a machine with two CPUs");
-
-/** A command that must end well, and say nothing else. */
-async function output(args: readonly string[], start?: Parameters<typeof run>[1]): Promise<string> {
-  const { stdout, stderr, exitCode } = await run(args, start);
-  expect({ args, stderr, exitCode }).toEqual({ args, stderr: "", exitCode: 0 });
-  return stdout;
-}
 
 test("fibserver n prints 1 1 2 3 5 from the start, c the same number again, p the one before", async () => {
   using folder = temporaryFolder();
@@ -134,14 +128,6 @@ test("fibserver keeps the cursor under XDG_STATE_HOME, or under HOME, when no fi
   expect(fs.existsSync(path.join(state, "fibserver", "cursor"))).toBe(true);
   expect(await output(["n"], { env: { HOME: env.HOME } })).toBe("1\n");
   expect(fs.existsSync(path.join(env.HOME, ".local", "state", "fibserver", "cursor"))).toBe(true);
-});
-
-test("fibserver does not make a folder that the user named", async () => {
-  using folder = temporaryFolder();
-  const { stderr, exitCode } = await run(["-f", path.join(folder.path, "missing", "cursor"), "n"]);
-  expect(stderr).toContain(`mkdir -p ${path.join(folder.path, "missing")}`);
-  expect(exitCode).toBe(74);
-  expect(fs.readdirSync(folder.path)).toEqual([]);
 });
 
 test("fibserver takes a flag over the environment, and the environment over the default", async () => {
@@ -291,15 +277,6 @@ withTwoCpus("fibserver -t keeps every thread on one CPU, also those that start l
   expect(cpus[0]).toMatch(/^\d+$/);
   await using other = await startServer(["-f", path.join(folder.path, "cursor")]);
   expect(cpusOf(other.pid)[0]).not.toMatch(/^\d+$/);
-});
-
-test("fibserver exits 69 when the port is taken, and names another way", async () => {
-  using folder = temporaryFolder();
-  const file = path.join(folder.path, "cursor");
-  await using server = await startServer(["-f", file]);
-  const { stdout, stderr, exitCode } = await run(["-f", file, "-p", new URL(server.url).port]);
-  expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 69 });
-  expect(stderr).toContain("choose another with -p");
 });
 
 test("fibserver without letters serves, and SIGINT ends it with 0", async () => {

@@ -98,8 +98,8 @@ class Terminal implements AsyncDisposable {
   }
 }
 
-/** Some seconds. */
-const FACTORIAL = "fact 40000000";
+/** Some seconds; a factorial's bar would wait for its primes. */
+const LONG = "fib 2000000000";
 const BAR = /\[=*-+\] +\d+%/;
 
 /** What runs, when it can be disturbed, and what the shell says of how it ended. */
@@ -132,7 +132,7 @@ async function expectCleanEnds(command: string, isUnderWay: RegExp, folder: stri
 
 withTmux("a computation that a signal ends or stops leaves the terminal in order", async () => {
   using folder = temporaryFolder();
-  await expectCleanEnds(FACTORIAL, BAR, folder.path);
+  await expectCleanEnds(LONG, BAR, folder.path);
 });
 
 withTmux("a sequence that a signal ends leaves no file, and the terminal in order", async () => {
@@ -206,7 +206,7 @@ withTmux(
         .screen()
         .split("\n")
         .filter((line) => line.includes("%"));
-    terminal.type(`clear; $F ${FACTORIAL}`);
+    terminal.type(`clear; $F fact 40000000`);
     await terminal.shows(/^40000000! \[=*-+\] +\d+%, about \d+ s left$/m);
     expect(lines()).toHaveLength(1);
     terminal.resize(40);
@@ -225,19 +225,22 @@ withTmux("progress goes away when it is done, and leaves what a program prints a
 });
 
 withTmux("nothing is drawn with -q, on a dumb terminal, and from the background", async () => {
-  using folder = temporaryFolder();
-  await using terminal = new Terminal(folder.path);
-  const drawn = path.join(folder.path, "drawn");
-  terminal.record(drawn);
-  for (const [line, isDrawn] of [
+  const rows: [line: string, isDrawn: boolean][] = [
     ["$F fact 8000000 -o out", true],
     ["$F fact 8000000 -q -o out", false],
     ["TERM=dumb $F fact 8000000 -o out", false],
     ["$F fact 8000000 -o out & wait", false],
-  ] as const) {
+  ];
+  // Side by side, each in a terminal of its own.
+  const found = rows.map(async ([line]): Promise<(typeof rows)[number]> => {
+    using folder = temporaryFolder();
+    await using terminal = new Terminal(folder.path);
+    const drawn = path.join(folder.path, "drawn");
     fs.writeFileSync(drawn, "");
+    terminal.record(drawn);
     terminal.type(`clear; ${line}; echo "status=$?"`);
-    await until("it has ended", () => /status=0/.test(fs.readFileSync(drawn, "utf8")));
-    expect({ line, isDrawn: BAR.test(fs.readFileSync(drawn, "utf8")) }).toEqual({ line, isDrawn });
-  }
+    await until("it has ended", () => /status=0/.test(fs.readFileSync(drawn, "utf8")), 30);
+    return [line, BAR.test(fs.readFileSync(drawn, "utf8"))];
+  });
+  expect(await Promise.all(found)).toEqual(rows);
 });

@@ -3,6 +3,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import path from "node:path";
 import { FibClient, FibClientError, type TaskStatus } from "../../src/client/client.ts";
 import { startServer, temporaryFolder, until } from "../binary.ts";
+import { sha256 } from "../oracle.ts";
 import reference from "../vectors/reference.json" with { type: "json" };
 import { startProxy } from "./proxy.ts";
 import { openScripted, openServer } from "./server.ts";
@@ -250,8 +251,4 @@ async function refusal(call: Promise<unknown>): Promise<unknown> {
   );
   expect(error).toBeInstanceOf(FibClientError);
   return error;
-}
-
-function sha256(text: string): string {
-  return new Bun.CryptoHasher("sha256").update(text).digest("hex");
 }

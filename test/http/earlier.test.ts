@@ -1,7 +1,7 @@
 /** The earlier services' cases as their clients know them: bytes, statuses, content types; through a port. */
 import { describe, expect, onTestFinished, test } from "bun:test";
-import { createHash } from "node:crypto";
 import { listen } from "../../src/http/server.ts";
+import { sha256 } from "../oracle.ts";
 import reference from "../vectors/reference.json";
 import { openServices } from "../services.ts";
 import { exchange, headersOf, requestBytes, statusOf } from "../wire.ts";
@@ -18,7 +18,6 @@ async function serve(options: Parameters<typeof openServices>[0] = {}) {
   return { ...services, get, port: Number(new URL(server.url).port) };
 }
 
-const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 const TEN_THOUSAND = reference.sequences.list.find(({ count }) => count === 10_000)!;
 
 const success = (algo: string, result: string) => `{"algo":"${algo}","result":${result},"status":"success"}`;

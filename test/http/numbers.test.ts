@@ -1,9 +1,9 @@
 /** Single numbers over HTTP: every representation and range of them, and nothing computed in vain. */
 import { describe, expect, onTestFinished, test } from "bun:test";
 import * as fc from "fast-check";
-import { createHash } from "node:crypto";
 import { listen } from "../../src/http/server.ts";
 import { WHOLE_BYTES_MAX } from "../../src/http/streams.ts";
+import { sha256 } from "../oracle.ts";
 import reference from "../vectors/reference.json";
 import { problemOf } from "../refusal.ts";
 import { openServices } from "../services.ts";
@@ -16,7 +16,6 @@ async function open(options: Parameters<typeof openServices>[0] = {}) {
   return { ...services, get };
 }
 
-const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 const F100 = "354224848179261915075";
 const JSON_F100 = `{"n":"100","digits":21,"value":"${F100}"}`;
 

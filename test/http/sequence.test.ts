@@ -7,6 +7,7 @@ import path from "node:path";
 import { listen } from "../../src/http/server.ts";
 import reference from "../vectors/reference.json";
 import { startServer, temporaryFolder } from "../binary.ts";
+import { bigPair, bigTerms, sha256 } from "../oracle.ts";
 import { problemOf } from "../refusal.ts";
 import { openServices } from "../services.ts";
 
@@ -18,21 +19,6 @@ async function open(options: Parameters<typeof openServices>[0] = {}) {
   const get = (query: string, headers: Record<string, string> = {}, method = "GET") =>
     fetch(new URL(`v1/sequence${query}`, server.url), { method, headers });
   return { ...services, get, url: server.url };
-}
-
-/** F(n) and F(n + 1): F(2k) = F(k) (2 F(k + 1) - F(k)), F(2k + 1) = F(k)^2 + F(k + 1)^2. */
-function bigPair(n: number): [bigint, bigint] {
-  if (n === 0) return [0n, 1n];
-  const [f, next] = bigPair(Math.floor(n / 2));
-  const [even, odd] = [f * (2n * next - f), f * f + next * next];
-  return n % 2 === 0 ? [even, odd] : [odd, even + odd];
-}
-
-function bigTerms(from: number, count: number): string[] {
-  const terms: string[] = [];
-  for (let [f, next] = bigPair(from); terms.length < count; [f, next] = [next, f + next])
-    terms.push(String(f));
-  return terms;
 }
 
 const RENDERINGS: Record<string, { type: string; write: (from: number, terms: string[]) => string }> = {
@@ -105,21 +91,21 @@ describe("representations", () => {
 });
 
 describe("digests", () => {
-  for (const { from, count, bytes, sha256 } of reference.sequences.list.filter(
+  for (const { from, count, bytes, sha256: digest } of reference.sequences.list.filter(
     (row) => row.count < 100_000,
   )) {
     test(`the reference digest of ${count} terms from F(${from})`, async () => {
       const { get } = await open();
       const text = await (await get(`?from=${from}&count=${count}`)).text();
       expect(text.length).toBe(bytes);
-      expect(createHash("sha256").update(text.replaceAll("\n", " ")).digest("hex")).toBe(sha256);
+      expect(sha256(text.replaceAll("\n", " "))).toBe(digest);
     });
   }
 
   test("the first 100,000 terms, 1.045 GB, through little memory", async () => {
     using folder = temporaryFolder();
     await using server = await startServer(["-f", path.join(folder.path, "cursor")]);
-    const { bytes, sha256 } = reference.sequences.list.find(({ count }) => count === 100_000)!;
+    const expected = reference.sequences.list.find(({ count }) => count === 100_000)!;
     // The earlier spelling has the spaces that the reference has.
     const response = await fetch(`${server.url}/?sn=100000`);
     const digest = createHash("sha256");
@@ -128,7 +114,7 @@ describe("digests", () => {
       digest.update(chunk);
       length += chunk.length;
     }
-    expect([length, digest.digest("hex")]).toEqual([bytes, sha256]);
+    expect([length, digest.digest("hex")]).toEqual([expected.bytes, expected.sha256]);
     expect(peakBytes(server.pid)).toBeLessThan(150e6);
   }, 60_000);
 });
@@ -268,8 +254,7 @@ describe("far from the start", () => {
   test("the first two terms are one job for a thread, and the rest is added from them", async () => {
     const { get, results, pool } = await open();
     const text = await (await get("?from=10000000&count=3", { range: "bytes=0-2089876" })).text();
-    const digest = createHash("sha256").update(text).digest("hex");
-    expect(digest).toBe(reference.fibonacci.find(({ n }) => n === 10_000_000)!.sha256);
+    expect(sha256(text)).toBe(reference.fibonacci.find(({ n }) => n === 10_000_000)!.sha256);
     expect(results.taken).toEqual([{ kind: "pair", n: 10_000_000 }]);
     expect([pool.running, pool.waiting]).toEqual([0, 0]);
   }, 20_000);

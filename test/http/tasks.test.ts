@@ -1,9 +1,9 @@
 /** Tasks over HTTP: every row of the contract through the app, and what only real sockets show. */
 import { describe, expect, onTestFinished, setDefaultTimeout, test } from "bun:test";
-import { createHash } from "node:crypto";
 import { listen } from "../../src/http/server.ts";
 import type { TaskJson } from "../../src/tasks/task.ts";
 import { until } from "../binary.ts";
+import { sha256 } from "../oracle.ts";
 import { problemOf } from "../refusal.ts";
 import { openServices } from "../services.ts";
 import reference from "../vectors/reference.json";
@@ -70,10 +70,6 @@ function eventsOf(text: string): { id: string; task: TaskJson }[] {
     id: id!,
     task: JSON.parse(data!) as TaskJson,
   }));
-}
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }
 
 describe("POST /v1/tasks", () => {

@@ -2,10 +2,10 @@
 import { expect, test } from "bun:test";
 import { factorial } from "../../src/numbers/factorial.ts";
 import { multiplier } from "../../src/numbers/multiplier.ts";
+import { sha256 } from "../oracle.ts";
 import reference from "../vectors/reference.json";
 
 const text = (digits: Uint8Array): string => new TextDecoder().decode(digits);
-const sha256 = (digits: Uint8Array): string => new Bun.CryptoHasher("sha256").update(digits).digest("hex");
 
 test("factorial() gives every reference value", () => {
   multiplier();

@@ -2,13 +2,13 @@
 import { expect, test } from "bun:test";
 import { fibonacci, fibonacciMemoryBytes, fibonacciPair, pairByBigInt } from "../../src/numbers/fibonacci.ts";
 import { multiplier, multiplierMemoryBytes } from "../../src/numbers/multiplier.ts";
+import { sha256 } from "../oracle.ts";
 import reference from "../vectors/reference.json";
 
 /** Indices from here are computed in the multiplier, once it is loaded. */
 const KERNEL_FROM = 12_000;
 
 const text = (digits: Uint8Array): string => new TextDecoder().decode(digits);
-const sha256 = (digits: Uint8Array): string => new Bun.CryptoHasher("sha256").update(digits).digest("hex");
 const random = (from: number, to: number): number => from + Math.floor(Math.random() * (to - from));
 
 const lastDigits = (n: number, count: number): bigint => BigInt(text(fibonacci(n).subarray(-count)));

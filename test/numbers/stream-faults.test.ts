@@ -4,10 +4,11 @@ import * as fc from "fast-check";
 import { distrusted, onNotice } from "../../src/notices.ts";
 import { Adder, type ChunkFault } from "../../src/numbers/adder.ts";
 import { textOf } from "../../src/numbers/decimal.ts";
-import { fibonacci, pairByBigInt } from "../../src/numbers/fibonacci.ts";
+import { fibonacci } from "../../src/numbers/fibonacci.ts";
 import { LAYOUTS, type SequenceLayout, framed } from "../../src/numbers/layouts.ts";
 import { Neighbours } from "../../src/numbers/neighbours.ts";
 import { type ByteRange, openSequence, planSequence } from "../../src/numbers/sequence.ts";
+import { bigPair, sequenceText } from "../oracle.ts";
 
 const layouts: [string, SequenceLayout][] = [
   ...Object.entries(LAYOUTS),
@@ -18,18 +19,6 @@ const layouts: [string, SequenceLayout][] = [
 const [PREFIX, INFIX, SUFFIX, INDEX_END, TO_COPY, PATTERNS, PATTERNS_END] = [
   1024, 1040, 1056, 1088, 64, 1152, 1664,
 ];
-
-/** What is expected, from BigInt: independent of kernel and formulas. */
-function expected(from: number, count: number, layout: SequenceLayout): string {
-  let [f, next] = pairByBigInt(from);
-  const records: string[] = [];
-  for (let k = from; k < from + count; k++) {
-    const index = layout.infix === undefined ? "" : k + layout.infix;
-    records.push(layout.prefix + index + f + layout.suffix);
-    [f, next] = [next, f + next];
-  }
-  return layout.head + records.join(layout.separator) + layout.tail;
-}
 
 interface Request {
   readonly from: number;
@@ -84,7 +73,7 @@ describe("a bit of what has been written", () => {
         [0, 8],
         [98, 4],
       ] as const) {
-        const text = expected(from, count, layout);
+        const text = sequenceText(from, count, layout);
         const frameBytes = layout.head.length + layout.tail.length;
         const bytes = text.length - frameBytes + layout.separator.length;
         for (let at = 0; at < bytes; at++) {
@@ -100,7 +89,7 @@ describe("a bit of what has been written", () => {
 
     test(`any byte of any chunk in ${name}, also where the ring turns, and of any range`, () => {
       const request = { from: 30_000, count: 45, layout };
-      const whole = expected(request.from, request.count, layout);
+      const whole = sequenceText(request.from, request.count, layout);
       const starts = chunkStarts(request);
       expect(starts.filter((start, i) => i > 0 && start <= starts[i - 1]!).length).toBeGreaterThan(1);
       fc.assert(
@@ -132,7 +121,7 @@ describe("a bit of what is still to be used", () => {
   for (const [name, layout] of layouts) {
     test(`the pieces of ${name}, their copies, and the index`, () => {
       const request = { from: 30_000, count: 45, layout };
-      const whole = expected(request.from, request.count, layout);
+      const whole = sequenceText(request.from, request.count, layout);
       const last = chunkStarts(request).length - 1;
       const indexBytes = layout.infix === undefined ? 0 : 5;
       const pieces = [
@@ -159,7 +148,7 @@ describe("a bit of what is still to be used", () => {
 
   test("the last two values, before the first chunk, before any other, and before the ring turns", () => {
     const request = { from: 30_000, count: 45, layout: LAYOUTS.text };
-    const whole = expected(request.from, request.count, request.layout);
+    const whole = sequenceText(request.from, request.count, request.layout);
     const starts = chunkStarts(request);
     for (const chunk of starts.keys()) {
       fc.assert(
@@ -170,7 +159,7 @@ describe("a bit of what is still to be used", () => {
             if (written === undefined && filled === chunk)
               memory[values[isOlder ? 0 : 1]! + digit]! ^= 1 << bit;
             if (written === undefined && filled === 0 && chunk === 0) {
-              const [first, second] = pairByBigInt(request.from).map((value) =>
+              const [first, second] = bigPair(request.from).map((value) =>
                 Buffer.from(memory.buffer).lastIndexOf(String(value)),
               );
               memory[(isOlder ? first! : second!) + digit]! ^= 1 << bit;
@@ -191,7 +180,7 @@ describe("a bit of what is still to be used", () => {
 
   test("the table of carries", () => {
     const request = { from: 30_000, count: 45, layout: LAYOUTS.text };
-    const whole = expected(request.from, request.count, request.layout);
+    const whole = sequenceText(request.from, request.count, request.layout);
     for (let address = PATTERNS; address < PATTERNS_END; address++) {
       const { text, failed } = read(
         request,
@@ -203,7 +192,7 @@ describe("a bit of what is still to be used", () => {
 
   test("any other byte in front of the ring changes nothing that is sent", () => {
     const request = { from: 30_000, count: 30, layout: LAYOUTS.ndjson };
-    const whole = expected(request.from, request.count, request.layout);
+    const whole = sequenceText(request.from, request.count, request.layout);
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 1791 }), fc.nat(7), fc.nat(2), (address, bit, chunk) => {
         const { text } = read(
@@ -227,7 +216,7 @@ test("what has the value and the length of a term, but not its digits, is notice
     const at = textOf(written).indexOf("50");
     written.set(Buffer.from("4:"), at);
   });
-  expect([text, failed]).toEqual([expected(100, 3, LAYOUTS.text), 1]);
+  expect([text, failed]).toEqual([sequenceText(100, 3, LAYOUTS.text), 1]);
 });
 
 test("a damaged instance is not used again, and whoever runs the process is told which terms it were", () => {
@@ -252,7 +241,7 @@ test("a damaged instance is not used again, and whoever runs the process is told
 
 test("what is wrong again and again ends with an error that says what to suspect, and with none of it sent", () => {
   const request = { from: 30_000, count: 45, layout: LAYOUTS.text };
-  const whole = expected(request.from, request.count, request.layout);
+  const whole = sequenceText(request.from, request.count, request.layout);
   let filled = 0;
   const reader = openSequence(planSequence(request), undefined, (_, written) => {
     if (written !== undefined && filled++ > 0) written[100]! ^= 1;

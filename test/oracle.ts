@@ -1,0 +1,32 @@
+/** What is right, known without `src/`: digests to compare with the reference's, and Fibonacci numbers from BigInt. @module */
+import type { SequenceLayout } from "../src/numbers/layouts.ts";
+
+/** In hex, as vectors/reference.json has it. */
+export function sha256(text: string | Uint8Array): string {
+  return new Bun.CryptoHasher("sha256").update(text).digest("hex");
+}
+
+/** F(n) and F(n + 1): F(2k) = F(k) (2 F(k + 1) - F(k)), F(2k + 1) = F(k)^2 + F(k + 1)^2. */
+export function bigPair(n: number): [bigint, bigint] {
+  if (n === 0) return [0n, 1n];
+  const [f, next] = bigPair(Math.floor(n / 2));
+  const [even, odd] = [f * (2n * next - f), f * f + next * next];
+  return n % 2 === 0 ? [even, odd] : [odd, even + odd];
+}
+
+/** F(from), F(from + 1), … in decimal. */
+export function bigTerms(from: number, count: number): string[] {
+  const terms: string[] = [];
+  for (let [f, next] = bigPair(from); terms.length < count; [f, next] = [next, f + next])
+    terms.push(String(f));
+  return terms;
+}
+
+/** The whole text of a sequence. */
+export function sequenceText(from: number, count: number, layout: SequenceLayout): string {
+  const records = bigTerms(from, count).map((term, i) => {
+    const index = layout.infix === undefined ? "" : from + i + layout.infix;
+    return layout.prefix + index + term + layout.suffix;
+  });
+  return layout.head + records.join(layout.separator) + layout.tail;
+}
