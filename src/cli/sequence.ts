@@ -47,7 +47,11 @@ async function putTerms(put: Put, plan: SequencePlan, json: boolean, isQuiet: bo
     fibonacciPair(firstIndex, { onProgress }),
   );
   const reader = openSequence(plan, pair);
-  for (let view = reader.next(); view !== undefined; view = reader.next()) await put(view);
+  for (let view = reader.next(); view !== undefined; view = reader.next()) {
+    // Most of the time there is nothing to wait for, and to wait for nothing 60,000 times costs 4%.
+    const taken = put(view);
+    if (taken) await taken;
+  }
   if (json) await put(Buffer.from("\n"));
 }
 
