@@ -571,6 +571,26 @@ test("SIGTERM under load ends with 0 and keeps each answered move", async () => 
   expect(await positionOf(file)).toBeWithin(indexLast, requestedCount + 1);
 });
 
+test("two SIGTERM at once are one, as `timeout` sends them; one that comes later kills", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  await using twice = await startServer(["-f", file]);
+  twice.kill("SIGTERM");
+  twice.kill("SIGTERM");
+  expect(await twice.ended()).toBe(0);
+  await using again = await startServer(["-f", file]);
+  // A request that is not whole holds the end up until its deadline.
+  await using busy = await connect(again);
+  busy.write("PUT /v1/cursor HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{");
+  await until("the request has arrived", () => request(again, "current").then(Boolean));
+  again.kill("SIGTERM");
+  await until("it has noticed", () => again.log().includes("Stopping"));
+  const noticedMs = performance.now();
+  await until("a second is over", () => performance.now() - noticedMs > 1000);
+  again.kill("SIGTERM");
+  expect(await again.ended()).toBe(137);
+});
+
 withPrlimit(
   "100 connections on 40 descriptors: it survives, and serves again when they are gone",
   async () => {

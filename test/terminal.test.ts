@@ -34,8 +34,8 @@ class Terminal implements AsyncDisposable {
     this.press("Enter");
   }
 
-  press(key: string): void {
-    this.#tmux("send-keys", key);
+  press(...keys: string[]): void {
+    this.#tmux("send-keys", ...keys);
   }
 
   resize(columns: number): void {
@@ -183,6 +183,22 @@ withTmux("fibserver -i answers again after ^Z and fg, and ends with ^D", async (
   terminal.press("C-d");
   terminal.type('echo "status=$?"');
   expect((await terminal.shows(/status=(\d+)$/m))[1]).toBe("0");
+});
+
+withTmux("fibserver -i ends with 0 when ^D comes before the answer to a letter", async () => {
+  using folder = temporaryFolder();
+  for (const keys of [
+    ["n", "Enter", "C-d"],
+    ["n", "C-d", "C-d"],
+  ]) {
+    await using terminal = new Terminal(folder.path);
+    terminal.type("clear; $F cursor set 0 -f cursor; $F -i -f cursor");
+    await terminal.shows(/^fib>/m);
+    terminal.press(...keys);
+    terminal.type('echo "status=$?"');
+    await terminal.shows(/^status=0$/m);
+    expect(terminal.screen()).toMatch(/^(fib> n)?1$/m);
+  }
 });
 
 withTmux("a terminal that is closed ends what writes into a file, and no file is left", async () => {

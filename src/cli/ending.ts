@@ -13,6 +13,9 @@ import { constants } from "node:os";
 /** SIGPIPE is none of them: the runtime ignores it, and the write that finds no reader fails. */
 const SIGNALS = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"] as const;
 
+/** `timeout` signals a process and its group, so that one end arrives twice: within this it is one signal. */
+const REPEAT_MS = 1000;
+
 const cleanups = new Set<() => void | Promise<void>>();
 
 /**
@@ -30,13 +33,13 @@ export function onEnd(cleanup: () => void | Promise<void>): () => void {
   };
 }
 
-/** Resolves with the first SIGTERM or SIGINT, for what stops in order then; the second one kills. */
+/** Resolves with the first SIGTERM or SIGINT, for what stops in order then; one that comes later kills. */
 export function untilSignal(): Promise<void> {
   return new Promise((resolve) => {
-    let isStopping = false;
+    let firstMs: number | undefined;
     const stop = () => {
-      if (isStopping) process.kill(process.pid, "SIGKILL");
-      isStopping = true;
+      firstMs ??= performance.now();
+      if (performance.now() - firstMs > REPEAT_MS) process.kill(process.pid, "SIGKILL");
       resolve();
     };
     process.on("SIGTERM", stop).on("SIGINT", stop);

@@ -12,8 +12,8 @@ import { warn } from "./output.ts";
 import { openProgress, type Progress } from "./progress.ts";
 import { asking, impatientFetch, openClient } from "./remote.ts";
 
-/** Whoever waits for hours waits for a server that is started again, too: half a minute. */
-export const WAITING = { retriesMax: 10 };
+/** Whoever waits for hours waits for a server that is started again, too: half a minute (21 to 41 s). */
+export const WAITING = { retriesMax: 13 };
 /** Before the shell gets its prompt back. */
 const CANCELLING = { retriesMax: 1, timeoutMs: 5000 };
 /** Shorter waits need no word about how to go on; a person at a terminal may want to leave at once. */
@@ -32,10 +32,12 @@ export class Wait {
   readonly #progress: Progress;
   readonly #isQuiet: boolean;
   readonly #at: string;
+  readonly #url: URL;
 
   /** @param name - Of what is waited for. */
   constructor(name: string, { server, quiet = false }: WaitFlags) {
     const url = resolveServerUrl(server, process.env);
+    this.#url = url;
     this.client = openClient(
       url,
       impatientFetch((reason) => this.#say(`Waiting for ${url.origin}: ${reason}; Ctrl-C to stop`)),
@@ -94,7 +96,7 @@ export class Wait {
     });
     let notice: ReturnType<typeof setTimeout> | undefined;
     try {
-      const task = await asking(() => creation);
+      const task = await this.asking(() => creation);
       const say = () => this.#say(`Task ${task.id}; to go on later: ${this.#later(task.id)}`);
       if (task.status.state !== "ready") notice = setTimeout(say, process.stderr.isTTY ? 0 : NOTICE_MS);
       await this.asking(() => this.follow(task, () => {}, abort.signal), task.id);
@@ -110,15 +112,16 @@ export class Wait {
   }
 
   /**
-   * Asks for something that belongs to a task.
+   * Asks for something.
    *
+   * @param taskId - Of the task that it belongs to.
    * @throws {@link FibError} as `asking` does, with how to go on where that is possible.
    */
-  async asking(work: () => Promise<void>, taskId: string): Promise<void> {
+  async asking<T>(work: () => Promise<T>, taskId?: string): Promise<T> {
     try {
-      await asking(work);
+      return await asking(this.#url, work);
     } catch (error) {
-      if (!(error instanceof FibError) || error.code.startsWith("task_")) throw error;
+      if (taskId === undefined || !(error instanceof FibError) || error.code.startsWith("task_")) throw error;
       const goOn = `To go on later: ${this.#later(taskId)}`;
       throw new FibError(error.code, `${error.message}. ${goOn}`, { cause: error });
     }

@@ -28,9 +28,15 @@ export async function runInteractive(config: Config, json: boolean): Promise<voi
     // The terminal edits the line and makes the signals, and so is never switched: what ends this leaves it as it was.
     terminal: false,
   });
+  // ^D closes it at once, while lines that were read before are still to be answered.
+  let isOpen = true;
+  lines.once("close", () => (isOpen = false));
+  const prompt = () => {
+    if (prompts && isOpen) lines.prompt();
+  };
   try {
-    if (prompts) lines.prompt();
-    if (prompts) process.on("SIGCONT", () => lines.prompt());
+    prompt();
+    if (prompts) process.on("SIGCONT", prompt);
     for await (const line of lines) {
       for (const word of line.split(/\s+/).filter((part) => part !== "")) {
         if (word === "q") return;
@@ -39,7 +45,7 @@ export async function runInteractive(config: Config, json: boolean): Promise<voi
           await moveAndPrint(cursor, word, json).catch((error) => goOn(cursor, error, json));
         else tell(noLetter(word), json);
       }
-      if (prompts) lines.prompt();
+      prompt();
     }
   } finally {
     lines.close();

@@ -51,15 +51,24 @@ export function impatientFetch(onWaiting: (reason: string) => void): NonNullable
  *
  * @throws {@link FibError} for each error of the client: with the server's own code where we know it, else `unreachable`.
  */
-export async function asking<T>(work: () => Promise<T>): Promise<T> {
+export async function asking<T>(url: URL, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof FibClientError)) throw error;
     const code = error.code === "task_cancelled" ? "task_failed" : error.code;
-    const known = Object.hasOwn(CODES, code) ? (code as ErrorCode) : "unreachable";
-    throw new FibError(known, error.detail, { cause: error });
+    // What is a bug of the server, or a fault of its machine, is none of ours.
+    const isOurs = Object.hasOwn(CODES, code) && error.status !== 500;
+    throw new FibError(isOurs ? (code as ErrorCode) : "unreachable", explain(error, url), { cause: error });
   }
+}
+
+/** What the client says, with whom it was said of and what to do where that is not plain. */
+function explain({ code, detail, status }: FibClientError, { origin }: URL): string {
+  if (status === 500 && code !== "bad_answer") return `The server at ${origin} has failed: ${detail}`;
+  if (code === "bad_answer") return `${detail}: is ${origin} a fibserver? Name one with --server URL`;
+  if (!detail.endsWith(": ECONNREFUSED")) return detail;
+  return `${detail}; start one with fibserver serve, or name it with --server URL`;
 }
 
 /** As `runMoves` does, on a server's cursor. */
@@ -71,7 +80,7 @@ export async function runRemoteMoves(
   requireOutput();
   const { cursor } = openClient(url);
   for (const letter of letters) {
-    const { index, value } = await asking(() => cursor[LETTERS[letter]]({ as: "text" }));
+    const { index, value } = await asking(url, () => cursor[LETTERS[letter]]({ as: "text" }));
     printPosition(index, json ? goAnswer(value) : value, letter === "c" ? "stays at" : "has moved to");
   }
 }

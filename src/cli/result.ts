@@ -7,7 +7,7 @@ import path from "node:path";
 import { isatty } from "node:tty";
 import { FibError } from "../errors.ts";
 import { type NewFile, openNewFile } from "./new-file.ts";
-import { isReaderGone, write } from "./output.ts";
+import { isReaderGone, requireOutput, write } from "./output.ts";
 import { openProgress, type Progress } from "./progress.ts";
 
 const STDOUT = 1;
@@ -42,7 +42,7 @@ export interface ResultOptions {
  * @throws {@link FibError} `bad_argument`; `output_failed`.
  */
 export function checkOutput(out: string | undefined): void {
-  if (isStandardOutput(out)) return;
+  if (isStandardOutput(out)) return requireOutput();
   if (out === "") throw new FibError("bad_argument", "Cannot use an empty file name: -o FILE");
   const place = filePlace(out);
   if (place !== undefined) attempt(out, () => fs.accessSync(path.dirname(place), fs.constants.W_OK));

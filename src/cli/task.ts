@@ -3,7 +3,7 @@
  * @module
  */
 import { defineCommand } from "citty";
-import type { Computation, Task, TaskStatus } from "../client/client.ts";
+import type { Computation, FibClient, Task, TaskStatus } from "../client/client.ts";
 import { resolveServerUrl } from "../config.ts";
 import { shortened } from "../shell-word.ts";
 import { jsonFrame } from "../numbers/layouts.ts";
@@ -59,10 +59,11 @@ const run = defineCommand({
     }
     checkOutput(args.out);
     const wait = new Wait(args._.join(" "), args);
-    const create = () => wait.client.tasks.create(computation);
+    const create = () => wait.client.tasks.create(computation, WAITING);
     if (args.detach) {
-      const { status } = await asking(create);
-      return print(`${args.json ? JSON.stringify(status) : status.id}\n`);
+      const { status } = await wait.asking(create);
+      const told = `${args.json ? JSON.stringify(status) : status.id}\n`;
+      return wait.asking(() => Promise.resolve(print(told)), status.id);
     }
     const started = await wait.runToEnd(create);
     await wait.asking(() => writeTaskResult(started, args), started.id);
@@ -80,7 +81,7 @@ const watch = defineCommand({
     const taskId = checkId(args.id, "watch");
     const wait = new Wait(`task ${taskId}`, args);
     const show = (status: TaskStatus) => print(`${args.json ? JSON.stringify(status) : lineOf(status)}\n`);
-    const watched = await asking(() => wait.client.tasks.get(taskId));
+    const watched = await wait.asking(() => wait.client.tasks.get(taskId));
     await wait.asking(() => wait.follow(watched, show), taskId);
   },
 });
@@ -102,8 +103,7 @@ const list = defineCommand({
       const reason = `'${shortened(args.state)}' is none of ${TASK_STATES.join(", ")}`;
       throw usageError("fibserver task list", reason, "fibserver task list --state ready");
     }
-    const { tasks } = clientOf(args);
-    await asking(() =>
+    await askServer(args, ({ tasks }) =>
       writeResult(undefined, (put) => putList(put, tasks.list({ state }), args.json ?? false)),
     );
   },
@@ -118,7 +118,7 @@ const show = defineCommand({
   args: { id, json, ...CLIENT_FLAGS },
   async run({ args }) {
     const taskId = checkId(args.id, "show");
-    const { status } = await asking(() => clientOf(args).tasks.get(taskId));
+    const { status } = await askServer(args, ({ tasks }) => tasks.get(taskId));
     const lines = Object.entries(status).map(([name, value]) => `${name}: ${value}`);
     print(`${args.json ? JSON.stringify(status) : lines.join("\n")}\n`);
   },
@@ -137,7 +137,7 @@ const result = defineCommand({
   async run({ args }) {
     const taskId = checkId(args.id, "result");
     checkOutput(args.out);
-    await asking(async () => writeTaskResult(await clientOf(args).tasks.get(taskId), args));
+    await askServer(args, async ({ tasks }) => writeTaskResult(await tasks.get(taskId), args));
   },
 });
 
@@ -150,7 +150,7 @@ const cancel = defineCommand({
   args: { id, ...CLIENT_FLAGS },
   async run({ args }) {
     const taskId = checkId(args.id, "cancel");
-    const { state } = await asking(async () => (await clientOf(args).tasks.get(taskId)).cancel());
+    const { state } = await askServer(args, async ({ tasks }) => (await tasks.get(taskId)).cancel());
     print(`${state}\n`);
   },
 });
@@ -164,7 +164,7 @@ const forget = defineCommand({
   args: { id, ...CLIENT_FLAGS },
   async run({ args }) {
     const taskId = checkId(args.id, "forget");
-    await asking(() => clientOf(args).tasks.forget(taskId));
+    await askServer(args, ({ tasks }) => tasks.forget(taskId));
     print("forgotten\n");
   },
 });
@@ -179,8 +179,12 @@ export const task: Command = {
   subCommands: { run, watch, list, show, result, cancel, forget },
 };
 
-function clientOf({ server }: { server?: string | undefined }) {
-  return openClient(resolveServerUrl(server, process.env));
+function askServer<T>(
+  { server }: { server?: string | undefined },
+  work: (client: FibClient) => Promise<T>,
+): Promise<T> {
+  const url = resolveServerUrl(server, process.env);
+  return asking(url, () => work(openClient(url)));
 }
 
 /** An id that the user's shell has lost, or cut, is found here and not by a server. */

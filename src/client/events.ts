@@ -36,7 +36,11 @@ export async function* followEvents(
     };
     try {
       const exchange = await transport.open({ path, headers }, limits);
-      for await (const { id, data } of parseEvents(readPieces(exchange, () => retries.reset()))) {
+      if (!/^text\/event-stream\b/i.test(exchange.headers.get("content-type") ?? "")) {
+        exchange.close();
+        throw new FibClientError("bad_answer", `The answer to ${path} is no stream of events`);
+      }
+      for await (const { id, data } of parseEvents(readPieces(exchange), () => retries.reset())) {
         lastId = id ?? lastId;
         yield parseData(data);
       }
@@ -47,8 +51,15 @@ export async function* followEvents(
   }
 }
 
-/** Events from bytes, wherever these were cut; one that is not whole is dropped. */
-export async function* parseEvents(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<ServerEvent, void> {
+/**
+ * Events from bytes, wherever these were cut; one that is not whole is dropped.
+ *
+ * @param onLife - Told of each event, and of each comment, by which a server shows that it is still there.
+ */
+export async function* parseEvents(
+  pieces: AsyncIterable<Uint8Array>,
+  onLife: () => void = () => {},
+): AsyncGenerator<ServerEvent, void> {
   let id: string | undefined;
   let data: string[] = [];
   for await (const text of splitLines(pieces, "utf-8")) {
@@ -56,16 +67,16 @@ export async function* parseEvents(pieces: AsyncIterable<Uint8Array>): AsyncGene
     const [, field, value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line)!;
     if (field === "data") data.push(value);
     else if (field === "id") id = value;
+    if (line.startsWith(":") || (line === "" && data.length > 0)) onLife();
     if (line !== "") continue;
     if (data.length > 0) yield { id, data: data.join("\n") };
     data = [];
   }
 }
 
-async function* readPieces(exchange: Exchange, onBytes: () => void): AsyncGenerator<Uint8Array, void> {
+async function* readPieces(exchange: Exchange): AsyncGenerator<Uint8Array, void> {
   try {
     for (let bytes = await exchange.readOn(); bytes !== undefined; bytes = await exchange.readOn()) {
-      onBytes();
       yield bytes;
     }
   } finally {

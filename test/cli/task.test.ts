@@ -13,7 +13,7 @@ import {
   until,
 } from "../binary.ts";
 import { startProxy } from "../client/proxy.ts";
-import { openServer, type Target } from "../client/server.ts";
+import { openScripted, openServer, type Target } from "../client/server.ts";
 import { sha256 } from "../oracle.ts";
 import reference from "../vectors/reference.json" with { type: "json" };
 
@@ -338,6 +338,53 @@ test("task run and watch whose server is gone for good give up with the lines th
   }
 });
 
+for (const flags of [[], ["--detach"]]) {
+  test(`task run ${flags.join(" ")} waits for a server that is away when the task is created`, async () => {
+    await using place = openTaskServer(() => events(statusOf("ready", 1)));
+    await place[Symbol.asyncDispose]();
+    await using child = spawn(["task", "run", "fibonacci", "10", ...flags, "--server", place.url]);
+    const stderr = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+    expect((await stderr.read()).value).toBe(
+      `fibserver: Waiting for ${place.url}: it cannot be reached; Ctrl-C to stop\n`,
+    );
+    await using _ = openTaskServer(() => events(statusOf("ready", 1)), Number(new URL(place.url).port));
+    const printed = flags.length === 0 ? "55\n" : `${ID}\n`;
+    expect([await child.stdout.text(), await child.exited]).toEqual([printed, 0]);
+  });
+}
+
+test("task run --detach whose id cannot be printed says how to go on, and a closed output starts none", async () => {
+  using folder = temporaryFolder();
+  await using server = await openServer();
+  const line = `"$FIBSERVER" task run fibonacci 1000 --detach --server ${server.url}`;
+  for (const rest of [">&-", "-o missing/x"]) {
+    await runInShell(`${line.replace(rest.startsWith("-") ? " --detach" : "", "")} ${rest}`, folder.path);
+    expect(await listed(server)).toEqual([]);
+  }
+  const { stderr, exitCode } = await runInShell(`${line} >/dev/full`, folder.path);
+  const [{ id }] = (await listed(server)) as [TaskView];
+  expect(exitCode).toBe(74);
+  expect(stderr).toMatch(/^fibserver: Cannot write the output: ENOSPC/);
+  expect(stderr).toEndWith(`. To go on later: ${later(id, server)}\n`);
+});
+
+test("what answers and is no fibserver, or has a bug, is named, and is no bug of the shell", async () => {
+  const html = { headers: { "content-type": "text/html" } };
+  await using portal = openTaskServer(() => new Response("<p>Log in</p>", html));
+  for (const command of [["run", "fibonacci", "10"], ["watch", ID], ["list"]]) {
+    const { stdout, stderr, exitCode } = await run(["task", ...command, "--server", portal.url]);
+    expect({ command, stdout, exitCode }).toEqual({ command, stdout: "", exitCode: 69 });
+    expect(stderr).toContain(`: is ${portal.url} a fibserver? Name one with --server URL`);
+  }
+  const problem = { code: "internal", detail: "This is a bug in fibserver" };
+  await using broken = openScripted(() => Response.json(problem, { status: 500 }));
+  expect(await run(["n", "--server", broken.url])).toEqual({
+    stdout: "",
+    stderr: `fibserver: The server at ${broken.url} has failed: This is a bug in fibserver\n`,
+    exitCode: 69,
+  });
+});
+
 test("the lines that go on later can be pasted into a shell, whatever the server's address", async () => {
   await using server = openTaskServer(
     () => new Response("away", { status: 503, headers: { "retry-after": "90" } }),
@@ -447,10 +494,10 @@ function openSlowServer(isDrawn: () => boolean): Target {
 }
 
 /** A server of one task, which is F(10). */
-function openTaskServer(eventsOf: () => Response): Target {
+function openTaskServer(eventsOf: () => Response, port = 0): Target {
   const server = Bun.serve({
     hostname: "127.0.0.1",
-    port: 0,
+    port,
     routes: {
       "/v1/tasks": () => new Response(statusOf("queued", 0), { status: 202 }),
       [`/v1/tasks/${ID}`]: () => new Response(statusOf("running", 0)),
