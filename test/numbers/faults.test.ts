@@ -68,22 +68,23 @@ function countCalls({ compute }: Algorithm, stage: Stage): number {
   return calls;
 }
 
-/** Computes with a bit flipped somewhere in one of the calls of a stage; returns how often it was noticed. */
-function computeWithFlippedBit({ compute, right }: Algorithm, stage: Stage, calls: number): number {
+/** Computes with a bit flipped somewhere in one of the calls of a stage: which one, and how often it was noticed. */
+function computeWithFlippedBit({ compute, right }: Algorithm, stage: Stage, calls: number) {
   let left = below(calls);
+  let bit = Number.NaN;
   let where = "";
   const before = noticed();
   const found = compute({
     fault: (at, _, data) => {
       if (at !== stage || left-- !== 0) return;
-      const bit = below(8 * data.byteLength);
+      bit = below(8 * data.byteLength);
       where = `bit ${bit} of ${data.length} in call ${calls} of ${stage}`;
       flip(data, bit);
     },
   });
   expect(where).not.toBe("");
   expect(found, where).toEqual(right);
-  return noticed() - before;
+  return { bit, where, times: noticed() - before };
 }
 
 /** The next result is trusted at once, by another kernel than the one that was distrusted. */
@@ -108,9 +109,11 @@ for (const algorithm of ALGORITHMS) {
         const calls = countCalls(algorithm, stage);
         for (let round = 0; round < 25; round++) {
           const spoiled = multiplier();
-          const times = computeWithFlippedBit(algorithm, stage, calls);
-          // In a double, a low bit of the fraction is rounded away. In an integer every bit counts.
-          if (stage !== "ring" && stage !== "product") expect(times).toBe(1);
+          const { bit, where, times } = computeWithFlippedBit(algorithm, stage, calls);
+          // In a double, a low bit of the fraction is rounded away. In an integer every bit counts, but for the lowest
+          // of all where (F + L) / 2 is taken.
+          const isExact = stage !== "ring" && stage !== "product" && !(stage === "limbs" && bit === 0);
+          expect(times, where).toBeWithin(isExact ? 1 : 0, 2);
           if (times > 0) expectSoundKernel(algorithm, spoiled);
         }
       });
