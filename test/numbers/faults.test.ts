@@ -53,7 +53,7 @@ const STAGES: readonly Stage[] = ["ring", "product", "limbs", "spare", "text"];
 /** What only trees of factors wait in. */
 const hasStage = ({ name }: Algorithm, stage: Stage): boolean => stage !== "spare" || name === "factorial()";
 
-const noticed = (): number => distrusted.rounding + distrusted.residue;
+const noticed = (): number => distrusted.rounding + distrusted.residue + distrusted.bounds;
 const below = (count: number): number => Math.floor(Math.random() * count);
 
 const flip = (data: Data, bit: number): void => {
@@ -220,6 +220,25 @@ describe("an error in every attempt", () => {
     }
   }
 });
+
+for (const [what, spoil] of [
+  [
+    "the table of four digits",
+    ({ setDigits }) => expect(() => setDigits(2 ** 31)).toThrow(WebAssembly.RuntimeError),
+  ],
+  ["the roots", ({ setRoots }) => setRoots(2 ** 31)],
+] as const satisfies readonly (readonly [string, (spoiled: ReturnType<typeof multiplier>) => void])[]) {
+  test(`a pointer to ${what} that leads out of the memory is noticed, and gone afterwards`, () => {
+    for (const algorithm of ALGORITHMS) {
+      const spoiled = multiplier();
+      const before = { ...distrusted };
+      spoil(spoiled);
+      expect(algorithm.compute(), algorithm.name).toEqual(algorithm.right);
+      expect(distrusted, algorithm.name).toEqual({ ...before, bounds: before.bounds + 1 });
+      expectSoundKernel(algorithm, spoiled);
+    }
+  });
+}
 
 test("carry() sees what is not a number at each place of the coefficients, whatever follows", () => {
   const { carry, memory, takeRoundingError } = multiplier();
