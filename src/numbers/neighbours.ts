@@ -66,16 +66,21 @@ export class Neighbours {
     const isForward = index === this.#index + 1;
     if (!isForward && index !== this.#index - 1) return false;
     const adder = takeAdder(successor.length + 1);
-    if (isForward) {
-      this.#pair = [successor, adder.add(value, successor).slice()];
-      this.#residues = [nextResidue, (residue + nextResidue) % MODULUS];
-    } else {
-      this.#pair = [adder.subtract(value, successor).slice(), value];
-      this.#residues = [(nextResidue - residue + MODULUS) % MODULUS, residue];
-    }
-    if (this.#pair.every((text, i) => adder.residueOf(text) === this.#residues[i])) {
-      returnAdder(adder);
-      return true;
+    try {
+      if (isForward) {
+        this.#pair = [successor, adder.add(value, successor).slice()];
+        this.#residues = [nextResidue, (residue + nextResidue) % MODULUS];
+      } else {
+        this.#pair = [adder.subtract(value, successor).slice(), value];
+        this.#residues = [(nextResidue - residue + MODULUS) % MODULUS, residue];
+      }
+      if (this.#pair.every((text, i) => adder.residueOf(text) === this.#residues[i])) {
+        returnAdder(adder);
+        return true;
+      }
+    } catch (error) {
+      // A damaged pointer has led it out of its memory.
+      if (!(error instanceof WebAssembly.RuntimeError)) throw error;
     }
     noticeFailed("recurrence", `F(${index}) was wrong before it was shown`);
     return false;

@@ -257,6 +257,21 @@ test("what is wrong again and again ends with an error that says what to suspect
   reader.close();
 });
 
+test("a length of records that is not the formula's ends in the same error", () => {
+  const plan = planSequence({ from: 0, count: 10, layout: LAYOUTS.text });
+  for (const wrong of [
+    { ...plan, touchedCount: 9 },
+    { ...plan, touched: { start: 0, end: plan.touched.end - 1 } },
+  ]) {
+    const before = distrusted.recurrence;
+    const reader = openSequence(wrong);
+    expect(() => [reader.next(), reader.next()]).toThrow(
+      expect.objectContaining({ code: "machine_unreliable" }),
+    );
+    expect(distrusted.recurrence - before).toBe(2);
+  }
+});
+
 /** Calls the adder, after or before a bit of what it is given, or of what it gives, was flipped once. */
 function damage(method: "add" | "subtract", which: "a" | "b" | "result", bit: number) {
   const original = Adder.prototype[method];
@@ -292,6 +307,19 @@ describe("neighbours", () => {
           expect([which, bit, distrusted.recurrence - before]).toEqual([which, bit, 1]);
         }
       }
+    });
+
+    test(`at() computes anew when ${method}() leads out of the memory`, () => {
+      const before = distrusted.recurrence;
+      const neighbours = new Neighbours(noPool);
+      void neighbours.at(5000);
+      const spy = spyOn(Adder.prototype, method).mockImplementation(() => {
+        spy.mockRestore();
+        throw new WebAssembly.RuntimeError("Out of bounds memory access");
+      });
+      expect(neighbours.at(5000 + step)).toBe(value(5000 + step));
+      expect(neighbours.at(5000 + 2 * step)).toBe(value(5000 + 2 * step));
+      expect(distrusted.recurrence - before).toBe(1);
     });
   }
 });
