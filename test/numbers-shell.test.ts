@@ -205,7 +205,7 @@ withStrace("where files need a name, a signal removes what was begun", async () 
   const start = { under, cwd: folder.path };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     await using child = spawn([...LONG_SEQUENCE.slice(0, -1), path.join(folder.path, "out")], start);
-    const name = `out.${child.pid}.tmp`;
+    const name = `.fibserver.${child.pid}.tmp`;
     await until(
       "it writes",
       () => fs.statSync(path.join(folder.path, name), { throwIfNoEntry: false })?.size !== undefined,
@@ -218,6 +218,43 @@ withStrace("where files need a name, a signal removes what was begun", async () 
   expect(await run(["seq", "3", "-o", path.join(folder.path, "out")], start)).toMatchObject({ exitCode: 0 });
   expect(fs.readdirSync(folder.path)).toEqual(["out"]);
   expect(fs.readFileSync(path.join(folder.path, "out"), "latin1")).toBe("0\n1\n1\n");
+});
+
+withStrace("a file is on disk before it has its name, and its folder after that", async () => {
+  using folder = temporaryFolder();
+  using traces = temporaryFolder();
+  const trace = path.join(traces.path, "trace");
+  const under = strace(trace, "fsync,linkat,rename");
+  expect(await run(["fib", "10", "-o", "out"], { under, cwd: folder.path })).toMatchObject({ exitCode: 0 });
+  const calls = Array.from(
+    fs.readFileSync(trace, "latin1").matchAll(/(fsync|linkat|rename)\(/g),
+    ([, call]) => call,
+  );
+  expect(calls).toEqual(["fsync", "linkat", "rename", "fsync"]);
+});
+
+withStrace("a file that cannot be synced is said, and what was there stays", async () => {
+  using folder = temporaryFolder();
+  fs.writeFileSync(path.join(folder.path, "out"), "before");
+  const under = strace("/dev/null", "fsync", "fsync:error=EIO");
+  const { stderr, exitCode } = await run(["fib", "10", "-o", "out"], { under, cwd: folder.path });
+  expect(exitCode).toBe(74);
+  expect(stderr).toMatch(/^fibserver: Cannot write out: EIO/);
+  expect(fs.readdirSync(folder.path)).toEqual(["out"]);
+  expect(fs.readFileSync(path.join(folder.path, "out"), "latin1")).toBe("before");
+});
+
+test("-o keeps the mode of what it replaces, follows links, and takes the longest name", async () => {
+  using folder = temporaryFolder();
+  const name = "x".repeat(255);
+  const { stdout, stderr } = await runInShell(
+    `umask 022; echo x >private; chmod 600 private; ln -s target dangling
+    for out in private fresh dangling ${name}; do $FIBSERVER fib 10 -o $out; done
+    stat -c '%a %F' private fresh dangling target; cat ${name}`,
+    folder.path,
+  );
+  const modes = ["600 regular file", "644 regular file", "777 symbolic link", "644 regular file"];
+  expect({ stdout, stderr }).toEqual({ stdout: `${modes.join("\n")}\n55\n`, stderr: "" });
 });
 
 withStrace("a file that cannot be linked to its name is copied there", async () => {

@@ -87,13 +87,14 @@ export class Wait {
    */
   async runToEnd(create: () => Promise<Task>): Promise<Task> {
     const abort = new AbortController();
-    // Not aborted: a task whose id is not known could not be cancelled.
-    const creation = create();
+    const { promise: creation, resolve, reject } = Promise.withResolvers<Task>();
     const forget = onEnd(async () => {
       abort.abort();
       this.#progress.clear();
       await this.#cancel(creation);
     });
+    // Not before a signal is heeded, and not aborted: a task whose id is not known could not be cancelled.
+    create().then(resolve, reject);
     let notice: ReturnType<typeof setTimeout> | undefined;
     try {
       const task = await this.asking(() => creation);

@@ -1,5 +1,5 @@
 /**
- * A file that has no name until it is whole: whatever ends the process, SIGKILL too, leaves nothing behind.
+ * A file that has no name until it is whole and on disk: whatever ends the process, SIGKILL too, leaves nothing behind.
  *
  * Linux opens it with O_TMPFILE and names it with linkat(2). That replaces nothing, so the last step is a name of our own
  * and a rename, microseconds apart. Where the file system knows no such files (NFS, FUSE), it has that name from the
@@ -10,6 +10,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { openLibc } from "../cursor/libc.ts";
+import { keepOwner } from "../cursor/put.ts";
 import { onEnd } from "./ending.ts";
 
 const { O_DIRECTORY, O_WRONLY } = fs.constants;
@@ -21,7 +22,10 @@ const AT_SYMLINK_FOLLOW = 0x400;
 /** A file that is being written. */
 export interface NewFile {
   readonly fd: number;
-  /** All is written: gives it its name, in place of whatever has that. @throws the system's error; then discard it. */
+  /**
+   * All is written: puts it on disk and gives it its name, in place of whatever has that, whose mode and owner it gets.
+   * @throws the system's error; then discard it.
+   */
   readonly keep: () => void;
   /** It is not wanted. */
   readonly discard: () => void;
@@ -34,7 +38,8 @@ export interface NewFile {
  * @throws the system's error.
  */
 export function openNewFile(place: string): NewFile {
-  const temporary = `${place}.${process.pid}.tmp`;
+  // Short, and none of the target's: that may be as long as a name can be.
+  const temporary = path.join(path.dirname(place), `.fibserver.${process.pid}.tmp`);
   return openUnnamed(place, temporary) ?? openNamed(place, temporary);
 }
 
@@ -76,17 +81,37 @@ function newFile(
   return {
     fd,
     keep: () => {
+      const replaced = fs.statSync(place, { bigint: true, throwIfNoEntry: false });
+      if (replaced !== undefined) keepOwner(fd, replaced);
+      // Before it has its name: the name must not outlive the bytes when the power fails.
+      fs.fsyncSync(fd);
       giveName();
       close();
       fs.renameSync(temporary, place);
       forget();
+      syncFolder(path.dirname(place));
     },
     discard: () => {
-      close();
-      fs.rmSync(temporary, { force: true });
+      try {
+        close();
+        fs.rmSync(temporary, { force: true });
+      } catch {
+        // Why it is not wanted is the error to tell.
+      }
       forget();
     },
   };
+}
+
+/** So that the name outlives a power loss, where a folder can be synced: NFS and FUSE may refuse it. */
+function syncFolder(folder: string): void {
+  try {
+    const fd = fs.openSync(folder, fs.constants.O_RDONLY);
+    fs.fsyncSync(fd);
+    fs.closeSync(fd);
+  } catch {
+    // The file is there, whole.
+  }
 }
 
 /** Native calls are made ready before anything is computed, so that it is known then whether they can be had. */

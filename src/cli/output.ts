@@ -27,9 +27,10 @@ export function print(text: string): void {
 /**
  * Writes all bytes to a descriptor before it returns.
  *
+ * @param what - Names it in an error.
  * @throws {@link FibError} `output_failed`, with the system's error as its cause.
  */
-export function write(fd: number, bytes: Uint8Array): void {
+export function write(fd: number, bytes: Uint8Array, what = "the output"): void {
   if (fd === STDOUT) requireOutput();
   for (let sent = 0; sent < bytes.length;) {
     try {
@@ -38,7 +39,7 @@ export function write(fd: number, bytes: Uint8Array): void {
       // A pipe that somebody else made non-blocking is full: its reader needs a moment.
       if (error instanceof Error && "code" in error && error.code === "EAGAIN") Bun.sleepSync(1);
       else
-        throw new FibError("output_failed", `Cannot write the output: ${(error as Error).message}`, {
+        throw new FibError("output_failed", `Cannot write ${what}: ${(error as Error).message}`, {
           cause: error,
         });
     }

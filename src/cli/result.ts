@@ -77,7 +77,7 @@ export async function writeResult(
   const progress = shown && openWriting(place, shown);
   let gaveWayMs = performance.now();
   const putStep: Put = (bytes) => {
-    write(place.fd, bytes);
+    write(place.fd, bytes, place.name);
     progress?.add(bytes.length);
     return performance.now() - gaveWayMs < GIVE_WAY_MS ? undefined : giveWay();
   };
@@ -132,17 +132,20 @@ function openWriting(
 /** Somewhere to write to. */
 interface Place extends NewFile {
   readonly isFile: boolean;
+  /** As it was given, for errors. */
+  readonly name: string | undefined;
 }
 
 function openPlace(out: string | undefined): Place {
-  if (isStandardOutput(out)) return { isFile: false, fd: STDOUT, keep: () => {}, discard: () => {} };
+  if (isStandardOutput(out))
+    return { isFile: false, name: undefined, fd: STDOUT, keep: () => {}, discard: () => {} };
   const place = filePlace(out);
   if (place === undefined) {
     const fd = attempt(out, () => fs.openSync(out, "w"));
-    return { isFile: false, fd, keep: () => {}, discard: () => {} };
+    return { isFile: false, name: out, fd, keep: () => {}, discard: () => {} };
   }
   const file = attempt(out, () => openNewFile(place));
-  return { ...file, isFile: true, keep: () => attempt(out, file.keep) };
+  return { ...file, isFile: true, name: out, keep: () => attempt(out, file.keep) };
 }
 
 /** A lone `-` is no file's name, but what it is for other programs; `./-` is. */
@@ -150,12 +153,14 @@ function isStandardOutput(out: string | undefined): out is undefined | "-" {
   return out === undefined || out === "-";
 }
 
-/** Where a file is replaced: what a link leads to, and not the link. undefined for what is no file. */
+/** Where a file is replaced or made: what a link leads to, and not the link. undefined for what is no file. */
 function filePlace(out: string): string | undefined {
   return attempt(out, () => {
     const found = fs.statSync(out, { throwIfNoEntry: false });
-    if (found === undefined) return out;
-    return found.isFile() ? fs.realpathSync(out) : undefined;
+    if (found?.isDirectory() || out.endsWith("/")) throw new Error("EISDIR: it is a folder");
+    if (found !== undefined) return found.isFile() ? fs.realpathSync(out) : undefined;
+    const link = fs.lstatSync(out, { throwIfNoEntry: false });
+    return link === undefined ? out : filePlace(path.resolve(path.dirname(out), fs.readlinkSync(out)));
   });
 }
 

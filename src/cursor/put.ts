@@ -83,7 +83,8 @@ function replaceAny(from: string, to: string): boolean {
   return true;
 }
 
-function keepOwner(fd: number, { uid, gid, mode }: Owner): void {
+/** Gives a file the mode and the owner of the one that it replaces, as far as we may. */
+export function keepOwner(fd: number, { uid, gid, mode }: Owner): void {
   let kept = Number(mode) & 0o777;
   try {
     fs.fchownSync(fd, Number(uid), Number(gid));

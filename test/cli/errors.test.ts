@@ -242,7 +242,7 @@ test("a command for a task that cannot be understood is refused before a server 
     ]),
     ['"$FIBSERVER" task run fibonacci x', "Try: fibserver help task run\n", 2],
     ['"$FIBSERVER" task run fibonacci -5', "'-5' begins with a dash", 2],
-    ['"$FIBSERVER" task run fibonacci 5 --detach -o out', "no result to write for who does not wait", 2],
+    ['"$FIBSERVER" task run fibonacci 5 --detach -o out', "--detach waits for no result", 2],
     ['"$FIBSERVER" task run sequence 8..5', "8 comes after 5. Try: fibserver seq 5..8\n", 2],
     ['"$FIBSERVER" task run sequence x', "'x' for COUNT", 2],
     ['"$FIBSERVER" task run sequence 1..2..3', "'1..2..3' is no range. Try: fibserver seq 10..20\n", 2],
