@@ -24,12 +24,13 @@ export async function runCommandLine(argv: readonly string[]): Promise<void> {
   try {
     await runCommand({ ...found.command, subCommands: {} }, { rawArgs: [...found.argv] });
   } catch (error) {
-    throw withLine(error, await lineFor(found));
+    throw withLine(error, await lineFor(found, error));
   }
 }
 
-// An example of the command says more than its help, and is shorter.
-async function lineFor({ command, name }: Found): Promise<string> {
+// An example of the command says more than its help, and is shorter; but where a variable is wrong it would fail, too.
+async function lineFor({ command, name }: Found, error: unknown): Promise<string> {
+  if (error instanceof Error && /\bFIBSERVER_[A-Z]/.test(error.message)) return lineToTry(name);
   const { examples } = (await resolved(command.meta)) ?? {};
   return lineToTry(name, examples?.[0]?.split("  # ")[0]);
 }

@@ -10,7 +10,7 @@ import { version } from "../../package.json";
 import { type Config, type Flags, resolveConfig, resolveServerUrl } from "../config.ts";
 import { shellWord, shortened } from "../shell-word.ts";
 import { type Command, findCommand, nearest } from "./arguments.ts";
-import { usageError } from "./hints.ts";
+import { usageError, withLine } from "./hints.ts";
 import {
   CLIENT_FLAGS,
   CURSOR_FLAGS,
@@ -69,9 +69,10 @@ const root = defineCommand({
       const { runRemoteMoves } = await import("./remote.ts");
       return runRemoteMoves(resolveServerUrl(args.server, process.env), letters, args.json ?? false);
     }
-    const config = resolveConfig(args as unknown as Flags, process.env);
     const serves = letters.length === 0 && !args.interactive;
     const servingFlag = Object.keys(SERVING_FLAGS).find((flag) => args[flag] !== undefined);
+    const isForServer = serves || servingFlag !== undefined;
+    const config = configOf(args, isForServer ? "fibserver help serve" : "fibserver help");
     if (!serves && servingFlag !== undefined) {
       throw usageError("fibserver", `--${servingFlag} is for a server, which takes no letters`);
     }
@@ -146,6 +147,15 @@ export function printVersion(): void {
   print(`${version}\n`);
 }
 
+/** @param line - To try when something is wrong with the settings. */
+function configOf(args: object, line: string): Config {
+  try {
+    return resolveConfig(args as Flags, process.env);
+  } catch (error) {
+    throw withLine(error, line);
+  }
+}
+
 async function serve(config: Config): Promise<void> {
   if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
   await (await import("./serve.ts")).serve(config);
@@ -167,10 +177,16 @@ function checkLetters(words: readonly string[]): (keyof typeof LETTERS)[] {
   return words.map((word) => {
     if (isLetter(word)) return word;
     if (commands.includes(word))
-      throw usageError("fibserver", `${word} is a command, and those come first`, `fibserver help ${word}`);
+      throw usageError("fibserver", `${word} is a command, and those come first`, helpOf(word));
+    const letter = Object.entries(LETTERS).find(([, move]) => word.length > 2 && move.startsWith(word))?.[0];
     const meant = word.length > 2 ? nearest(word, commands) : undefined;
     const reason = `'${shortened(word)}' is no command and none of the letters p, c, n`;
+    if (letter !== undefined) throw usageError("fibserver", `${reason} (did you mean ${letter}?)`);
     if (meant === undefined) throw usageError("fibserver", reason);
-    throw usageError("fibserver", `${reason} (did you mean ${meant}?)`, `fibserver help ${meant}`);
+    throw usageError("fibserver", `${reason} (did you mean ${meant}?)`, helpOf(meant));
   });
+}
+
+function helpOf(command: string): string {
+  return command === "help" ? "fibserver help" : `fibserver help ${command}`;
 }

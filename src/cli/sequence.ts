@@ -64,9 +64,9 @@ async function putTerms(put: Put, plan: SequencePlan, json: boolean, isQuiet: bo
 export function parseTerms(text: string, name: string): { from: number; count: number } {
   const ends = text.split("..");
   if (ends.length === 1) return { from: 0, count: parseInteger(text, "COUNT", 0, INDEX_MAX) };
-  if (ends.length !== 2) throw usageError(name, `'${shortened(text)}' is no range`, "fibserver seq 10..20");
+  if (ends.length !== 2) throw usageError(name, `'${shortened(text)}' is no range`, `${name} 10..20`);
   const from = parseInteger(ends[0]!, "FROM", 0, INDEX_MAX);
   const to = parseInteger(ends[1]!, "TO", 0, INDEX_MAX);
-  if (to < from) throw usageError(name, `${from} comes after ${to}`, `fibserver seq ${to}..${from}`);
+  if (to < from) throw usageError(name, `${from} comes after ${to}`, `${name} ${to}..${from}`);
   return { from, count: to - from + 1 };
 }

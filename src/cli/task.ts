@@ -249,7 +249,7 @@ function parseComputation(words: readonly string[]): Computation {
   const [kind = "", ...values] = words;
   const name = "fibserver task run";
   if (kind === "sequence" && values.length === 1) {
-    return { kind, ...parseTerms(values[0]!, `${name} sequence`) };
+    return { kind, ...parseTerms(values[0]!, name) };
   }
   const wrong = values.find((value) => !/^\d{1,1000}$/.test(value));
   if (wrong !== undefined) {
