@@ -74,7 +74,7 @@ export async function checkArguments({ command, name, argv }: Found): Promise<vo
     if (given.has(token.name)) throw refuse(`--${token.name} is given twice`);
     given.add(token.name);
     if (flag.type === "boolean" && value !== undefined) throw refuse(`${rawName} takes no value`);
-    if (flag.type !== "boolean" && rawName.length === 2 && token.inlineValue && value.startsWith("="))
+    if (flag.type !== "boolean" && rawName.length === 2 && token.inlineValue && value?.startsWith("="))
       throw refuse(`${rawName} takes a value: ${rawName} ${shortened(value.slice(1))}`);
     if (flag.type !== "boolean" && (value === undefined || (!token.inlineValue && /^-./.test(value)))) {
       const otherwise =
