@@ -178,3 +178,28 @@ test("returnAdder() keeps a limited amount of idle memory", () => {
   large.forEach(returnAdder);
   expect(idleAdders() - idle).toBeLessThanOrEqual(1);
 });
+
+test("residueOf() sees a byte above '9' at every place", () => {
+  const adder = takeAdder(600);
+  for (let at = 0; at < 600; at++) {
+    const digits = Buffer.alloc(600, "1");
+    digits[at] = 0x3a;
+    expect([at, adder.residueOf(digits)]).toEqual([at, MODULUS]);
+  }
+});
+
+test("residueOf() of two pieces that add up to the modulus", () => {
+  const adder = takeAdder(200_000);
+  // The lower 114,688 digits are 1, the upper ones 10^16 - 2.
+  const digits = Buffer.alloc(114_688 + 16, "0");
+  digits.set(Buffer.from("9".repeat(15) + "8"), 0);
+  digits[digits.length - 1] = 0x31;
+  expect(adder.residueOf(digits)).toBe(0n);
+});
+
+test("residueOf() of many pieces", () => {
+  const adder = takeAdder(1_000_000);
+  const digits = Buffer.alloc(114_688 * 5, "9");
+  for (let i = 15; i < digits.length; i += 16) digits[i] = 0x38;
+  expect(adder.residueOf(digits)).toBe(BigInt(text(digits)) % MODULUS);
+});

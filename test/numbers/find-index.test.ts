@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { type FoundIndex, fibonacciIndex as find } from "../../src/numbers/find-index.ts";
+import { textOf } from "../../src/numbers/decimal.ts";
 import { fibonacci } from "../../src/numbers/fibonacci.ts";
 import { termDigits } from "../../src/numbers/offsets.ts";
 
@@ -59,4 +60,13 @@ test("fibonacciIndex() refuses what is no whole number in decimal", () => {
   for (const value of ["", "-1", "+1", "01", "1.0", "1e3", " 1", "1\n", "٣", "abc"]) {
     expect(() => fibonacciIndex(value)).toThrow("has to be a whole number in decimal");
   }
+});
+
+test("fibonacciIndex() compares lengths first", () => {
+  // F(39,625,924) differs from a power of ten in the ninth digit only.
+  const term = fibonacci(39_625_924);
+  const power = Buffer.alloc(term.length + 1, "0");
+  power[0] = 0x31;
+  expect(textOf(term.subarray(0, 6))).toBe("999999");
+  expect(find(power)).toEqual({ isTerm: false, below: 39_625_924, above: 39_625_925 });
 });

@@ -1,9 +1,12 @@
 /** A cursor's values are F(n), by whatever steps and jumps it came there. */
-import { expect, onTestFinished, test } from "bun:test";
+import { expect, onTestFinished, spyOn, test } from "bun:test";
 import * as fc from "fast-check";
+import { distrusted } from "../../src/notices.ts";
+import { Adder, adderMemoryBytes, idleAdders } from "../../src/numbers/adder.ts";
 import { textOf } from "../../src/numbers/decimal.ts";
 import { fibonacci } from "../../src/numbers/fibonacci.ts";
 import { Neighbours } from "../../src/numbers/neighbours.ts";
+import { termDigits } from "../../src/numbers/offsets.ts";
 import { Pool } from "../../src/numbers/pool.ts";
 
 /** Fails when a thread is asked. */
@@ -77,4 +80,54 @@ test("at() computes a long value once for all who ask, and again after a failure
   expect(await Promise.resolve(neighbours.at(5_000_002)).catch(String)).toBe("Error: made up");
   isBusy = false;
   expect(await neighbours.at(5_000_002)).toBe("value 4");
+});
+
+test("an adder whose sum was wrong is not used again, any other is", () => {
+  const neighbours = new Neighbours(noPool);
+  void neighbours.at(5000);
+  void neighbours.at(5001);
+  const idle = idleAdders();
+  void neighbours.at(5002);
+  expect(idleAdders()).toBe(idle);
+  const spy = spyOn(Adder.prototype, "add").mockImplementation((a, b) => {
+    spy.mockRestore();
+    const sum = Buffer.from(String(BigInt(textOf(a)) + BigInt(textOf(b))));
+    sum[17]! ^= 1;
+    return sum;
+  });
+  expect(neighbours.at(5003)).toBe(expected(5003));
+  expect(idleAdders()).toBe(idle - 1);
+});
+
+test("residues of a fresh pair come from no text", () => {
+  const spy = spyOn(Adder.prototype, "residueOf");
+  void new Neighbours(noPool).at(5000);
+  expect(spy).not.toHaveBeenCalled();
+  spy.mockRestore();
+});
+
+test("at() has room for a sum that is longer than its size class", () => {
+  let last = 151_739;
+  while (adderMemoryBytes(termDigits(last + 1)) <= 131_072) last++;
+  while (adderMemoryBytes(termDigits(last)) > 131_072) last--;
+  const before = distrusted.recurrence;
+  const neighbours = new Neighbours(noPool);
+  void neighbours.at(last - 1);
+  expect(neighbours.at(last) === expected(last)).toBe(true);
+  expect(distrusted.recurrence).toBe(before);
+});
+
+test("a long value that fails does not forget the one that was asked for after it", async () => {
+  const held: PromiseWithResolvers<Uint8Array<ArrayBuffer>>[] = [];
+  const run = () => {
+    const one = Promise.withResolvers<Uint8Array<ArrayBuffer>>();
+    held.push(one);
+    return one.promise;
+  };
+  const neighbours = new Neighbours({ run });
+  const first = Promise.resolve(neighbours.at(5_000_000)).catch(String);
+  const second = neighbours.at(5_000_001);
+  held[0]!.reject(new Error("made up"));
+  await first;
+  expect(neighbours.at(5_000_001)).toBe(second);
 });

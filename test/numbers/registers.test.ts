@@ -94,3 +94,25 @@ test("textResidue() and factorialResidue() equal BigInt's remainders", () => {
     expect(factorialResidue(n, prime)).toBe(factorial % prime);
   }
 });
+
+test("stepPair() leaves balanced limbs", () => {
+  const { memory, stepPair } = multiplier();
+  const [f, l, count] = [65_536, 66_560, 100];
+  const limbs = (at: number) => new Int32Array(memory.buffer, at, count + 2);
+  const half = 50_000;
+  for (const sign of [1, -1]) {
+    limbs(f)
+      .fill(sign * half)
+      .fill(0, count);
+    limbs(l)
+      .fill(sign * half)
+      .fill(0, count);
+    stepPair(f, l, count, 100_000);
+    for (const at of [f, l])
+      for (const limb of limbs(at)) expect(Math.abs(limb)).toBeLessThanOrEqual(half + 1);
+  }
+});
+
+test("longer than the registers is distrusted", () => {
+  expect(() => new Registers(100, 0, 5).multiply("product", 101)).toThrow("failed its residue check");
+});

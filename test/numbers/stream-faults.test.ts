@@ -4,10 +4,10 @@ import * as fc from "fast-check";
 import { distrusted, onNotice } from "../../src/notices.ts";
 import { Adder, type ChunkFault } from "../../src/numbers/adder.ts";
 import { textOf } from "../../src/numbers/decimal.ts";
-import { fibonacci } from "../../src/numbers/fibonacci.ts";
+import { fibonacci, fibonacciPair } from "../../src/numbers/fibonacci.ts";
 import { LAYOUTS, type SequenceLayout, framed } from "../../src/numbers/layouts.ts";
 import { Neighbours } from "../../src/numbers/neighbours.ts";
-import { type ByteRange, openSequence, planSequence } from "../../src/numbers/sequence.ts";
+import { type ByteRange, openSequence, planSequence, readSequence } from "../../src/numbers/sequence.ts";
 import { bigPair, sequenceText } from "../oracle.ts";
 
 const layouts: [string, SequenceLayout][] = [
@@ -322,4 +322,27 @@ describe("neighbours", () => {
       expect(distrusted.recurrence - before).toBe(1);
     });
   }
+});
+
+test("two chunks of one text that are wrong, each once", () => {
+  const request = { from: 30_000, count: 45, layout: LAYOUTS.text };
+  const whole = textOf(readSequence(planSequence(request)));
+  let filled = 0;
+  const before = distrusted.recurrence;
+  const reader = openSequence(planSequence(request), undefined, (_, written) => {
+    // The chunk after the first, and two after that was written again.
+    if (written !== undefined && [1, 3].includes(filled++)) written[100]! ^= 1;
+  });
+  let text = "";
+  for (let view = reader.next(); view !== undefined; view = reader.next()) text += textOf(view);
+  expect([text === whole, distrusted.recurrence - before]).toEqual([true, 2]);
+});
+
+test("residues come from the index, not from the text: a wrong pair is noticed", () => {
+  const before = distrusted.recurrence;
+  const [first, second] = fibonacciPair(30_000).map((digits) => digits.slice());
+  second![1000]! ^= 1;
+  const plan = planSequence({ from: 30_000, count: 5, layout: LAYOUTS.text });
+  expect(textOf(readSequence(plan, [first!, second!]))).toBe(textOf(readSequence(plan)));
+  expect(distrusted.recurrence - before).toBe(1);
 });

@@ -5,8 +5,9 @@ import { ackermann } from "../../src/numbers/ackermann.ts";
 import { type ComputeOptions, type Digits, textOf } from "../../src/numbers/decimal.ts";
 import { factorial } from "../../src/numbers/factorial.ts";
 import { fibonacci } from "../../src/numbers/fibonacci.ts";
-import { restartMultiplier } from "../../src/numbers/multiplier.ts";
-import { Distrust, firstTrusted, powerModulo, randomPrime } from "../../src/numbers/trust.ts";
+import { multiplier, restartMultiplier } from "../../src/numbers/multiplier.ts";
+import { Registers } from "../../src/numbers/registers.ts";
+import { Distrust, checkText, firstTrusted, powerModulo, randomPrime } from "../../src/numbers/trust.ts";
 
 // Lest the files after this one run with 741 MB in their process.
 afterAll(restartMultiplier);
@@ -115,3 +116,22 @@ test.skipIf(process.env["SLOW"] === undefined)(
   },
   60_000,
 );
+
+test("two primes, others each time", () => {
+  const { x } = new Registers(100, 0, 5);
+  const text = new Uint8Array(multiplier().memory.buffer, x.address, 70).fill(0x37);
+  const primes: number[] = [];
+  for (let i = 0; i < 2; i++) {
+    checkText(text, (prime) => {
+      primes.push(prime);
+      return BigInt("7".repeat(70)) % BigInt(prime);
+    });
+  }
+  expect([primes.length, new Set(primes).size]).toEqual([4, 4]);
+});
+
+test("primes come from the whole range", () => {
+  const primes = Array.from({ length: 200 }, randomPrime);
+  expect(Math.max(...primes)).toBeGreaterThan(0.9 * 2 ** 31);
+  expect(Math.min(...primes)).toBeLessThan(1.1 * 2 ** 30);
+});
