@@ -67,9 +67,10 @@ export async function serve(config: Config): Promise<void> {
       { host: config.host },
     );
   }
+  // Before the line that others wait for: what they send then must find its handler.
+  void untilSignal().then(() => end.resolve(undefined));
   log.info("Serving {file} at {url}", { file: redis?.address ?? config.file, url: server.url });
   prepareSoon(pool, engine);
-  void untilSignal().then(() => end.resolve(undefined));
 
   const failure = await end.promise;
   const deadline = Bun.sleep(LIMITS.stopTimeoutMs);

@@ -41,13 +41,15 @@ export const worker = defineCommand({
     const pool = new Pool({ threads: config.computationsMax, queueMax: 0 });
     const { openExecutor } = await import("./redis.ts");
     const executor = await openExecutor(config, config.redis, pool, log);
+    // Before the line that others wait for: what they send then must find its handler.
+    const end = untilSignal();
     log.info("Computing for {address}, {threads} long tasks at a time", {
       address: executor.address,
       threads: pool.threads,
     });
     pool.prepare();
     loadMultiplier();
-    await untilSignal();
+    await end;
     log.info("Stopping: what runs is given back");
     await executor.close();
     await pool.close();
