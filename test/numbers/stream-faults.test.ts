@@ -16,7 +16,7 @@ setDefaultTimeout(60_000);
  * Each flip costs an instance, and that a collection of the whole heap, which is large where all tests run in one
  * process: so each run takes some places at random.
  */
-const FLIPS = 16;
+const FLIPS = 6;
 
 const layouts: [string, SequenceLayout][] = [
   ...Object.entries(LAYOUTS),
