@@ -220,6 +220,59 @@ withStrace("where files need a name, a signal removes what was begun", async () 
   expect(fs.readFileSync(path.join(folder.path, "out"), "latin1")).toBe("0\n1\n1\n");
 });
 
+test("index - reads a number of many pieces", async () => {
+  using folder = temporaryFolder();
+  const line = "$FIBSERVER fib 10000000 | $FIBSERVER index -";
+  expect(await runInShell(line, folder.path)).toMatchObject({
+    stdout: "10000000\n",
+    stderr: "",
+    exitCode: 0,
+  });
+});
+
+withPrlimit("a result that has nowhere to go is refused before it is computed", async () => {
+  using folder = temporaryFolder();
+  // It takes ten times as long as it may.
+  const line = "prlimit --cpu=1 $FIBSERVER fact 60000000 -o missing/x";
+  const { stderr, exitCode } = await runInShell(line, folder.path);
+  expect({ stderr, exitCode }).toEqual({
+    stderr: expect.stringContaining("Cannot write missing/x: "),
+    exitCode: 74,
+  });
+});
+
+withStrace("a link that was planted under the temporary name is not written through", async () => {
+  for (const refused of ["", "openat:error=EOPNOTSUPP", "linkat:error=EPERM"]) {
+    using folder = temporaryFolder();
+    const call = refused.split(":")[0]!;
+    const onlyFolder = call === "openat" ? ` -P ${folder.path}` : "";
+    const under =
+      refused === "" ? "" : `strace -D -f -o /dev/null -e trace=${call} -e inject=${refused}${onlyFolder}`;
+    const { stderr, exitCode } = await runInShell(
+      `echo untouched >victim
+      sh -c 'ln -s victim .fibserver.$$.tmp; exec ${under} $FIBSERVER fib 10 -o ${folder.path}/out'`,
+      folder.path,
+    );
+    expect({ refused, stderr, exitCode }).toEqual({ refused, stderr: "", exitCode: 0 });
+    expect(fs.readFileSync(path.join(folder.path, "victim"), "latin1")).toBe("untouched\n");
+    expect(fs.readFileSync(path.join(folder.path, "out"), "latin1")).toBe("55\n");
+    expect(fs.readdirSync(folder.path).toSorted()).toEqual(["out", "victim"]);
+  }
+});
+
+withStrace("a folder that cannot be synced is said; one that knows no sync is not", async () => {
+  using folder = temporaryFolder();
+  for (const [error, expected] of [
+    ["EIO", 74],
+    ["EINVAL", 0],
+  ] as const) {
+    const under = [...strace("/dev/null", "fsync", `fsync:error=${error}`), "-P", folder.path];
+    expect((await run(["fib", "10", "-o", path.join(folder.path, "out")], { under })).exitCode).toBe(
+      expected,
+    );
+  }
+});
+
 withStrace("a file is on disk before it has its name, and its folder after that", async () => {
   using folder = temporaryFolder();
   using traces = temporaryFolder();

@@ -10,7 +10,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { openLibc } from "../cursor/libc.ts";
-import { keepOwner } from "../cursor/put.ts";
+import { codeOf, keepOwner } from "../cursor/put.ts";
 import { onEnd } from "./ending.ts";
 
 const { O_DIRECTORY, O_WRONLY } = fs.constants;
@@ -48,7 +48,7 @@ function openUnnamed(place: string, temporary: string): NewFile | undefined {
   let fd: number | undefined;
   try {
     fd = fs.openSync(path.dirname(place), O_TMPFILE | O_WRONLY, 0o666);
-    return newFile(fd, place, temporary, { giveName: openLink(fd, temporary), forget: () => {} });
+    return newFile(fd, place, temporary, { giveName: openLink(fd, place, temporary), forget: () => {} });
   } catch {
     if (fd !== undefined) fs.closeSync(fd);
     return undefined;
@@ -59,7 +59,9 @@ function openNamed(place: string, temporary: string): NewFile {
   // Before the file is there: a signal may come in between. Its handler waits until this thread gives way.
   const forget = onEnd(() => fs.rmSync(temporary, { force: true }));
   try {
-    const fd = fs.openSync(temporary, "wx");
+    fs.rmSync(temporary, { force: true });
+    // What replaces a private file is private from the start.
+    const fd = fs.openSync(temporary, "wx", fs.existsSync(place) ? 0o600 : 0o666);
     return newFile(fd, place, temporary, { giveName: () => {}, forget });
   } catch (error) {
     forget();
@@ -73,27 +75,17 @@ function newFile(
   temporary: string,
   { giveName, forget }: { readonly giveName: () => void; readonly forget: () => void },
 ): NewFile {
-  let isOpen = true;
-  const close = () => {
-    if (isOpen) fs.closeSync(fd);
-    isOpen = false;
-  };
   return {
     fd,
     keep: () => {
-      const replaced = fs.statSync(place, { bigint: true, throwIfNoEntry: false });
-      if (replaced !== undefined) keepOwner(fd, replaced);
-      // Before it has its name: the name must not outlive the bytes when the power fails.
-      fs.fsyncSync(fd);
+      finish(fd, place);
       giveName();
-      close();
       fs.renameSync(temporary, place);
       forget();
       syncFolder(path.dirname(place));
     },
     discard: () => {
       try {
-        close();
         fs.rmSync(temporary, { force: true });
       } catch {
         // Why it is not wanted is the error to tell.
@@ -103,26 +95,43 @@ function newFile(
   };
 }
 
-/** So that the name outlives a power loss, where a folder can be synced: NFS and FUSE may refuse it. */
+/** Before a file has its name: that must not outlive the bytes when the power fails. */
+function finish(fd: number, place: string): void {
+  const replaced = fs.statSync(place, { bigint: true, throwIfNoEntry: false });
+  if (replaced !== undefined) keepOwner(fd, replaced);
+  fs.fsyncSync(fd);
+}
+
+/** So that the name outlives a power loss. A folder that cannot be opened, or synced at all (FUSE), is no failure. */
 function syncFolder(folder: string): void {
   try {
     const fd = fs.openSync(folder, fs.constants.O_RDONLY);
-    fs.fsyncSync(fd);
-    fs.closeSync(fd);
-  } catch {
-    // The file is there, whole.
+    try {
+      fs.fsyncSync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  } catch (error) {
+    if (codeOf(error) === "EIO") throw error;
   }
 }
 
 /** Native calls are made ready before anything is computed, so that it is known then whether they can be had. */
-function openLink(fd: number, name: string): () => void {
+function openLink(fd: number, place: string, name: string): () => void {
   const { linkat } = openLibc({ linkat: { args: ["i32", "ptr", "i32", "ptr", "i32"], returns: "i32" } });
   const self = `/proc/self/fd/${fd}`;
   const [from, to] = [self, name].map((text) => Buffer.from(`${text}\0`)) as [Buffer, Buffer];
   return () => {
     // A process with our number may have been killed between the two steps.
     fs.rmSync(name, { force: true });
+    if (linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) === 0) return;
     // What cannot be linked is copied; that also says why, if it cannot be there at all.
-    if (linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) !== 0) fs.copyFileSync(self, name);
+    fs.copyFileSync(self, name, fs.constants.COPYFILE_EXCL);
+    const copy = fs.openSync(name, O_WRONLY);
+    try {
+      finish(copy, place);
+    } finally {
+      fs.closeSync(copy);
+    }
   };
 }

@@ -160,8 +160,14 @@ function filePlace(out: string): string | undefined {
     if (found?.isDirectory() || out.endsWith("/")) throw new Error("EISDIR: it is a folder");
     if (found !== undefined) return found.isFile() ? fs.realpathSync(out) : undefined;
     const link = fs.lstatSync(out, { throwIfNoEntry: false });
-    return link === undefined ? out : filePlace(path.resolve(path.dirname(out), fs.readlinkSync(out)));
+    return link === undefined ? out : filePlace(linkTarget(out));
   });
+}
+
+// Not normalized: `..` behind a linked folder leads elsewhere than in the text.
+function linkTarget(link: string): string {
+  const target = fs.readlinkSync(link);
+  return path.isAbsolute(target) ? target : `${path.dirname(link)}/${target}`;
 }
 
 function attempt<Value>(out: string, act: () => Value): Value {

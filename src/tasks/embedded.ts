@@ -14,8 +14,9 @@ import fs from "node:fs";
 import { FibError } from "../errors.ts";
 import { Changes } from "./changes.ts";
 import type { CancelOptions, StoredResult, TaskFilter, TaskQueue } from "./queue.ts";
-import { Session, type SessionOptions, type SessionThreads, startThreads } from "./session.ts";
+import { Session, type SessionOptions } from "./session.ts";
 import type { Task, TaskRequest } from "./task.ts";
+import { type SessionThreads, startThreads } from "./threads.ts";
 
 /** How long a database that cannot be used is left alone. */
 const RETRY_MS = 2000;

@@ -16,7 +16,7 @@ import path from "node:path";
 import { FibError } from "../errors.ts";
 import { Groups } from "../groups.ts";
 import { type Digits, textOf } from "../numbers/decimal.ts";
-import { errorOf, failureOf, Thread } from "../thread.ts";
+import { errorOf, failureOf, type Thread } from "../thread.ts";
 import type { Changes } from "./changes.ts";
 import { Executor, type ExecutorOptions, type Ledger } from "./executor.ts";
 import type { CancelOptions, StoredResult, TaskFilter, TaskLimits } from "./queue.ts";
@@ -25,6 +25,7 @@ import { type TaskRow, taskOf } from "./row.ts";
 import type { Steps } from "./steps.ts";
 import type { GroupAnswer, StepCall, StepName, TaskStore } from "./store.ts";
 import { requestKey, type Task, type TaskRequest } from "./task.ts";
+import type { SessionThreads } from "./threads.ts";
 
 /** Results up to this size are rows: one sync together with their state, where a file takes three. */
 const ROW_BYTES_MAX = 16 * 1024;
@@ -35,27 +36,7 @@ const GROUP_COUNT_MAX = 512;
 /** Steps that wait. */
 const WAITING_COUNT_MAX = 100_000;
 
-// Compiled, each thread is an entry point of the binary, laid out like src/; this file is then at the root.
-const isCompiled = import.meta.url.includes("/$bunfs/");
-const STORE_URL = new URL(isCompiled ? "./tasks/store-worker.ts" : "./store-worker.ts", import.meta.url);
-const RESULTS_URL = new URL(
-  isCompiled ? "./tasks/results-worker.ts" : "./results-worker.ts",
-  import.meta.url,
-);
-
 type Outcome = GroupAnswer["outcomes"][number];
-
-/** What waits for disks in the place of the loop. */
-export interface SessionThreads {
-  readonly store: Thread<TaskStore>;
-  readonly results: Thread<ResultFolder>;
-}
-
-/** Starts the threads of a session; they touch nothing before it is opened. */
-export const startThreads = (): SessionThreads => ({
-  store: new Thread(STORE_URL),
-  results: new Thread(RESULTS_URL),
-});
 
 /** What a session works with. */
 export interface SessionOptions {
