@@ -12,11 +12,8 @@ import { bigPair, sequenceText } from "../oracle.ts";
 
 setDefaultTimeout(60_000);
 
-/**
- * Each flip costs an instance, and that a collection of the whole heap, which is large where all tests run in one
- * process: so each run takes some places at random.
- */
-const FLIPS = 6;
+/** Places at random in each run: each flip costs an instance. */
+const FLIPS = 60;
 
 const layouts: [string, SequenceLayout][] = [
   ...Object.entries(LAYOUTS),
@@ -116,7 +113,7 @@ describe("a bit of what has been written", () => {
           const { text, failed } = read(request, flipIn(0, bit, 0.5), { start, end });
           expect([text === whole.slice(start, end), failed]).toEqual([true, 1]);
         }),
-        { numRuns: FLIPS / 2 },
+        { numRuns: FLIPS / 3 },
       );
     });
   }
@@ -178,7 +175,7 @@ describe("a bit of what is still to be used", () => {
           });
           expect([text === whole, failed]).toEqual([true, 1]);
         }),
-        { numRuns: 2 },
+        { numRuns: 12 },
       );
     }
   });
