@@ -107,3 +107,14 @@ withPowerLoss("a file that was away and is put back keeps the moves that are ans
   disk.restorePower();
   expect((await run(["-f", file, "c"])).stdout).toBe("5\n");
 });
+
+withPowerLoss("what -o has written is there, whole, and what it replaced is gone", async () => {
+  using disk = ext4Disk();
+  const [fresh, replaced] = [path.join(disk.path, "fresh"), path.join(disk.path, "replaced")];
+  fs.writeFileSync(replaced, "before");
+  Bun.spawnSync(["sync", replaced, disk.path]);
+  for (const out of [fresh, replaced]) expect((await run(["fib", "100000", "-o", out])).exitCode).toBe(0);
+  disk.losePower();
+  disk.restorePower();
+  for (const out of [fresh, replaced]) expect(fs.statSync(out).size).toBe(20_900);
+});

@@ -3,7 +3,7 @@
  * @module
  */
 import { createInterface } from "node:readline";
-import { type Config } from "../config.ts";
+import type { Config } from "../config.ts";
 import { shortened } from "../shell-word.ts";
 import { FibError } from "../errors.ts";
 import { isLetter, moveAndPrint } from "./moves.ts";

@@ -32,6 +32,10 @@ test("fibserver n --server moves the server's cursor, and prints what it would p
   expect(await run(["n", "n", "n", "p", "c", ...at])).toEqual(done("1\n1\n2\n1\n1\n"));
   expect(await run(["--json", ...at, "n"])).toEqual(done('{"value":"2","status":"200"}\n'));
   expect(await (await fetch(`${server.url}/api0/current`)).text()).toBe('{"value":"2","status":"200"}');
+  using folder = temporaryFolder();
+  const closed = await runInShell(`$FIBSERVER n --server ${server.url} >&-`, folder.path);
+  expect(closed).toMatchObject({ stdout: "", exitCode: 74 });
+  expect(await run(["c", ...at])).toEqual(done("2\n"));
   // The first three are made; the one that cannot be ends it.
   const { stdout, stderr, exitCode } = await run([...at, "p", "p", "p", "p", "n"]);
   expect({ stdout, exitCode }).toEqual({ stdout: "1\n1\n0\n", exitCode: 1 });
