@@ -34,7 +34,7 @@ const inspect = defineCommand({
     if (redis !== undefined) {
       const { addressOf } = await import("../redis/connection.ts");
       const reason = `the cursor is not in a file, but in Redis at ${addressOf(redis.storeUrl)}`;
-      throw usageError("fibserver cursor inspect", reason, "fibserver c");
+      throw usageError("fibserver cursor inspect", reason);
     }
     const bytes = readFile(filePath);
     const copies = decodeCopies(bytes).map(({ record, fault }) =>

@@ -6,8 +6,8 @@
 import type { FibClient, Task, TaskStatus } from "../client/client.ts";
 import { resolveServerUrl } from "../config.ts";
 import { FibError } from "../errors.ts";
-import { shellWord } from "../shell-word.ts";
 import { onEnd } from "./ending.ts";
+import { serverFlag } from "./hints.ts";
 import { warn } from "./output.ts";
 import { openProgress, type Progress } from "./progress.ts";
 import { asking, impatientFetch, openClient } from "./remote.ts";
@@ -23,6 +23,7 @@ const REDRAW_MS = 250;
 /** The flags of a command that waits. */
 interface WaitFlags {
   readonly server?: string | undefined;
+  readonly json?: boolean | undefined;
   readonly quiet?: boolean | undefined;
 }
 
@@ -33,18 +34,22 @@ export class Wait {
   readonly #isQuiet: boolean;
   readonly #at: string;
   readonly #url: URL;
+  #isEnding = false;
 
   /** @param name - Of what is waited for. */
-  constructor(name: string, { server, quiet = false }: WaitFlags) {
+  constructor(name: string, { server, json = false, quiet = false }: WaitFlags) {
     const url = resolveServerUrl(server, process.env);
     this.#url = url;
     this.client = openClient(
       url,
-      impatientFetch((reason) => this.#say(`Waiting for ${url.origin}: ${reason}; Ctrl-C to stop`)),
+      impatientFetch((reason) => {
+        if (!this.#isEnding) this.#say(`Waiting for ${url.origin}: ${reason}; Ctrl-C to stop`);
+      }),
     );
     this.#progress = openProgress(name, quiet);
-    this.#isQuiet = quiet;
-    this.#at = server === undefined ? "" : ` --server ${shellWord(server)}`;
+    // A program that reads errors as JSON reads nothing else on stderr.
+    this.#isQuiet = quiet || json;
+    this.#at = serverFlag(server);
   }
 
   /**
@@ -124,7 +129,8 @@ export class Wait {
     } catch (error) {
       if (taskId === undefined || !(error instanceof FibError) || error.code.startsWith("task_")) throw error;
       const goOn = `To go on later: ${this.#later(taskId)}`;
-      throw new FibError(error.code, `${error.message}. ${goOn}`, { cause: error });
+      // Without its cause, lest it is silenced where the reader of a pipe has gone: the id would be lost.
+      throw new FibError(error.code, `${error.message}. ${goOn}`);
     }
   }
 
@@ -132,16 +138,21 @@ export class Wait {
     if (Bun.peek.status(creation) === "pending")
       this.#say("Waiting for the server's answer, to cancel the task; Ctrl-C again to stop at once");
     let known: Task | undefined;
+    // From here on nobody waits for long, and nobody needs to hear of it.
+    this.#isEnding = true;
     try {
-      known = await creation;
+      known = await Promise.race([creation, Bun.sleep(CANCELLING.timeoutMs).then(() => undefined)]);
+      if (known === undefined)
+        return warn("Cannot tell whether a task was started: the server does not answer");
       const { id, state, requests } = await known.cancel({ ...CANCELLING, unlessShared: true });
       if (state === "cancelled" || state === "failed") this.#say(`Task ${id} is ${state}`);
       else if (state === "ready") this.#say(`Task ${id} is ready: ${this.#resultLine(id)}`);
       else this.#say(`Task ${id} goes on, because it was asked for ${requests} times: ${this.#later(id)}`);
     } catch (error) {
-      const name = known === undefined ? "a task" : `task ${known.id}`;
-      const goOn = known === undefined ? "" : `. To go on later: ${this.#later(known.id)}`;
-      warn(`Cannot tell whether ${name} was cancelled: ${(error as Error).message}${goOn}`);
+      const reason = (error as Error).message;
+      if (known === undefined) return warn(`Cannot tell whether a task was started: ${reason}`);
+      const goOn = `To go on later: ${this.#later(known.id)}`;
+      warn(`Cannot tell whether task ${known.id} was cancelled: ${reason}. ${goOn}`);
     }
   }
 

@@ -4,10 +4,14 @@
  * @module
  */
 import { FibError } from "../errors.ts";
+import { shellWord } from "../shell-word.ts";
 
-/** Lines that nobody regrets to have pasted: none that moves, and none that writes a file. */
+/**
+ * Lines that nobody regrets to have pasted: none that moves, and none that writes a file, as `c` does where there is no
+ * cursor yet. A server has one.
+ */
 const HARMLESS =
-  /^fibserver (?!.* ([np]+|-o|--out)( |=|$))(c|help|version|fib|fact|ack|index|seq|cursor inspect|task (list|show|result))( |$)/;
+  /^fibserver (?!.* ([np]+|-o|--out)( |=|$))(c --server|help|version|fib|fact|ack|index|seq|cursor inspect|task (list|show|result))( |$)/;
 
 /** Between what is wrong and the line. */
 const BEFORE_LINE = ". Try: ";
@@ -36,4 +40,13 @@ export function withLine<Thrown>(error: Thrown, line: string): Thrown | FibError
   if (!(error instanceof FibError) || error.code !== "bad_argument") return error;
   if (error.message.includes(BEFORE_LINE)) return error;
   return new FibError("bad_argument", `${error.message}${BEFORE_LINE}${line}`, { cause: error });
+}
+
+/** The flag that names a server once more, for a line to paste; without the password that may be in its URL. */
+export function serverFlag(server: string | undefined): string {
+  if (server === undefined) return "";
+  const url = URL.parse(server);
+  if (url === null || (url.username === "" && url.password === "")) return ` --server ${shellWord(server)}`;
+  url.username = url.password = "";
+  return ` --server ${shellWord(url.href)}`;
 }

@@ -4,16 +4,19 @@
  * Linux opens it with O_TMPFILE and names it with linkat(2). That replaces nothing, so the last step is a name of our own
  * and a rename, microseconds apart. Where the file system knows no such files (NFS, FUSE), it has that name from the
  * start, and a signal removes it.
+ *
+ * The name is drawn at random and never one that is there: process numbers repeat, in containers that share a folder.
  * @see open(2), which has the line for linkat
  * @module
  */
+import { randomUUID } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { openLibc } from "../cursor/libc.ts";
 import { codeOf, keepOwner } from "../cursor/put.ts";
 import { onEnd } from "./ending.ts";
 
-const { O_DIRECTORY, O_WRONLY } = fs.constants;
+const { O_DIRECTORY, O_RDONLY, O_WRONLY } = fs.constants;
 /** As Linux has it on x64 and arm64; node:fs does not name it. */
 const O_TMPFILE = 0o20000000 | O_DIRECTORY;
 const AT_FDCWD = -100;
@@ -39,7 +42,7 @@ export interface NewFile {
  */
 export function openNewFile(place: string): NewFile {
   // Short, and none of the target's: that may be as long as a name can be.
-  const temporary = path.join(path.dirname(place), `.fibserver.${process.pid}.tmp`);
+  const temporary = path.join(path.dirname(place), `.fibserver.${randomUUID().slice(0, 13)}.tmp`);
   return openUnnamed(place, temporary) ?? openNamed(place, temporary);
 }
 
@@ -48,7 +51,8 @@ function openUnnamed(place: string, temporary: string): NewFile | undefined {
   let fd: number | undefined;
   try {
     fd = fs.openSync(path.dirname(place), O_TMPFILE | O_WRONLY, 0o666);
-    return newFile(fd, place, temporary, { giveName: openLink(fd, place, temporary), forget: () => {} });
+    const giveName = openLink(fd, temporary);
+    return newFile(fd, place, temporary, giveName);
   } catch {
     if (fd !== undefined) fs.closeSync(fd);
     return undefined;
@@ -59,34 +63,41 @@ function openNamed(place: string, temporary: string): NewFile {
   // Before the file is there: a signal may come in between. Its handler waits until this thread gives way.
   const forget = onEnd(() => fs.rmSync(temporary, { force: true }));
   try {
-    fs.rmSync(temporary, { force: true });
     // What replaces a private file is private from the start.
     const fd = fs.openSync(temporary, "wx", fs.existsSync(place) ? 0o600 : 0o666);
-    return newFile(fd, place, temporary, { giveName: () => {}, forget });
+    return newFile(fd, place, temporary, undefined, forget);
   } catch (error) {
     forget();
     throw error;
   }
 }
 
+/** @param giveName - Gives it its temporary name, if it has none. */
 function newFile(
   fd: number,
   place: string,
   temporary: string,
-  { giveName, forget }: { readonly giveName: () => void; readonly forget: () => void },
+  giveName?: () => void,
+  forget: () => void = () => {},
 ): NewFile {
+  let isNamed = giveName === undefined;
   return {
     fd,
     keep: () => {
-      finish(fd, place);
-      giveName();
+      const replaced = fs.statSync(place, { bigint: true, throwIfNoEntry: false });
+      if (replaced !== undefined) keepOwner(fd, replaced);
+      // Before it has its name: that must not outlive the bytes when the power fails.
+      fs.fsyncSync(fd);
+      giveName?.();
+      isNamed = true;
       fs.renameSync(temporary, place);
+      isNamed = false;
       forget();
-      syncFolder(path.dirname(place));
+      syncFolder(path.dirname(place), fd);
     },
     discard: () => {
       try {
-        fs.rmSync(temporary, { force: true });
+        if (isNamed) fs.rmSync(temporary, { force: true });
       } catch {
         // Why it is not wanted is the error to tell.
       }
@@ -95,43 +106,46 @@ function newFile(
   };
 }
 
-/** Before a file has its name: that must not outlive the bytes when the power fails. */
-function finish(fd: number, place: string): void {
-  const replaced = fs.statSync(place, { bigint: true, throwIfNoEntry: false });
-  if (replaced !== undefined) keepOwner(fd, replaced);
-  fs.fsyncSync(fd);
-}
-
-/** So that the name outlives a power loss. A folder that cannot be opened, or synced at all (FUSE), is no failure. */
-function syncFolder(folder: string): void {
+/**
+ * Has the name outlive a power loss, on all file systems that can.
+ *
+ * @param fd - A file in the folder, by which it is synced where it may not be read.
+ * @throws the system's error: the file is there then, but may be lost.
+ */
+function syncFolder(folder: string, fd: number): void {
   try {
-    const fd = fs.openSync(folder, fs.constants.O_RDONLY);
+    const folderFd = fs.openSync(folder, O_RDONLY);
     try {
-      fs.fsyncSync(fd);
+      fs.fsyncSync(folderFd);
     } finally {
-      fs.closeSync(fd);
+      fs.closeSync(folderFd);
     }
   } catch (error) {
-    if (codeOf(error) === "EIO") throw error;
+    const code = codeOf(error) ?? "";
+    // FUSE knows no sync of a folder.
+    if (["EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"].includes(code)) return;
+    const canBeSynced =
+      code === "EACCES" && openLibc({ syncfs: { args: ["i32"], returns: "i32" } }).syncfs(fd) === 0;
+    if (!canBeSynced)
+      throw new Error(`${(error as Error).message}; it is there, but may be lost`, { cause: error });
   }
 }
 
-/** Native calls are made ready before anything is computed, so that it is known then whether they can be had. */
-function openLink(fd: number, place: string, name: string): () => void {
+/**
+ * Native calls are made ready before anything is computed, so that it is known then whether they can be had.
+ *
+ * @throws when they cannot.
+ */
+function openLink(fd: number, name: string): () => void {
   const { linkat } = openLibc({ linkat: { args: ["i32", "ptr", "i32", "ptr", "i32"], returns: "i32" } });
   const self = `/proc/self/fd/${fd}`;
+  fs.lstatSync(self);
   const [from, to] = [self, name].map((text) => Buffer.from(`${text}\0`)) as [Buffer, Buffer];
   return () => {
-    // A process with our number may have been killed between the two steps.
-    fs.rmSync(name, { force: true });
     if (linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) === 0) return;
-    // What cannot be linked is copied; that also says why, if it cannot be there at all.
-    fs.copyFileSync(self, name, fs.constants.COPYFILE_EXCL);
-    const copy = fs.openSync(name, O_WRONLY);
-    try {
-      finish(copy, place);
-    } finally {
-      fs.closeSync(copy);
-    }
+    // The call does not say why it failed. What makes a name in this folder fails for the same reason, mostly.
+    fs.closeSync(fs.openSync(name, "wx"));
+    fs.rmSync(name);
+    throw new Error(`it cannot be linked to its name ${name}`);
   };
 }

@@ -148,9 +148,9 @@ function openPlace(out: string | undefined): Place {
   return { ...file, isFile: true, name: out, keep: () => attempt(out, file.keep) };
 }
 
-/** A lone `-` is no file's name, but what it is for other programs; `./-` is. */
-function isStandardOutput(out: string | undefined): out is undefined | "-" {
-  return out === undefined || out === "-";
+/** A lone `-` is no file's name, but what it is for other programs; `./-` is. A file behind `/dev/stdout` is not ours. */
+function isStandardOutput(out: string | undefined): out is undefined | "-" | "/dev/stdout" {
+  return out === undefined || out === "-" || out === "/dev/stdout";
 }
 
 /** Where a file is replaced or made: what a link leads to, and not the link. undefined for what is no file. */
@@ -174,6 +174,7 @@ function attempt<Value>(out: string, act: () => Value): Value {
   try {
     return act();
   } catch (error) {
+    if (error instanceof FibError) throw error;
     throw new FibError("output_failed", `Cannot write ${out}: ${(error as Error).message}`, { cause: error });
   }
 }

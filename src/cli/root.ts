@@ -8,9 +8,9 @@
 import { defineCommand } from "citty";
 import { version } from "../../package.json";
 import { type Config, type Flags, resolveConfig, resolveServerUrl } from "../config.ts";
-import { shellWord, shortened } from "../shell-word.ts";
+import { shortened } from "../shell-word.ts";
 import { type Command, findCommand, nearest } from "./arguments.ts";
-import { usageError, withLine } from "./hints.ts";
+import { serverFlag, usageError, withLine } from "./hints.ts";
 import {
   CLIENT_FLAGS,
   CURSOR_FLAGS,
@@ -80,7 +80,7 @@ const root = defineCommand({
       throw usageError("fibserver", "-i reads the letters from standard input");
     }
     if (serves && args.json) {
-      throw usageError("fibserver", "--json is for letters, and there are none", "fibserver c --json");
+      throw usageError("fibserver", "--json is for letters, and there are none");
     }
     if (serves) return await serve(config);
     if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
@@ -163,7 +163,7 @@ async function serve(config: Config): Promise<void> {
 
 // What another process does is not ours to set.
 function checkRemote(args: Flags, url: string, letters: readonly string[]): void {
-  const line = `fibserver c --server ${shellWord(url)}`;
+  const line = `fibserver c${serverFlag(url)}`;
   if (letters.length === 0) throw usageError("fibserver", "--server takes the letters p, c, n", line);
   const given = Object.keys(args).find(
     (flag) => flag.length > 1 && !["letters", "server", "json"].includes(flag) && Boolean(args[flag]),

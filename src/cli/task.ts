@@ -9,7 +9,7 @@ import { shortened } from "../shell-word.ts";
 import { jsonFrame } from "../numbers/layouts.ts";
 import { TASK_STATES } from "../tasks/task.ts";
 import type { Command } from "./arguments.ts";
-import { usageError } from "./hints.ts";
+import { serverFlag, usageError } from "./hints.ts";
 import { CLIENT_FLAGS } from "./flags.ts";
 import { Wait, WAITING } from "./follow.ts";
 import { print } from "./output.ts";
@@ -78,10 +78,10 @@ const watch = defineCommand({
   },
   args: { id, json, quiet, ...CLIENT_FLAGS },
   async run({ args }) {
-    const taskId = checkId(args.id, "watch");
+    const taskId = checkId(args, "watch");
     const wait = new Wait(`task ${taskId}`, args);
     const show = (status: TaskStatus) => print(`${args.json ? JSON.stringify(status) : lineOf(status)}\n`);
-    const watched = await wait.asking(() => wait.client.tasks.get(taskId));
+    const watched = await wait.asking(() => wait.client.tasks.get(taskId, WAITING), taskId);
     await wait.asking(() => wait.follow(watched, show), taskId);
   },
 });
@@ -101,7 +101,11 @@ const list = defineCommand({
     const state = TASK_STATES.find((known) => known === args.state);
     if (args.state !== undefined && state === undefined) {
       const reason = `'${shortened(args.state)}' is none of ${TASK_STATES.join(", ")}`;
-      throw usageError("fibserver task list", reason, "fibserver task list --state ready");
+      throw usageError(
+        "fibserver task list",
+        reason,
+        `fibserver task list --state ready${serverFlag(args.server)}`,
+      );
     }
     await askServer(args, ({ tasks }) =>
       writeResult(undefined, (put) => putList(put, tasks.list({ state }), args.json ?? false)),
@@ -117,7 +121,7 @@ const show = defineCommand({
   },
   args: { id, json, ...CLIENT_FLAGS },
   async run({ args }) {
-    const taskId = checkId(args.id, "show");
+    const taskId = checkId(args, "show");
     const { status } = await askServer(args, ({ tasks }) => tasks.get(taskId));
     const lines = Object.entries(status).map(([name, value]) => `${name}: ${value}`);
     print(`${args.json ? JSON.stringify(status) : lines.join("\n")}\n`);
@@ -135,7 +139,7 @@ const result = defineCommand({
   },
   args: { id, ...RESULT_FLAGS, ...CLIENT_FLAGS },
   async run({ args }) {
-    const taskId = checkId(args.id, "result");
+    const taskId = checkId(args, "result");
     checkOutput(args.out);
     await askServer(args, async ({ tasks }) => writeTaskResult(await tasks.get(taskId), args));
   },
@@ -149,7 +153,7 @@ const cancel = defineCommand({
   },
   args: { id, ...CLIENT_FLAGS },
   async run({ args }) {
-    const taskId = checkId(args.id, "cancel");
+    const taskId = checkId(args, "cancel");
     const { state } = await askServer(args, async ({ tasks }) => (await tasks.get(taskId)).cancel());
     print(`${state}\n`);
   },
@@ -163,7 +167,7 @@ const forget = defineCommand({
   },
   args: { id, ...CLIENT_FLAGS },
   async run({ args }) {
-    const taskId = checkId(args.id, "forget");
+    const taskId = checkId(args, "forget");
     await askServer(args, ({ tasks }) => tasks.forget(taskId));
     print("forgotten\n");
   },
@@ -188,10 +192,10 @@ function askServer<T>(
 }
 
 /** An id that the user's shell has lost, or cut, is found here and not by a server. */
-function checkId(text: string, command: string): string {
+function checkId({ id: text, server }: { id: string; server?: string | undefined }, command: string): string {
   if (/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text)) return text;
   const name = `fibserver task ${command}`;
-  throw usageError(name, `'${shortened(text)}' is no task's id`, "fibserver task list");
+  throw usageError(name, `'${shortened(text)}' is no task's id`, `fibserver task list${serverFlag(server)}`);
 }
 
 async function writeTaskResult(

@@ -29,6 +29,7 @@ export async function* followEvents(
   const limits = transport.limits(options);
   const retries = new Retries(limits);
   let lastId: string | undefined;
+  let lastData: string | undefined;
   for (;;) {
     const headers = {
       accept: "text/event-stream",
@@ -42,6 +43,9 @@ export async function* followEvents(
       }
       for await (const { id, data } of parseEvents(readPieces(exchange), () => retries.reset())) {
         lastId = id ?? lastId;
+        // What is said again and again is no news.
+        if (data !== lastData) retries.reset();
+        lastData = data;
         yield parseData(data);
       }
       throw new FibClientError("unreachable", `The events at ${path} have ended too early`);
@@ -54,11 +58,11 @@ export async function* followEvents(
 /**
  * Events from bytes, wherever these were cut; one that is not whole is dropped.
  *
- * @param onLife - Told of each event, and of each comment, by which a server shows that it is still there.
+ * @param onHeartbeat - Told of each comment, by which a server shows that it is still there.
  */
 export async function* parseEvents(
   pieces: AsyncIterable<Uint8Array>,
-  onLife: () => void = () => {},
+  onHeartbeat: () => void = () => {},
 ): AsyncGenerator<ServerEvent, void> {
   let id: string | undefined;
   let data: string[] = [];
@@ -67,7 +71,7 @@ export async function* parseEvents(
     const [, field, value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line)!;
     if (field === "data") data.push(value);
     else if (field === "id") id = value;
-    if (line.startsWith(":") || (line === "" && data.length > 0)) onLife();
+    if (line.startsWith(":")) onHeartbeat();
     if (line !== "") continue;
     if (data.length > 0) yield { id, data: data.join("\n") };
     data = [];

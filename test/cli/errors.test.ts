@@ -513,7 +513,7 @@ test("a server or a Redis that is not there exits with 69 and names it", async (
     [`"$FIBSERVER" c --redis redis://127.0.0.1:${port}`, /what answers there is no Redis/, 69],
     [
       'FIBSERVER_REDIS=redis://:secret@127.0.0.1:1 "$FIBSERVER" cursor inspect',
-      /the cursor is not in a file, but in Redis at redis:\/\/127\.0\.0\.1:1\. Try: fibserver c\n/,
+      /the cursor is not in a file, but in Redis at redis:\/\/127\.0\.0\.1:1\. Try: fibserver help cursor inspect\n/,
       2,
     ],
   ]);

@@ -5,7 +5,7 @@ import { FibError } from "../../src/errors.ts";
 
 test("lineToTry() lets a line pass that changes nothing, and no other", () => {
   for (const line of [
-    "fibserver c",
+    "fibserver c --server http://127.0.0.1:8080",
     "fibserver fib 100",
     "fibserver task list --state ready",
     "fibserver seq 5..8",
@@ -14,6 +14,7 @@ test("lineToTry() lets a line pass that changes nothing, and no other", () => {
   }
   for (const line of [
     "fibserver n",
+    "fibserver c",
     "fibserver -f x c n",
     "fibserver c n",
     "fibserver c -f x np",

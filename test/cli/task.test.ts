@@ -389,6 +389,17 @@ test("what answers and is no fibserver, or has a bug, is named, and is no bug of
   });
 });
 
+test("a password in --server is in no line to paste", async () => {
+  await using server = openTaskServer(() => new Response("", { status: 404 }));
+  const address = server.url.replace("//", "//user:secret@");
+  const { stderr, exitCode } = await run(["task", "run", "fibonacci", "10", "--server", address]);
+  expect({ stderr, exitCode }).toEqual({
+    stderr: expect.stringContaining(`--server ${server.url}`),
+    exitCode: 69,
+  });
+  expect(stderr).not.toContain("secret");
+});
+
 test("the lines that go on later can be pasted into a shell, whatever the server's address", async () => {
   await using server = openTaskServer(
     () => new Response("away", { status: 503, headers: { "retry-after": "90" } }),
@@ -434,6 +445,19 @@ test("^C before the server has answered says so; it cancels then, and a second o
     answer();
     await server.stop(true);
   }
+});
+
+test("^C while nobody answers ends it in some seconds, and waiting with --json is silent", async () => {
+  const nowhere = ["task", "run", "fibonacci", "10", "--server", "http://127.0.0.1:1"];
+  await using child = spawn(nowhere);
+  await using silent = spawn([...nowhere, "--json"]);
+  const stderr = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  expect((await stderr.read()).value).toMatch(/^fibserver: Waiting for http:\/\/127\.0\.0\.1:1: /);
+  for (const each of [child, silent]) each.kill("SIGINT");
+  expect([await child.exited, await silent.exited]).toEqual([130, 130]);
+  expect(await new Response(silent.stderr).text()).toMatch(
+    /^fibserver: Cannot tell whether a task was started[^\n]*\n$/,
+  );
 });
 
 test("task run under nohup goes on when its terminal is closed", async () => {
