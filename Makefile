@@ -23,7 +23,7 @@ BIN := node_modules/.bin
 KERNELS := build/add.wasm build/add-scalar.wasm build/multiply.wasm
 ASC := -O3 --noAssert --runtime stub --initialMemory 1
 
-SOURCES := $(shell find src -type f) $(KERNELS) package.json bun.lock
+SOURCES := $(shell find src -type f) $(KERNELS) package.json bun.lock tsconfig.json
 
 # Bytecode takes 4 of 15 ms off the start, splitting keeps what a command does not import from being loaded.
 # What a compiled binary must not do: read .env or bunfig.toml from the folder it is started in, or
