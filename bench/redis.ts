@@ -90,7 +90,13 @@ async function bareQueue(fill: (queue: Queue) => Promise<void>): Promise<number>
 
 async function sharedTasks(): Promise<number> {
   await using redis = await startRedis();
-  const places = { queueUrl: redis.url, storeUrl: redis.url, limits: LIMITS, onError: () => {} };
+  const places = {
+    queueUrl: redis.url,
+    storeUrl: redis.url,
+    prefix: "fibserver",
+    limits: LIMITS,
+    onError: () => {},
+  };
   const tasks = await RedisTasks.open(places);
   const pool = new Pool({ threads: 1, queueMax: 1 });
   const executor = await RedisExecutor.open({ ...places, pool });
@@ -182,7 +188,13 @@ async function compareExecutors(rounds: number): Promise<void> {
 
 async function longTasks(executorCount: number): Promise<number> {
   await using redis = await startRedis();
-  const places = { queueUrl: redis.url, storeUrl: redis.url, limits: LIMITS, onError: () => {} };
+  const places = {
+    queueUrl: redis.url,
+    storeUrl: redis.url,
+    prefix: "fibserver",
+    limits: LIMITS,
+    onError: () => {},
+  };
   const tasks = await RedisTasks.open(places);
   const executors = await Promise.all(Array.from({ length: executorCount }, () => startExecutor(redis.url)));
   const startMs = performance.now();

@@ -71,6 +71,7 @@ export interface Config {
 export interface RedisConfig {
   readonly queueUrl: string;
   readonly storeUrl: string;
+  readonly prefix: string;
 }
 
 /** The values of flags by their long names, as parsed: text, true or false. */
@@ -192,7 +193,7 @@ function redisConfig(setting: (name: string) => Setting): RedisConfig | undefine
     return redisUrl(own.text === undefined ? both : own);
   });
   if (queueUrl === undefined && storeUrl === undefined) return undefined;
-  if (queueUrl !== undefined && storeUrl !== undefined) return { queueUrl, storeUrl };
+  if (queueUrl !== undefined && storeUrl !== undefined) return { queueUrl, storeUrl, prefix: "fibserver" };
   throw new FibError(
     "bad_argument",
     "Cannot use one Redis of two: give --redis URL, or both --redis-queue URL and --redis-store URL",

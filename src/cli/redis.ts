@@ -34,7 +34,12 @@ export async function openRedis(config: Config, places: RedisConfig, log: Logger
   await checkPlaces(places, log);
   const redis = await RedisConnection.open(places.storeUrl, connectionLog(log));
   const cursor = await RedisCursor.open({ redis, indexMax, notice: noticesTo(log) });
-  const tasks = await RedisTasks.open({ ...places, limits: taskLimits(config), onError: queueLog(log) });
+  const tasks = await RedisTasks.open({
+    ...places,
+    limits: taskLimits(config),
+    notice: noticesTo(log),
+    onError: queueLog(log),
+  });
   const close = async () => {
     await cursor.close();
     await tasks.close();
@@ -53,12 +58,13 @@ export async function openExecutor(
   places: RedisConfig,
   pool: Pool,
   log: Logger,
-): Promise<{ readonly address: string; readonly close: () => Promise<void> }> {
+): Promise<{ readonly address: string; readonly close: () => Promise<number> }> {
   await checkPlaces(places, log);
   const executor = await RedisExecutor.open({
     ...places,
     pool,
     limits: taskLimits(config),
+    notice: noticesTo(log),
     onError: queueLog(log),
     events: connectionLog(log),
   });
