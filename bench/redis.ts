@@ -146,7 +146,12 @@ async function increments(): Promise<number> {
 async function moves(): Promise<number> {
   await using redis = await startRedis();
   const connection = await RedisConnection.open(redis.url);
-  const cursor = await RedisCursor.open({ redis: connection, indexMax: 1_000_000, notice: () => {} });
+  const cursor = await RedisCursor.open({
+    redis: connection,
+    prefix: "fibserver",
+    indexMax: 1_000_000,
+    notice: () => {},
+  });
   let indexMax = 0;
   const perSecond = await perSecondOf(() =>
     cursor.submit({ operation: "next" }, (outcome) => {

@@ -9,6 +9,7 @@
  */
 import { createBunRedisClient, Queue, Worker, type Job as BullJob, type WorkerOptions } from "bullmq";
 import { WatchedClient } from "../redis/client.ts";
+import type { RedisPlace } from "../redis/place.ts";
 
 /** An id that was brought; the record says everything else. */
 export type Delivery = BullJob<object, void>;
@@ -43,8 +44,8 @@ export function deliveryKey(prefix: string, id: string): string {
 }
 
 /** Opens the queue for those who put tasks into it. */
-export async function openQueue(url: string, prefix: string, onError: (error: Error) => void) {
-  const connections = new Connections(url, SILENCE_MAX_MS.queue, onError);
+export async function openQueue(place: RedisPlace | string, prefix: string, onError: (error: Error) => void) {
+  const connections = new Connections(place, SILENCE_MAX_MS.queue, onError);
   const queue = new Queue(NAME, {
     connection: connections.first,
     prefix: queuePrefix(prefix),
@@ -71,13 +72,13 @@ export async function openQueue(url: string, prefix: string, onError: (error: Er
 
 /** Begins to take tasks from a queue. */
 export function openWorker(
-  url: string,
+  place: RedisPlace | string,
   prefix: string,
   concurrency: number,
   process: (delivery: Delivery, token: string) => Promise<void>,
   onError: (error: Error) => void,
 ): { readonly isConnected: () => boolean; readonly close: () => Promise<void> } {
-  const connections = new Connections(url, SILENCE_MAX_MS.worker, onError);
+  const connections = new Connections(place, SILENCE_MAX_MS.worker, onError);
   const options: WorkerOptions = {
     connection: connections.first,
     prefix: queuePrefix(prefix),
@@ -105,9 +106,9 @@ class Connections {
   readonly first: Connection;
   readonly #all: Connection[] = [];
 
-  constructor(url: string, silenceMaxMs: number, onError: (error: Error) => void) {
+  constructor(place: RedisPlace | string, silenceMaxMs: number, onError: (error: Error) => void) {
     // BullMQ's type asks for three commands more than its adapter ever calls on it.
-    const raw = new WatchedClient(url, { silenceMaxMs }) as unknown as Parameters<
+    const raw = new WatchedClient(place, { silenceMaxMs }) as unknown as Parameters<
       typeof createBunRedisClient
     >[0];
     this.first = this.#tame(createBunRedisClient(raw), onError);

@@ -194,7 +194,7 @@ export class TaskRecords {
 
   /** For a step after which somebody is told that it is done. */
   #promise(what: Script, ...args: string[]): Promise<unknown> {
-    return this.#redis.run(what, [this.#prefix], args);
+    return this.#redis.run(what, [this.#prefix], args, { replicated: true });
   }
 }
 

@@ -13,6 +13,7 @@
 import { FibError } from "../errors.ts";
 import { type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
 import { Groups } from "../groups.ts";
+import { placeOf, type RedisPlace } from "../redis/place.ts";
 import { Changes } from "./changes.ts";
 import { computeShort, isShort } from "./compute.ts";
 import { openQueue } from "./delivery.ts";
@@ -25,9 +26,9 @@ import { Upkeep } from "./upkeep.ts";
 /** Where the two halves live; they may be one Redis. */
 export interface RedisPlaces {
   /** Holds the queue: nothing in it may be lost, so `appendfsync always`. */
-  readonly queueUrl: string;
+  readonly queueUrl: RedisPlace | string;
   /** Holds tasks and results. */
-  readonly storeUrl: string;
+  readonly storeUrl: RedisPlace | string;
   /** What all keys and the channel begin with, before a colon. */
   readonly prefix: string;
 }
@@ -104,7 +105,8 @@ export class RedisTasks implements TaskQueue {
   static async open(options: RedisTasksOptions): Promise<RedisTasks> {
     const { storeUrl, queueUrl, prefix, onError, events } = options;
     const store = await RedisConnection.open(storeUrl, events);
-    const queueStore = queueUrl === storeUrl ? store : await RedisConnection.open(queueUrl, events);
+    const queueStore =
+      placeOf(queueUrl).url === placeOf(storeUrl).url ? store : await RedisConnection.open(queueUrl, events);
     const tasks = new RedisTasks(options, store, queueStore, await openQueue(queueUrl, prefix, onError));
     await tasks.#limits.agree();
     tasks.#listener = await RedisConnection.open(storeUrl, {}, async (client) => {

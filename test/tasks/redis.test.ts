@@ -31,8 +31,8 @@ type Place = Pick<Redis, "url">;
 async function openFront(store: Place, limits: Partial<TaskLimits> = {}, queue: Place = store) {
   return await RedisTasks.open({
     storeUrl: store.url,
-    queueUrl: queue.url,
     prefix: "fibserver",
+    queueUrl: queue.url,
     limits: { ...LIMITS, ...limits },
     onError: () => {},
   });
@@ -43,8 +43,8 @@ async function openExecutor(store: Place, limits: Partial<TaskLimits> = {}, queu
   const pool = new Pool({ threads: 1, queueMax: 1 });
   const executor = await RedisExecutor.open({
     storeUrl: store.url,
-    queueUrl: queue.url,
     prefix: "fibserver",
+    queueUrl: queue.url,
     limits: { ...LIMITS, ...limits },
     pool,
     onError: () => {},
