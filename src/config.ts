@@ -67,10 +67,14 @@ export interface Config {
   readonly oneCpu: boolean;
 }
 
-/** URLs with their passwords: never to be logged. */
+/** What is shared through Redis. The URLs hold passwords: never to be logged. */
 export interface RedisConfig {
   readonly queueUrl: string;
   readonly storeUrl: string;
+  /** All keys begin with it and a colon. */
+  readonly prefix: string;
+  /** A move, and what a task promises, is answered when so many replicas have it. */
+  readonly replicasMin: number;
 }
 
 /** The values of flags by their long names, as parsed: text, true or false. */
@@ -192,7 +196,11 @@ function redisConfig(setting: (name: string) => Setting): RedisConfig | undefine
     return redisUrl(own.text === undefined ? both : own);
   });
   if (queueUrl === undefined && storeUrl === undefined) return undefined;
-  if (queueUrl !== undefined && storeUrl !== undefined) return { queueUrl, storeUrl };
+  if (queueUrl !== undefined && storeUrl !== undefined) {
+    const { text: wait = "0", source } = setting("redis-wait");
+    const replicasMin = parseInteger(wait, source, 0, 100);
+    return { queueUrl, storeUrl, prefix: redisPrefix(setting("redis-prefix")), replicasMin };
+  }
   throw new FibError(
     "bad_argument",
     "Cannot use one Redis of two: give --redis URL, or both --redis-queue URL and --redis-store URL",
@@ -208,6 +216,14 @@ function redisUrl({ text, source }: Setting): string | undefined {
   throw new FibError(
     "bad_argument",
     `Cannot use ${source}: it takes a URL such as redis://127.0.0.1:6379 or rediss://:PASSWORD@HOST:6379/0, with special characters of the password as %XX`,
+  );
+}
+
+function redisPrefix({ text = "fibserver", source }: Setting): string {
+  if (/^[\w.-]+(:[\w.-]+)*$/.test(text) && text.length <= 100) return text;
+  throw new FibError(
+    "bad_argument",
+    `Cannot use '${shortened(text)}' for ${source}: it takes letters, digits, _ . - and colons inside, such as fibserver or team:fib`,
   );
 }
 

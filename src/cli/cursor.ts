@@ -58,6 +58,8 @@ const set = defineCommand({
     index: { type: "positional", required: true, description: "The index n of F(n), from 0 to --max-index" },
     ...CURSOR_FLAGS,
     redis: REDIS_FLAGS.redis,
+    "redis-prefix": REDIS_FLAGS["redis-prefix"],
+    "redis-wait": REDIS_FLAGS["redis-wait"],
   },
   async run({ args }) {
     const config = resolveConfig(args as unknown as Flags, process.env);

@@ -103,6 +103,16 @@ export const REDIS_FLAGS = {
     valueHint: "URL",
     description: "Another Redis for cursor, tasks and results",
   },
+  "redis-prefix": {
+    type: "string",
+    valueHint: "NAME",
+    description: "What all keys in Redis begin with, for several installations in one (default fibserver)",
+  },
+  "redis-wait": {
+    type: "string",
+    valueHint: "N",
+    description: "Answer when N replicas have a move or a task (default 0): a failover loses none of those",
+  },
 } as const;
 
 /** The flags of tasks. */

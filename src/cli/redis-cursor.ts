@@ -8,6 +8,7 @@ import { RedisCursor } from "../cursor/redis.ts";
 import { FibError } from "../errors.ts";
 import { explainFailure } from "../redis/check.ts";
 import { RedisConnection } from "../redis/connection.ts";
+import type { RedisPlace } from "../redis/place.ts";
 import { warn } from "./output.ts";
 
 /** A connection that failed later than this was not refused: asking once more would only take as long again. */
@@ -21,11 +22,11 @@ const SILENT_MS = 1000;
  */
 export async function openRedisCursor(
   { indexMax }: Config,
-  { storeUrl }: RedisConfig,
+  { storeUrl: url, prefix, replicasMin }: RedisConfig,
 ): Promise<CursorService> {
-  const redis = await connect(storeUrl);
+  const redis = await connect({ url, replicasMin });
   try {
-    const cursor = await RedisCursor.open({ redis, indexMax, notice: warn });
+    const cursor = await RedisCursor.open({ redis, prefix, indexMax, notice: warn });
     const close = async () => {
       await cursor.close();
       await redis.close();
@@ -37,12 +38,12 @@ export async function openRedisCursor(
   }
 }
 
-async function connect(url: string): Promise<RedisConnection> {
+async function connect(place: RedisPlace): Promise<RedisConnection> {
   const startMs = performance.now();
   try {
-    return await RedisConnection.open(url);
+    return await RedisConnection.open(place);
   } catch (error) {
     if (!(error instanceof FibError) || performance.now() - startMs > SILENT_MS) throw error;
-    throw await explainFailure(url, error);
+    throw await explainFailure(place.url, error);
   }
 }

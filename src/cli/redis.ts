@@ -12,7 +12,7 @@ import type { Pool } from "../numbers/pool.ts";
 import { checkRedis, explainFailure } from "../redis/check.ts";
 import { addressOf, type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
 import { RedisExecutor } from "../tasks/redis-executor.ts";
-import { RedisTasks } from "../tasks/redis.ts";
+import { type RedisPlaces, RedisTasks } from "../tasks/redis.ts";
 import { taskLimits } from "./engine.ts";
 
 /** A server's part of what Redis holds. */
@@ -32,9 +32,17 @@ export interface RedisParts {
 export async function openRedis(config: Config, places: RedisConfig, log: Logger): Promise<RedisParts> {
   const { indexMax } = config;
   await checkPlaces(places, log);
-  const redis = await RedisConnection.open(places.storeUrl, connectionLog(log));
-  const cursor = await RedisCursor.open({ redis, indexMax, notice: noticesTo(log) });
-  const tasks = await RedisTasks.open({ ...places, limits: taskLimits(config), onError: queueLog(log) });
+  const parts = partsOf(places);
+  const redis = await RedisConnection.open(parts.storeUrl, connectionLog(log));
+  const { prefix } = places;
+  const notice = noticesTo(log);
+  const cursor = await RedisCursor.open({ redis, prefix, indexMax, notice });
+  const tasks = await RedisTasks.open({
+    ...parts,
+    limits: taskLimits(config),
+    notice,
+    onError: queueLog(log),
+  });
   const close = async () => {
     await cursor.close();
     await tasks.close();
@@ -53,12 +61,13 @@ export async function openExecutor(
   places: RedisConfig,
   pool: Pool,
   log: Logger,
-): Promise<{ readonly address: string; readonly close: () => Promise<void> }> {
+): Promise<{ readonly address: string; readonly close: () => Promise<number> }> {
   await checkPlaces(places, log);
   const executor = await RedisExecutor.open({
-    ...places,
+    ...partsOf(places),
     pool,
     limits: taskLimits(config),
+    notice: noticesTo(log),
     onError: queueLog(log),
     events: connectionLog(log),
   });
@@ -78,6 +87,10 @@ async function checkPlaces({ queueUrl, storeUrl }: RedisConfig, log: Logger): Pr
       throw error instanceof FibError ? await explainFailure(url, error) : error;
     }
   }
+}
+
+function partsOf({ queueUrl, storeUrl, prefix, replicasMin }: RedisConfig): RedisPlaces {
+  return { queueUrl, storeUrl: { url: storeUrl, replicasMin }, prefix };
 }
 
 function addressesOf({ queueUrl, storeUrl }: RedisConfig): string {

@@ -11,6 +11,8 @@
  * @module
  */
 
+import { placeOf, type RedisPlace } from "./place.ts";
+
 /** How a connection behaves. */
 export interface ClientOptions {
   /** A connection that owes replies and brings none for so long is closed. */
@@ -29,17 +31,17 @@ export class WatchedClient {
   onconnect: (() => void) | null = null;
   onclose: ((error: Error) => void) | null = null;
 
-  readonly #url: string;
+  readonly #place: RedisPlace | string;
   readonly #options: ClientOptions;
   readonly #raw: Bun.RedisClient;
   #owedCount = 0;
   #heardAtMs = 0;
   #watch: NodeJS.Timeout | undefined;
 
-  constructor(url: string, options: ClientOptions) {
-    this.#url = url;
+  constructor(place: RedisPlace | string, options: ClientOptions) {
+    this.#place = place;
     this.#options = options;
-    this.#raw = new Bun.RedisClient(url, {
+    this.#raw = new Bun.RedisClient(placeOf(place).url, {
       autoReconnect: false,
       enableOfflineQueue: false,
       connectionTimeout: CONNECT_TIMEOUT_MS,
@@ -100,6 +102,6 @@ export class WatchedClient {
 
   /** A further connection to the same server. */
   duplicate(): Promise<WatchedClient> {
-    return Promise.resolve(new WatchedClient(this.#url, this.#options));
+    return Promise.resolve(new WatchedClient(this.#place, this.#options));
   }
 }

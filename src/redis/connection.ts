@@ -11,6 +11,7 @@
  */
 import { FibError } from "../errors.ts";
 import { WatchedClient } from "./client.ts";
+import { placeOf, type RedisPlace } from "./place.ts";
 
 /** Silence after which a server that owes replies is taken for dead. */
 const SILENCE_MAX_MS = 2000;
@@ -18,6 +19,9 @@ const SILENCE_MAX_MS = 2000;
 const RECONNECT_MS = { first: 50, last: 1000 } as const;
 /** Commands that may wait for a reply; beyond it they are refused. */
 const OWED_COUNT_MAX = 100_000;
+
+/** How long replicas may take to say that they have something. Less than the silence above. */
+const REPLICATED_TIMEOUT_MS = 1000;
 
 /** A Lua script and the name that Redis keeps it under. */
 export interface Script {
@@ -29,6 +33,17 @@ export interface Script {
 export interface ConnectionEvents {
   readonly onLost?: ((address: string) => void) | undefined;
   readonly onBack?: ((address: string) => void) | undefined;
+}
+
+/** A script was run, and too few replicas have said in time that they have what it wrote. */
+export class NotReplicatedError extends FibError {
+  /** What the script has returned all the same. */
+  readonly reply: unknown;
+
+  constructor(message: string, reply: unknown) {
+    super("not_replicated", message);
+    this.reply = reply;
+  }
 }
 
 /** Prepares a script for {@link RedisConnection.run}. */
@@ -47,7 +62,7 @@ export class RedisConnection {
   /** Where it leads, without the password. */
   readonly address: string;
 
-  readonly #url: string;
+  readonly #place: RedisPlace;
   readonly #events: ConnectionEvents;
   /** Set up anew on each connection, before anybody else may use it. */
   readonly #prepare: (client: WatchedClient) => Promise<void>;
@@ -58,12 +73,12 @@ export class RedisConnection {
   #wasLost = false;
 
   private constructor(
-    url: string,
+    place: RedisPlace | string,
     events: ConnectionEvents,
     prepare: (client: WatchedClient) => Promise<void>,
   ) {
-    this.address = addressOf(url);
-    this.#url = url;
+    this.#place = placeOf(place);
+    this.address = addressOf(this.#place.url);
     this.#events = events;
     this.#prepare = prepare;
   }
@@ -75,11 +90,11 @@ export class RedisConnection {
    * @throws {@link FibError} `redis_unavailable`.
    */
   static async open(
-    url: string,
+    place: RedisPlace | string,
     events: ConnectionEvents = {},
     prepare: (client: WatchedClient) => Promise<void> = () => Promise.resolve(),
   ): Promise<RedisConnection> {
-    const connection = new RedisConnection(url, events, prepare);
+    const connection = new RedisConnection(place, events, prepare);
     try {
       await connection.#connect();
     } catch (error) {
@@ -112,20 +127,32 @@ export class RedisConnection {
     }
   }
 
-  /** Runs a script, which is one atomic step. Throws as {@link send} does. */
-  async run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+  /**
+   * Runs a script, which is one atomic step. Throws as {@link send} does.
+   *
+   * @param options - `replicated`: it makes a promise, so what it wrote must be with as many replicas as the place asks
+   * for. WAIT goes out right behind the script: it is for all that this connection has written.
+   * @throws {@link NotReplicatedError} with what the script has returned.
+   */
+  async run(
+    script: Script,
+    keys: readonly string[],
+    args: readonly string[],
+    { replicated = false }: { readonly replicated?: boolean } = {},
+  ): Promise<unknown> {
     const rest = [String(keys.length), ...keys, ...args];
-    const client = this.#usable();
-    this.#owedCount++;
+    const replicasMin = replicated ? (this.#place.replicasMin ?? 0) : 0;
     try {
-      return await client.send("EVALSHA", [script.sha1, ...rest]);
+      return await this.#runOnce("EVALSHA", script.sha1, rest, replicasMin);
     } catch (error) {
       // Redis forgets its scripts when it restarts, and has then done nothing.
       if (!(error as Error).message.startsWith("NOSCRIPT")) throw this.#explain(error);
-    } finally {
-      this.#owedCount--;
     }
-    return await this.send("EVAL", [script.text, ...rest]);
+    try {
+      return await this.#runOnce("EVAL", script.text, rest, replicasMin);
+    } catch (error) {
+      throw this.#explain(error);
+    }
   }
 
   /** The value of a key as bytes, or undefined. Throws as {@link send} does. */
@@ -155,8 +182,29 @@ export class RedisConnection {
     return client;
   }
 
+  async #runOnce(command: string, script: string, rest: string[], replicasMin: number): Promise<unknown> {
+    const client = this.#usable();
+    this.#owedCount++;
+    try {
+      const done = client.send(command, [script, ...rest]);
+      if (replicasMin === 0) return await done;
+      const counted = client.send("WAIT", [String(replicasMin), String(REPLICATED_TIMEOUT_MS)]);
+      // An error of the script says more, and then nobody asks for this one.
+      counted.catch(() => {});
+      const reply = await done;
+      const count = Number(await counted);
+      if (count >= replicasMin) return reply;
+      throw new NotReplicatedError(
+        `Cannot promise it: ${count} of ${replicasMin} replicas of Redis at ${this.address} have said in ${REPLICATED_TIMEOUT_MS} ms that they have it; it may have been done`,
+        reply,
+      );
+    } finally {
+      this.#owedCount--;
+    }
+  }
+
   async #connect(): Promise<void> {
-    const client: WatchedClient = new WatchedClient(this.#url, {
+    const client: WatchedClient = new WatchedClient(this.#place, {
       silenceMaxMs: SILENCE_MAX_MS,
       onLost: () => this.#client === client && this.#lost(),
     });
@@ -203,6 +251,8 @@ export class RedisConnection {
     const message = (error as Error).message.replace(/\.$/, "");
     const [kind = ""] = message.split(" ", 1);
     const said = `Cannot use Redis at ${this.address}: ${message}`;
+    if (kind === "OOM")
+      return new FibError("redis_full", `${said}; make room, or raise maxmemory`, { cause: error });
     if (PASSING.has(kind)) return new FibError("redis_unavailable", `${said}; try again`, { cause: error });
     if (/^[A-Z]{3,}$/.test(kind)) {
       return new FibError("redis_unusable", ADVICE[kind] ? `${said}; ${ADVICE[kind]}` : said, {
@@ -222,15 +272,16 @@ const PASSING = new Set([
   "NOREPLICAS",
   "READONLY",
   "MISCONF",
-  "OOM",
   "TRYAGAIN",
 ]);
 
 /** What to do about an error, by its first word. */
 export const ADVICE: Readonly<Record<string, string>> = {
-  WRONGTYPE: "something else uses our keys: give fibserver a database of its own, as in redis://HOST:6379/1",
+  WRONGTYPE:
+    "something else uses our keys: give fibserver a database of its own, as in redis://HOST:6379/1, or a --redis-prefix",
   NOAUTH: "put the password into the URL, as in redis://:PASSWORD@HOST:6379",
   WRONGPASS: "the user name or the password in the URL is wrong",
-  NOPERM: "the user in the URL needs more rights: ~fibserver:* &fibserver:* +@all",
+  NOPERM:
+    "the user in the URL needs more rights: ~PREFIX:* &PREFIX:* +@all, where PREFIX is fibserver or your --redis-prefix",
   MOVED: "it is a cluster, and fibserver needs a single server",
 };

@@ -31,6 +31,7 @@ type Place = Pick<Redis, "url">;
 async function openFront(store: Place, limits: Partial<TaskLimits> = {}, queue: Place = store) {
   return await RedisTasks.open({
     storeUrl: store.url,
+    prefix: "fibserver",
     queueUrl: queue.url,
     limits: { ...LIMITS, ...limits },
     onError: () => {},
@@ -42,6 +43,7 @@ async function openExecutor(store: Place, limits: Partial<TaskLimits> = {}, queu
   const pool = new Pool({ threads: 1, queueMax: 1 });
   const executor = await RedisExecutor.open({
     storeUrl: store.url,
+    prefix: "fibserver",
     queueUrl: queue.url,
     limits: { ...LIMITS, ...limits },
     pool,
@@ -118,7 +120,7 @@ withRedis("what the queue has lost is put into it again", async () => {
   await using store = await startRedis();
   await using queue = await startRedis();
   const tasks = await openFront(store, {}, queue);
-  const { task } = await tasks.create(...SHORT);
+  const { task } = await tasks.create(...LONG);
   await queue.cli("FLUSHALL");
   const executor = await openExecutor(store, {}, queue);
   expect(await ended(tasks, task.id)).toMatchObject({ state: "ready", attempts: 1 });
@@ -133,12 +135,12 @@ withRedis("what the queue brings twice is done once, and what is unknown is drop
   const { task } = await tasks.create(...LONG);
   const ready = await ended(tasks, task.id);
   const { openQueue } = await import("../../src/tasks/delivery.ts");
-  const queue = await openQueue(redis.url, "long", () => {});
+  const queue = await openQueue(redis.url, "fibserver", () => {});
   const keys = [task.id, Bun.randomUUIDv7()];
-  await queue.add(keys.map((id) => ({ id, key: "fibonacci 200000", sizeBytes: 41_798 })));
+  await queue.add(keys);
   await until(
     "the queue is empty",
-    async () => (await redis.cli("KEYS", "fibserver:queue:long:????????-????-*")) === "\n",
+    async () => (await redis.cli("KEYS", "fibserver:queue:tasks:????????-????-*")) === "\n",
   );
   expect(await tasks.find(task.id)).toEqual(ready);
   expect(await tasks.find(keys[1]!)).toBeUndefined();
@@ -161,23 +163,6 @@ withRedis("a task that ends its executor each time is given up", async () => {
   await executor.close();
   await tasks.close();
 });
-
-withRedis(
-  "a task of a front that counted nothing was asked for once, and is counted from then on",
-  async () => {
-    await using redis = await startRedis();
-    const tasks = await openFront(redis);
-    const { task } = await tasks.create(...LONG);
-    const uncount = () => redis.cli("HDEL", `fibserver:task:${task.id}`, "requests");
-    await uncount();
-    expect(await tasks.find(task.id)).toMatchObject({ requestCount: 1 });
-    expect(await tasks.create(...LONG)).toMatchObject({ created: false, task: { requestCount: 2 } });
-    expect(await tasks.cancel(task.id, { unlessShared: true })).toMatchObject({ state: "queued" });
-    await uncount();
-    expect(await tasks.cancel(task.id, { unlessShared: true })).toMatchObject({ state: "cancelled" });
-    await tasks.close();
-  },
-);
 
 withRedis("what one front forgets ends on the executor, and for who watches at another front", async () => {
   await using redis = await startRedis();
@@ -209,10 +194,12 @@ withRedis("nothing is left in Redis of a task that was forgotten, and the room i
   const open = [await tasks.create(...ENDLESS), await tasks.create(...LONG)].map(({ task }) => task.id);
   await until("one runs", async () => (await tasks.find(open[0]!))?.state === "running");
   for (const id of open) await tasks.forget(id);
-  expect(await redis.cli("GET", "fibserver:stored-bytes")).toBe("0\n");
+  expect(await redis.cli("GET", "fibserver:kept-bytes")).toBe("0\n");
   await executor.close();
   const left = (await redis.cli("KEYS", "fibserver:*")).trim().split("\n");
-  expect(left.filter((key) => !key.startsWith("fibserver:queue:"))).toEqual(["fibserver:stored-bytes"]);
+  expect(left.filter((key) => !key.startsWith("fibserver:queue:")).toSorted()).toEqual(
+    ["clock", "kept-bytes", "limits"].map((key) => `fibserver:${key}`),
+  );
   expect(left.filter((key) => /[\da-f]{8}-/.test(key))).toEqual([]);
   await tasks.close();
 });
