@@ -15,6 +15,8 @@ export const BINARY = path.resolve(import.meta.dir, "../dist/fibserver");
 
 /** How a program is started. */
 export interface Start {
+  /** Another copy of it than {@link BINARY}. */
+  readonly binary?: string;
   /** The program that starts ours, with its arguments, such as strace. */
   readonly under?: readonly string[];
   /** Besides PATH and HOME; nothing else is inherited. */
@@ -31,8 +33,8 @@ export interface Result {
 }
 
 /** Starts the program with three pipes. */
-export function spawn(args: readonly string[], { under = [], env = {}, cwd }: Start = {}) {
-  return Bun.spawn([...under, BINARY, ...args], {
+export function spawn(args: readonly string[], { under = [], env = {}, cwd, binary = BINARY }: Start = {}) {
+  return Bun.spawn([...under, binary, ...args], {
     env: { PATH: process.env["PATH"], HOME: "/nonexistent", ...env },
     cwd: cwd ?? os.tmpdir(),
     stdio: ["pipe", "pipe", "pipe"],
@@ -82,16 +84,20 @@ export async function runInShell(line: string, cwd: string): Promise<Result> {
   return { stdout, stderr, exitCode };
 }
 
-/** A server that has said that it serves. */
-export interface Server extends AsyncDisposable {
-  /** Such as `http://127.0.0.1:40123`. */
-  readonly url: string;
+/** A server or an executor that has said that it works. */
+export interface Program extends AsyncDisposable {
   readonly pid: number;
   kill(signal: NodeJS.Signals): void;
   /** The exit status, or 128 and the signal's number. @throws {@link Error} when it goes on for ten seconds. */
   ended(): Promise<number>;
   /** What it has written to stderr so far; all of it once {@link ended} has resolved. */
   log(): string;
+}
+
+/** A server that has said that it serves. */
+export interface Server extends Program {
+  /** Such as `http://127.0.0.1:40123`. */
+  readonly url: string;
 }
 
 /**
@@ -101,28 +107,43 @@ export interface Server extends AsyncDisposable {
  * @throws {@link Error} with its stderr, when it ends instead.
  */
 export async function startServer(args: readonly string[], start: Start = {}): Promise<Server> {
-  const child = spawn(["-p", "0", ...args], start);
+  const { said, ...program } = await startProgram(["-p", "0", ...args], /"url":"(http:[^"]*)\/"/, start);
+  return { url: said, ...program };
+}
+
+/**
+ * Starts an executor, and waits for the line that says that it computes.
+ *
+ * @param args - At least `--redis URL`.
+ * @throws {@link Error} with its stderr, when it ends instead.
+ */
+export async function startExecutor(args: readonly string[], start: Start = {}): Promise<Program> {
+  return await startProgram(["worker", ...args], /(Computing for)/, start);
+}
+
+async function startProgram(args: readonly string[], sign: RegExp, start: Start) {
+  const child = spawn(args, start);
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   let log = "";
   const logged = (async () => {
     for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
       log += chunk;
-      const url = /"url":"(http:[^"]*)\/"/.exec(log)?.[1];
-      if (url !== undefined) resolve(url);
+      const said = sign.exec(log)?.[1];
+      if (said !== undefined) resolve(said);
     }
   })();
   const exited = (async () => {
     const exitCode = await child.exited;
     await logged;
-    reject(new Error(`The server ended with ${exitCode}: ${log}`));
+    reject(new Error(`fibserver ${args.join(" ")} ended with ${exitCode}: ${log}`));
     return exitCode;
   })();
   return {
-    url: await promise,
+    said: await promise,
     pid: child.pid,
-    kill: (signal) => child.kill(signal),
+    kill: (signal: NodeJS.Signals) => child.kill(signal),
     async ended() {
-      await until("the server ended", () => Bun.peek.status(exited) !== "pending");
+      await until("the program ended", () => Bun.peek.status(exited) !== "pending");
       return exited;
     },
     log: () => log,

@@ -13,7 +13,8 @@ import {
   requireTool,
   run,
   type Server,
-  spawn,
+  type Start,
+  startExecutor,
   startServer,
   temporaryFolder,
   until,
@@ -44,24 +45,14 @@ interface TaskView {
   readonly attempts: number;
 }
 
-/** An executor that has said that it computes. */
-async function startWorker(url: string, start: Parameters<typeof spawn>[1] = {}) {
-  const child = spawn(["worker", "--redis", url, "--max-computations", "1"], start);
-  let log = "";
-  const logged = (async () => {
-    for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) log += chunk;
-  })();
-  await until("the executor computes", () => {
-    if (child.exitCode !== null) throw new Error(`The executor ended with ${child.exitCode}: ${log}`);
-    return log.includes("Computing for");
-  });
+/** An executor with one thread. */
+async function startWorker(url: string, start: Start = {}) {
+  const worker = await startExecutor(["--redis", url, "--max-computations", "1"], start);
   const end = async (signal: NodeJS.Signals) => {
-    child.kill(signal);
-    await child.exited;
-    await logged;
-    return child.exitCode;
+    worker.kill(signal);
+    return await worker.ended();
   };
-  return { end, log: () => log, [Symbol.asyncDispose]: async () => void (await end("SIGKILL")) };
+  return { ...worker, end };
 }
 
 /** Asks for a task; undefined unless it was accepted. */

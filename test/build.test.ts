@@ -1,0 +1,28 @@
+/** What is built is the same wherever it is built: the folder's name is nowhere in it, and no chance. */
+import { expect, setDefaultTimeout, test } from "bun:test";
+import fs from "node:fs";
+import path from "node:path";
+import { temporaryFolder } from "./binary.ts";
+
+setDefaultTimeout(120_000);
+
+const ROOT = path.resolve(import.meta.dir, "..");
+/** What is made here, and what make has nothing to do with. */
+const LEFT_OUT = new Set([".git", "build", "dist"]);
+
+test("make build makes the same bytes in another folder", async () => {
+  using folder = temporaryFolder();
+  for (const name of fs.readdirSync(ROOT).filter((entry) => !LEFT_OUT.has(entry))) {
+    // With its times: what was fetched is not fetched again.
+    await Bun.$`cp -a ${path.join(ROOT, name)} ${folder.path}`;
+  }
+  const made = Bun.spawnSync(["make", "build"], { cwd: folder.path });
+  expect(made.stderr.toString() + String(made.exitCode)).toEndWith("0");
+  const files = await Array.fromAsync(new Bun.Glob("**").scan(path.join(ROOT, "dist")));
+  const built = files.filter((name) => name === "fibserver" || name.startsWith("client/"));
+  expect(built.length).toBeGreaterThan(5);
+  for (const name of built) {
+    const [here, there] = [ROOT, folder.path].map((root) => fs.readFileSync(path.join(root, "dist", name)));
+    expect({ name, isSame: here!.equals(there!) }).toEqual({ name, isSame: true });
+  }
+});
