@@ -48,6 +48,8 @@ export class RedisExecutor {
   #listener: RedisConnection | undefined;
   #worker: ReturnType<typeof openWorker> | undefined;
   #closing = false;
+  /** Tasks that could not be given back. */
+  #keptCount = 0;
 
   private constructor(options: RedisExecutorOptions, store: RedisConnection) {
     const { prefix, limits, notice } = options;
@@ -98,7 +100,7 @@ export class RedisExecutor {
     clearInterval(this.#agreeing);
     for (const abort of this.#running.values()) abort.abort(new Error("the executor ends"));
     await Promise.race([this.#worker?.close(), Bun.sleep(CLOSE_TIMEOUT_MS)]);
-    const left = this.#running.size;
+    const left = this.#running.size + this.#keptCount;
     await this.#listener?.close();
     await this.#store.close();
     return left;
@@ -117,8 +119,9 @@ export class RedisExecutor {
       if (task !== undefined) await this.#records.requeue(task);
       await delivery.moveToWait(token);
     } catch (error) {
-      // The queue brings it again at once.
-      if (!this.#closing) await Bun.sleep(RETRY_MS);
+      // The queue brings it again at once; when this executor ends, once its lock has run out.
+      if (this.#closing) this.#keptCount++;
+      else await Bun.sleep(RETRY_MS);
       throw error;
     } finally {
       if (this.#running.get(id) === abort) this.#running.delete(id);
