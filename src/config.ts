@@ -46,6 +46,8 @@ export interface Config {
   readonly host: string;
   /** Host names, lower case, that a request may name besides our own. */
   readonly allowHosts: readonly string[];
+  /** Where an executor answers those who watch it. */
+  readonly metrics: { readonly host: string; readonly port: number } | undefined;
   /** Addresses and networks of proxies that are believed. */
   readonly trustedProxies: readonly string[];
   readonly digitsMax: number;
@@ -113,6 +115,7 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
     port: integer("port", 8080, 0, 65_535),
     host: hostOf(setting("host")),
     allowHosts: hostNames(setting("allow-host")),
+    metrics: listenAddress(setting("metrics")),
     trustedProxies: list(setting("trust-proxy")),
     digitsMax: integer("max-digits", 25_000_000, 1, 1_000_000_000),
     termsMax: integer("max-sequence", 1_000_000, 1, 1_000_000_000),
@@ -240,6 +243,16 @@ function isDecodable(text: string): boolean {
 function hostOf({ text, source }: Setting): string {
   if (text !== "") return text ?? "127.0.0.1";
   throw new FibError("bad_argument", `Cannot use an empty ${source}: it takes an address, such as 127.0.0.1`);
+}
+
+function listenAddress({ text, source }: Setting): Config["metrics"] {
+  if (text === undefined || text === "") return undefined;
+  const [, host = "127.0.0.1", port] = /^(?:([\w.-]+|\[[\da-f:.]+\]):)?(\d{1,5})$/i.exec(text) ?? [];
+  if (Number(port) <= 65_535) return { host: host.replace(/^\[|\]$/g, ""), port: Number(port) };
+  throw new FibError(
+    "bad_argument",
+    `Cannot use '${shortened(text)}' for ${source}: it takes HOST:PORT, such as 127.0.0.1:9090, [::1]:9090, or 9090 alone`,
+  );
 }
 
 function hostNames(setting: Setting): string[] {

@@ -32,6 +32,7 @@ test("resolveConfig() has the defaults that the help names", () => {
     port: 8080,
     host: "127.0.0.1",
     allowHosts: [],
+    metrics: undefined,
     trustedProxies: [],
     digitsMax: 25_000_000,
     termsMax: 1_000_000,
@@ -58,6 +59,7 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     FIBSERVER_PORT: "1",
     FIBSERVER_HOST: "0.0.0.0",
     FIBSERVER_ALLOW_HOST: " Fib.Example , other,, ",
+    FIBSERVER_METRICS: "0.0.0.0:9090",
     FIBSERVER_TRUST_PROXY: "10.0.0.0/8, FD00::/8,",
     FIBSERVER_MAX_DIGITS: "11",
     FIBSERVER_MAX_SEQUENCE: "12",
@@ -80,6 +82,7 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     port: 1,
     host: "0.0.0.0",
     allowHosts: ["fib.example", "other"],
+    metrics: { host: "0.0.0.0", port: 9090 },
     trustedProxies: ["10.0.0.0/8", "fd00::/8"],
     digitsMax: 11,
     termsMax: 12,
@@ -103,6 +106,7 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     port: "65535",
     host: "::1",
     "allow-host": "name",
+    metrics: "[::1]:0",
     "trust-proxy": "127.0.0.1",
     "max-digits": "21",
     "max-sequence": "22",
@@ -125,6 +129,7 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     port: 65_535,
     host: "::1",
     allowHosts: ["name"],
+    metrics: { host: "::1", port: 0 },
     trustedProxies: ["127.0.0.1"],
     digitsMax: 21,
     termsMax: 22,
@@ -182,6 +187,13 @@ test("resolveConfig() takes a prefix for the keys in Redis, and how many replica
   expect(redis).toMatchObject({ prefix: "a_b", replicasMin: 1 });
 });
 
+test("resolveConfig() takes a port for those who watch, on this machine if nothing else is said", () => {
+  const at = (metrics: string) => resolveConfig({ metrics }, home).metrics;
+  expect(at("9090")).toEqual({ host: "127.0.0.1", port: 9090 });
+  expect(at("executor-1.example:65535")).toEqual({ host: "executor-1.example", port: 65_535 });
+  expect(resolveConfig({}, { ...home, FIBSERVER_METRICS: "" }).metrics).toBeUndefined();
+});
+
 test("resolveConfig() is not moved by PORT and the like: only FIBSERVER_ names count", () => {
   const config = resolveConfig({}, { ...home, PORT: "1", HOST: "0.0.0.0", BUN_PORT: "2", DEBUG: "1" });
   expect(config).toEqual(resolveConfig({}, home));
@@ -219,6 +231,9 @@ test("resolveConfig() refuses what cannot be, and names the setting and what it 
     ...["", ":", "a:", ":a", "a::b", "a b", "{a}", "a*", "é", "a".repeat(101)].map(
       (name) =>
         [{ redis: "redis://h", "redis-prefix": name }, {}, "for --redis-prefix: it takes letters"] as const,
+    ),
+    ...["h:65536", "h:", ":9090", "::1:9090", "[::1]", "[h]:1", "h:1:2", "http://h:1", "9090/", "1e3"].map(
+      (place) => [{ metrics: place }, {}, `'${place}' for --metrics: it takes HOST:PORT`] as const,
     ),
     [{ file: "" }, {}, "an empty file name for --file"],
     [{}, { FIBSERVER_FILE: "" }, "an empty file name for FIBSERVER_FILE"],

@@ -44,8 +44,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** What the table does not allow and is right nevertheless. */
 const EXCEPTIONS: readonly { from: string; to: string; typesOnly: boolean }[] = [
-  // One command serves, so one file of cli/ puts the server together.
+  // One command serves, so one file of cli/ puts the server together; an executor has a port of its own.
   { from: "cli/serve.ts", to: "http", typesOnly: false },
+  { from: "cli/watched.ts", to: "http", typesOnly: false },
   // The client is typed from the server's routes.
   { from: "client", to: "http", typesOnly: true },
 ];

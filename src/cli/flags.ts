@@ -54,6 +54,16 @@ export const SERVER_FLAGS = {
   },
 } as const;
 
+/** The flags of those who watch an executor. */
+export const WATCH_FLAGS = {
+  metrics: {
+    type: "string",
+    valueHint: "HOST:PORT",
+    description:
+      "Answer /livez and /readyz there, for those who watch this executor (PORT alone: on 127.0.0.1)",
+  },
+} as const;
+
 /** The flags of how much one request may ask for. */
 export const LIMIT_FLAGS = {
   "max-digits": {

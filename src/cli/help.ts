@@ -7,7 +7,15 @@
  */
 import type { ArgDef } from "citty";
 import { argumentsOf, type Command, type Found, type Named, resolved, synopsis } from "./arguments.ts";
-import { CURSOR_FLAGS, LIMIT_FLAGS, PROCESS_FLAGS, REDIS_FLAGS, SERVER_FLAGS, TASK_FLAGS } from "./flags.ts";
+import {
+  CURSOR_FLAGS,
+  LIMIT_FLAGS,
+  PROCESS_FLAGS,
+  REDIS_FLAGS,
+  SERVER_FLAGS,
+  TASK_FLAGS,
+  WATCH_FLAGS,
+} from "./flags.ts";
 
 declare module "citty" {
   /** What a command's help needs besides its description. */
@@ -32,6 +40,7 @@ const FLAG_GROUPS: Readonly<Record<string, Readonly<Record<string, ArgDef>>>> = 
   Limits: LIMIT_FLAGS,
   Tasks: TASK_FLAGS,
   Sharing: REDIS_FLAGS,
+  Watching: WATCH_FLAGS,
   Process: PROCESS_FLAGS,
 };
 

@@ -24,6 +24,12 @@ export interface RedisParts {
   readonly close: () => Promise<void>;
 }
 
+/** An executor that takes tasks. */
+export interface Executor extends Pick<RedisExecutor, "check" | "close"> {
+  /** Where its Redis is, without passwords. */
+  readonly address: string;
+}
+
 /**
  * Opens the cursor and the tasks of a server.
  *
@@ -61,7 +67,7 @@ export async function openExecutor(
   places: RedisConfig,
   pool: Pool,
   log: Logger,
-): Promise<{ readonly address: string; readonly close: () => Promise<number> }> {
+): Promise<Executor> {
   await checkPlaces(places, log);
   const executor = await RedisExecutor.open({
     ...partsOf(places),
@@ -71,7 +77,11 @@ export async function openExecutor(
     onError: queueLog(log),
     events: connectionLog(log),
   });
-  return { address: addressesOf(places), close: () => executor.close() };
+  return {
+    address: addressesOf(places),
+    check: () => executor.check(),
+    close: () => executor.close(),
+  };
 }
 
 async function checkPlaces({ queueUrl, storeUrl }: RedisConfig, log: Logger): Promise<void> {

@@ -7,9 +7,9 @@ import { threadSyncs } from "../cursor/syncs.ts";
 import type { FibError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { isLoopback } from "../http/hosts.ts";
-import { listen, pathOf, type RequestLog } from "../http/server.ts";
+import { listen, requestLog } from "../http/server.ts";
 import { Watchers, Streams } from "../http/streams.ts";
-import { type Logger, noticesTo, openLog } from "../log.ts";
+import { noticesTo, openLog } from "../log.ts";
 import { onNotice } from "../notices.ts";
 import { returnAdder, takeAdder } from "../numbers/adder.ts";
 import { loadMultiplier } from "../numbers/multiplier.ts";
@@ -87,13 +87,6 @@ export async function serve(config: Config): Promise<void> {
   if (!(await Promise.race([close(), deadline])))
     log.warn("Ending at the deadline: a disk or a computation did not end");
   if (failure) throw failure;
-}
-
-function requestLog(log: Logger): RequestLog {
-  return (request, { status }, durationMs) => {
-    const properties = { method: request.method, path: pathOf(request), status, durationMs };
-    log.debug("{method} {path} {status}", properties);
-  };
 }
 
 function prepareSoon(pool: Pool, engine: Engine): void {

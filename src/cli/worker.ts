@@ -3,14 +3,24 @@
  * @module
  */
 import { defineCommand } from "citty";
-import { type Flags, resolveConfig } from "../config.ts";
+import { type Flags, LIMITS, resolveConfig } from "../config.ts";
+import { FibError } from "../errors.ts";
 import { noticesTo, openLog } from "../log.ts";
 import { onNotice } from "../notices.ts";
 import { loadMultiplier } from "../numbers/multiplier.ts";
 import { Pool } from "../numbers/pool.ts";
 import { untilSignal } from "./ending.ts";
+import type { Executor } from "./redis.ts";
 import { usageError } from "./hints.ts";
-import { ENVIRONMENT, LIMIT_FLAGS, PROCESS_FLAGS, REDIS_FLAGS, TASK_FLAGS } from "./flags.ts";
+import {
+  ENVIRONMENT,
+  LIMIT_FLAGS,
+  PROCESS_FLAGS,
+  REDIS_FLAGS,
+  SERVER_FLAGS,
+  TASK_FLAGS,
+  WATCH_FLAGS,
+} from "./flags.ts";
 
 export const worker = defineCommand({
   meta: {
@@ -26,6 +36,8 @@ export const worker = defineCommand({
     ...REDIS_FLAGS,
     ...TASK_FLAGS,
     "max-computations": LIMIT_FLAGS["max-computations"],
+    ...WATCH_FLAGS,
+    "allow-host": SERVER_FLAGS["allow-host"],
     ...PROCESS_FLAGS,
   },
   async run({ args }) {
@@ -37,10 +49,20 @@ export const worker = defineCommand({
     if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
     const log = await openLog(config.debug);
     onNotice(noticesTo(log));
+    const stopping = new AbortController();
+    let executor: Executor | undefined;
+    const check = async () => {
+      if (executor === undefined)
+        throw new FibError("overloaded", "Cannot take tasks: the executor is starting");
+      await executor.check();
+    };
+    if (config.metrics) {
+      // Before a task is taken: a port that cannot be had ends the start.
+      (await import("./watched.ts")).watched(config, config.metrics, check, stopping.signal, log);
+    }
     // The queue is Redis's; nobody waits here for what is computed.
     const pool = new Pool({ threads: config.computationsMax, queueMax: 0 });
-    const { openExecutor } = await import("./redis.ts");
-    const executor = await openExecutor(config, config.redis, pool, log);
+    executor = await (await import("./redis.ts")).openExecutor(config, config.redis, pool, log);
     // Before the line that others wait for: what they send then must find its handler.
     const end = untilSignal();
     log.info("Computing for {address}, {threads} long tasks at a time", {
@@ -50,8 +72,18 @@ export const worker = defineCommand({
     pool.prepare();
     loadMultiplier();
     await end;
+    stopping.abort();
     log.info("Stopping: what runs is given back");
-    await executor.close();
-    await pool.close();
+    const close = async () => {
+      const left = await executor.close();
+      if (left > 0)
+        log.warn("Tasks that were not given back: {left}; others begin them when their locks have run out", {
+          left,
+        });
+      await pool.close();
+      return true;
+    };
+    if (!(await Promise.race([close(), Bun.sleep(LIMITS.stopTimeoutMs)])))
+      log.warn("Ending at the deadline: a computation did not end");
   },
 });

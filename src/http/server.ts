@@ -5,6 +5,7 @@
 import type { Hono } from "hono";
 import { type Config, LIMITS } from "../config.ts";
 import { FibError } from "../errors.ts";
+import type { Logger } from "../log.ts";
 import { clientAddress, holderOf, trustedProxies as listOf } from "./address.ts";
 import type { PortEnvironment } from "./asker.ts";
 import { hostGuard } from "./hosts.ts";
@@ -25,7 +26,11 @@ export interface Listening {
 
 /** Where to listen, and whom to believe. */
 type Where = Pick<Config, "host" | "port" | "allowHosts"> &
-  Partial<Pick<Config, "trustedProxies">> & { readonly idleTimeoutSeconds?: number };
+  Partial<Pick<Config, "trustedProxies">> & {
+    readonly idleTimeoutSeconds?: number;
+    /** The flag by which another port is chosen. */
+    readonly flag?: string;
+  };
 
 /** Told about each answer, when somebody wants to know. */
 export type RequestLog = (request: Request, response: Response, durationMs: number) => void;
@@ -39,7 +44,14 @@ export type RequestLog = (request: Request, response: Response, durationMs: numb
  */
 export function listen(
   app: Pick<Hono, "fetch">,
-  { host, port, allowHosts, trustedProxies = [], idleTimeoutSeconds = LIMITS.idleTimeoutSeconds }: Where,
+  {
+    host,
+    port,
+    allowHosts,
+    trustedProxies = [],
+    idleTimeoutSeconds = LIMITS.idleTimeoutSeconds,
+    flag = "-p",
+  }: Where,
   log?: RequestLog,
 ): Listening {
   const refuseHost = hostGuard(host, allowHosts);
@@ -76,12 +88,20 @@ export function listen(
     const reason = (error as Error).message.replace(/\.$/, "");
     throw new FibError(
       "address_in_use",
-      `Cannot listen on ${host}:${port}: ${reason}; choose another with -p`,
+      `Cannot listen on ${host}:${port}: ${reason}; choose another with ${flag}`,
       {
         cause: error,
       },
     );
   }
+}
+
+/** Writes a line for each answer, at the debug level. */
+export function requestLog(log: Logger): RequestLog {
+  return (request, { status }, durationMs) => {
+    const properties = { method: request.method, path: pathOf(request), status, durationMs };
+    log.debug("{method} {path} {status}", properties);
+  };
 }
 
 /** The path that was asked for, also with a Host of which no URL can be made. */

@@ -4,19 +4,15 @@
  */
 import { Hono } from "hono";
 import type { CursorService } from "../cursor/moves.ts";
-import { FibError, isFault, toldOf } from "../errors.ts";
+import { FibError } from "../errors.ts";
 import type { TaskQueue } from "../tasks/queue.ts";
-import { GUARDED, NO_STORE } from "./browser.ts";
-import { problem } from "./problem.ts";
+import { GUARDED } from "./browser.ts";
+import { type HealthServices, healthRoutes } from "./health.ts";
 
 /** What these routes need. */
-export interface SystemServices {
+export interface SystemServices extends Pick<HealthServices, "stopSignal" | "onFault"> {
   readonly cursor: CursorService;
   readonly tasks: TaskQueue;
-  /** Aborted when a stop has begun: finish what is running, send nothing new. */
-  readonly stopSignal: AbortSignal;
-  /** Told of an error whose message clients do not see. */
-  readonly onFault: (error: FibError) => void;
 }
 
 /** `/livez`, `/readyz` and the Go server's `/test/stats`. */
@@ -31,22 +27,7 @@ export function systemRoutes({ cursor, tasks, stopSignal, onFault }: SystemServi
     tasks: () => tasks.check(),
   };
   return new Hono()
-    .get("/livez", (c) => c.text("ok\n", 200, NO_STORE))
-    .get("/readyz", async (c) => {
-      if (stopSignal.aborted)
-        throw new FibError("overloaded", "Cannot take requests: the server is stopping");
-      for (const [part, check] of Object.entries(parts)) {
-        try {
-          await check();
-        } catch (error) {
-          if (!(error instanceof FibError)) throw error;
-          if (isFault(error)) onFault(error);
-          const detail = `Cannot take requests, for want of the ${part}: ${toldOf(error)}`;
-          return problem(new FibError(error.code, detail), c.req.path, {}, { detail, part });
-        }
-      }
-      return c.text("ok\n", 200, NO_STORE);
-    })
+    .route("/", healthRoutes({ who: "server", takes: "requests", parts, stopSignal, onFault }))
     .get("/test/stats", (c) => {
       const { rss, heapUsed } = process.memoryUsage();
       const text = `Total system memory used:  ${rss} bytes. Allocated on heap:  ${heapUsed} bytes.`;

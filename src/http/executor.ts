@@ -1,0 +1,24 @@
+/**
+ * What an executor answers to those who watch it: `/livez` and `/readyz`, and nothing that changes anything.
+ * @module
+ */
+import { Hono } from "hono";
+import { type ErrorEvents, frame } from "./frame.ts";
+import { healthRoutes } from "./health.ts";
+
+/** What these routes need. */
+export interface ExecutorServices extends ErrorEvents {
+  /** Throws a {@link FibError} while no tasks can be taken. */
+  readonly check: () => Promise<void>;
+  /** Aborted when a stop has begun. */
+  readonly stopSignal: AbortSignal;
+}
+
+/** Builds the app, which opens no port. */
+export function createExecutorApp({ check, ...services }: ExecutorServices): Hono {
+  const health = healthRoutes({ who: "executor", takes: "tasks", parts: { queue: check }, ...services });
+  const app = new Hono();
+  app.route("/", health);
+  frame(app, services);
+  return app;
+}
