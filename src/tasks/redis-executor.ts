@@ -68,7 +68,7 @@ export class RedisExecutor {
     const executor = new RedisExecutor(options, store);
     await executor.#limits.agree();
     // What is not agreed now is agreed later: the limits of last time go on.
-    executor.#agreeing = setInterval(() => executor.#limits.agree().catch(() => {}), AGREE_EVERY_MS);
+    executor.#agreeing = setInterval(() => void executor.#limits.agree().catch(() => {}), AGREE_EVERY_MS);
     executor.#listener = await RedisConnection.open(storeUrl, {}, async (client) => {
       await client.subscribe(`${prefix}:changes`, (message) => executor.#onChange(message));
       // What was said while nobody listened.

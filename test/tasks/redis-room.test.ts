@@ -6,6 +6,7 @@ import { TaskRecords } from "../../src/tasks/records.ts";
 import { KEPT_BYTES_MIN, RESULT_CHUNK_BYTES } from "../../src/tasks/scripts.ts";
 import { SharedLimits } from "../../src/tasks/shared-limits.ts";
 import { until } from "../binary.ts";
+import { rejected } from "../refusal.ts";
 import { type Redis, startRedis, withRedis } from "../redis.ts";
 import { LIMITS, LONG, openExecutor, openFront, SHORT, TIMEOUT_MS } from "./open-redis.ts";
 
@@ -200,7 +201,9 @@ withRedis(
       expect.stringMatching(/^--result-ttl is 1 here and 100 for/),
     ]);
     for (const n of [300_000, 300_001]) await second.create({ kind: "fibonacci", n }, 62_695);
-    expect(second.create({ kind: "fibonacci", n: 300_002 }, 62_696)).rejects.toThrow("2 wait or run");
+    expect((await rejected(second.create({ kind: "fibonacci", n: 300_002 }, 62_696))).message).toContain(
+      "2 wait or run",
+    );
     const { expiresAtMs, finishedAtMs } = (await second.create(...SHORT)).task;
     expect(expiresAtMs! - finishedAtMs!).toBe(100_000);
     for (const front of [first, second]) await front.close();
@@ -221,7 +224,9 @@ withRedis("a Redis with little memory is not filled with results, and that is to
   expect(notices).toEqual([
     "--result-budget is 1024, and Redis has a maxmemory of 10 MB: 6 MB of it are for results",
   ]);
-  await expect(tasks.create({ kind: "fibonacci", n: 40_000_000 }, 8_359_506)).rejects.toThrow("room for");
+  expect((await rejected(tasks.create({ kind: "fibonacci", n: 40_000_000 }, 8_359_506))).message).toContain(
+    "room for",
+  );
   await tasks.close();
 });
 
@@ -237,10 +242,6 @@ withRedis("a queue that has lost 10,000 tasks has them again soon", async () => 
   await queue.cli("FLUSHALL");
   const waiting = async () => Number(await queue.cli("LLEN", "fibserver:queue:tasks:wait"));
   await until("all are there again", async () => (await waiting()) === 10_000, 30);
-  // A second round finds that none is missing, and adds none.
-  await until("another round", async () => (await store.cli("EXISTS", "fibserver:round")).trim() === "0", 10);
-  await until("is done", async () => (await store.cli("EXISTS", "fibserver:round")).trim() === "1", 10);
-  expect(await waiting()).toBe(10_000);
   const executor = await openExecutor(store, {}, queue);
   await until("they are taken", async () => (await waiting()) < 9900);
   await executor.close();
@@ -253,9 +254,9 @@ withRedis("a full Redis refuses what needs room, goes on with what does not, and
   const executor = await openExecutor(redis);
   const { task: old } = await tasks.create(...SHORT);
   await redis.cli("EVAL", "redis.call('SET', 'somebody', string.rep('x', 12000000))", "0");
-  await expect(tasks.check()).rejects.toMatchObject({ code: "redis_full" });
-  await expect(tasks.create({ kind: "fibonacci", n: 101 }, 21)).rejects.toMatchObject({ code: "redis_full" });
-  await expect(tasks.create(...LONG)).rejects.toMatchObject({ code: "redis_full" });
+  expect((await rejected(tasks.check())).code).toBe("redis_full");
+  expect((await rejected(tasks.create({ kind: "fibonacci", n: 101 }, 21))).code).toBe("redis_full");
+  expect((await rejected(tasks.create(...LONG))).code).toBe("redis_full");
   expect(await tasks.find(old.id)).toEqual(old);
   expect((await tasks.list({ limit: 5 })).length).toBe(1);
   // A front that starts meanwhile starts.
