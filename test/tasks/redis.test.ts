@@ -3,6 +3,7 @@ import { expect, onTestFinished, setDefaultTimeout } from "bun:test";
 import { isFinished } from "../../src/tasks/task.ts";
 import { until } from "../binary.ts";
 import { hasRedis, startRedis, withRedis } from "../redis.ts";
+import { rejected } from "../refusal.ts";
 import { testContract } from "./contract.ts";
 import { ended, ENDLESS, LONG, openExecutor, openFront, SHORT, TIMEOUT_MS } from "./open-redis.ts";
 
@@ -148,5 +149,19 @@ withRedis("nothing is left in Redis of a task that was forgotten, and the room i
     ["clock", "kept-bytes", "limits"].map((key) => `fibserver:${key}`),
   );
   expect(left.filter((key) => /[\da-f]{8}-/.test(key))).toEqual([]);
+  await tasks.close();
+});
+
+withRedis("a queue that is away refuses what would wait in it, and nothing else", async () => {
+  await using store = await startRedis();
+  await using queue = await startRedis();
+  const tasks = await openFront(store, {}, queue);
+  await queue.crash();
+  await until("it is noticed", async () => (await tasks.check().catch(() => "away")) === "away");
+  expect((await tasks.create(...SHORT)).task.state).toBe("ready");
+  expect((await rejected(tasks.create(...LONG))).code).toBe("redis_unavailable");
+  await queue.restart();
+  await until("it is back", async () => (await tasks.check().catch(() => "away")) === undefined);
+  expect((await tasks.create(...LONG)).task.state).toBe("queued");
   await tasks.close();
 });
