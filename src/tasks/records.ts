@@ -121,7 +121,7 @@ export class TaskRecords {
     return (await this.#run(REQUEUE, id, String(attempts))) === 1;
   }
 
-  /** Takes the room for a result. @returns false when others who write theirs have it. */
+  /** Takes the room for a result that {@link isChunked}. @returns false when others who write theirs have it. */
   async reserve({ id, attempts }: Attempt, digits: Digits): Promise<boolean | "over"> {
     const room = String(this.#limits.current.resultBytesMax);
     let reply: unknown;
@@ -147,7 +147,9 @@ export class TaskRecords {
 
   /** Ends a task, with all of its result at once. */
   async finish({ id, attempts }: Attempt, outcome: Outcome): Promise<boolean> {
-    const args = [id, String(attempts), stateOf(outcome), outcome.failure ?? "", ...this.#keeping()];
+    const { failure = "", digits } = outcome;
+    const text = digits === undefined || isChunked(digits) ? "" : textAt(digits, 0);
+    const args = [id, String(attempts), stateOf(outcome), failure, text, ...this.#keeping()];
     return (await this.#promise(FINISH, ...args)) === 1;
   }
 
@@ -196,6 +198,11 @@ export class TaskRecords {
   #promise(what: Script, ...args: string[]): Promise<unknown> {
     return this.#redis.run(what, [this.#prefix], args, { replicated: true });
   }
+}
+
+/** Whether a result is written before its task is finished; any other is written with that. */
+export function isChunked(digits: Digits): boolean {
+  return digits.length > RESULT_CHUNK_BYTES;
 }
 
 function stateOf({ failure }: Outcome): TaskState {

@@ -15,7 +15,7 @@ import { type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
 import { computeLong } from "./compute.ts";
 import { type Delivery, openWorker } from "./delivery.ts";
 import type { TaskLimits } from "./queue.ts";
-import { type Attempt, type Outcome, TaskRecords } from "./records.ts";
+import { type Attempt, isChunked, type Outcome, TaskRecords } from "./records.ts";
 import type { RedisPlaces } from "./redis.ts";
 import { AGREE_EVERY_MS, SharedLimits } from "./shared-limits.ts";
 import { isFinished, type Task } from "./task.ts";
@@ -140,7 +140,7 @@ export class RedisExecutor {
     let outcome: Outcome;
     try {
       const digits = await computeLong(this.#options.pool, task, { background: true, signal, onProgress });
-      if (!(await this.#write(task, digits, signal))) return;
+      if (isChunked(digits) && !(await this.#write(task, digits, signal))) return;
       outcome = { digits };
     } catch (error) {
       // Cancelled, another's, or this executor ends: there is nothing to write.
@@ -151,7 +151,7 @@ export class RedisExecutor {
   }
 
   /**
-   * Writes a result. Room that cannot be filled is given back before it is asked for again: several that hold a part of
+   * Writes the chunks of a result. Room that cannot be filled is given back before it is asked for again: several that hold a part of
    * a full Redis would wait for each other for ever.
    *
    * @returns false when the task is not this attempt's any more.

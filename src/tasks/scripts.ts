@@ -17,7 +17,7 @@
  * All times are those of Redis: machines disagree. So are the ids, which never go back, even when a failover brings a
  * clock that does: a page that begins behind the newest id misses none that comes later.
  *
- * Room is taken before the first chunk is written, and given back in the step that ends, requeues, begins again or
+ * Room is taken before the first of several chunks is written, and given back in the step that ends, requeues, begins again or
  * forgets the task. So a chunk always belongs to a task that counts it. What has expired is forgotten by the scripts and
  * not by Redis's own expiry, because the count must follow.
  *
@@ -79,6 +79,11 @@ local function drop(id)
   redis.call('HDEL', P .. 'task:' .. id, 'stored')
   for chunk = 0, math.ceil(stored / ${RESULT_CHUNK_BYTES}) - 1 do redis.call('UNLINK', P .. 'result:' .. id .. ':' .. chunk) end
   keep(id, 0)
+end
+-- A result that is one chunk.
+local function store(id, digits)
+  redis.call('SET', P .. 'result:' .. id .. ':0', digits)
+  redis.call('HSET', P .. 'task:' .. id, 'stored', text(#digits))
 end
 local function release(id, key)
   if redis.call('HGET', P .. 'task-keys', key) == id then redis.call('HDEL', P .. 'task-keys', key) end
@@ -166,10 +171,7 @@ for at = 4, #ARGV, 6 do
       open = open + 1
     else
       redis.call('HSET', P .. 'task:' .. id, 'attempts', '1', 'started', text(now))
-      if digits ~= '' then
-        redis.call('SET', P .. 'result:' .. id .. ':0', digits)
-        redis.call('HSET', P .. 'task:' .. id, 'stored', text(#digits))
-      end
+      if digits ~= '' then store(id, digits) end
       finish(id, 'queued', to, reason, ttl, room)
     end
     task = read(id)
@@ -258,10 +260,14 @@ if not isRunning(ARGV[1], ARGV[2]) then return 0 end
 redis.call('SET', P .. 'result:' .. ARGV[1] .. ':' .. ARGV[3], ARGV[4])
 return 1`);
 
-/** ARGV: id, attempt, "ready" or "failed", the reason, time to live, room. */
+/**
+ * ARGV: id, attempt, "ready" or "failed", the reason, the digits of a result that is one chunk (or ""), time to live,
+ * room. A longer one has been written before.
+ */
 export const FINISH = script(`
 if not isRunning(ARGV[1], ARGV[2]) then return 0 end
-finish(ARGV[1], 'running', ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]))
+if ARGV[5] ~= '' then store(ARGV[1], ARGV[5]) end
+finish(ARGV[1], 'running', ARGV[3], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7]))
 return 1`);
 
 /** ARGV: id, "shared" to spare what was asked for more than once, time to live, room. Returns the task as it is then. */
