@@ -32,6 +32,8 @@ const OPEN_PAGE_COUNT = 1000;
 export interface Wanted {
   readonly request: TaskRequest;
   readonly sizeBytes: number;
+  /** Who asks. */
+  readonly holder: string;
   readonly outcome?: Outcome | undefined;
 }
 
@@ -65,11 +67,11 @@ export class TaskRecords {
     wanted: readonly Wanted[],
   ): Promise<({ readonly task: Task; readonly created: boolean } | "full")[]> {
     const args = [String(this.#limits.current.tasksMax), ...this.#keeping()];
-    for (const { request, sizeBytes, outcome } of wanted) {
+    for (const { request, sizeBytes, holder, outcome } of wanted) {
       const { failure, digits } = outcome ?? {};
       const state = outcome === undefined ? "" : stateOf(outcome);
       const text = digits === undefined ? "" : textAt(digits, 0);
-      args.push(requestKey(request), String(sizeBytes), randomPart(), state, failure ?? "", text);
+      args.push(requestKey(request), String(sizeBytes), holder, randomPart(), state, failure ?? "", text);
     }
     const reply = (await this.#promise(CREATE, ...args)) as [number, Row][];
     return reply.map(([made, row]) => (made < 0 ? "full" : { task: taskOf(row), created: made === 1 }));

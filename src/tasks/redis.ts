@@ -118,7 +118,7 @@ export class RedisTasks implements TaskQueue {
     return tasks;
   }
 
-  async create(request: TaskRequest, sizeBytes: number): Promise<Created> {
+  async create(request: TaskRequest, sizeBytes: number, holder = ""): Promise<Created> {
     const { resultBytesMax } = this.#limits.current;
     if (request.kind !== "sequence" && sizeBytes > resultBytesMax) {
       throw new FibError(
@@ -132,7 +132,12 @@ export class RedisTasks implements TaskQueue {
     }
     const short = isShort({ request, sizeBytes });
     if (!short) this.#mustDeliver();
-    const wanted = { request, sizeBytes, outcome: short ? outcomeOf({ request, sizeBytes }) : undefined };
+    const wanted = {
+      request,
+      sizeBytes,
+      holder,
+      outcome: short ? outcomeOf({ request, sizeBytes }) : undefined,
+    };
     const created = await new Promise<Created | FibError>((resolve) => this.#creating.add(wanted, resolve));
     if (created instanceof FibError) throw created;
     return created;
@@ -258,7 +263,7 @@ export class RedisTasks implements TaskQueue {
   #tooMany(): FibError {
     return new FibError(
       "too_many_tasks",
-      `Cannot take this task: ${this.#limits.current.tasksMax} wait or run already; try again`,
+      `Cannot take another task: ${this.#limits.current.tasksMax} may wait or run, and one address has no more of them than are free; try again later`,
     );
   }
 }

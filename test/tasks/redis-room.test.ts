@@ -24,7 +24,7 @@ async function openRecords(redis: Redis, resultBytesMax = LIMITS.resultBytesMax)
   let n = 1_000_000;
   const begin = async () => {
     const [made] = await records.create([
-      { request: { kind: "fibonacci", n: n++ }, sizeBytes: DIGITS.length },
+      { request: { kind: "fibonacci", n: n++ }, sizeBytes: DIGITS.length, holder: "" },
     ]);
     if (made === undefined || made === "full") throw new Error("no task");
     return (await records.begin(made.task.id))!;
@@ -59,6 +59,10 @@ withRedis("what ends in whatever way leaves no chunk behind, and gives its room 
     expect(await chunkCount(redis)).toBe(11);
     await end(task.id);
     expect([name, await chunkCount(redis)]).toEqual([name, 0]);
+    expect([name, await redis.cli("HGET", "fibserver:holders", "")]).toEqual([
+      name,
+      ["cancel", "forget", "fail"].includes(name) ? "\n" : "1\n",
+    ]);
     expect([name, await keptBytes(redis)]).toEqual([
       name,
       ["cancel", "fail"].includes(name) ? KEPT_BYTES_MIN : 0,
@@ -200,9 +204,9 @@ withRedis(
       expect.stringMatching(/^--max-tasks is 20 here and 2 for those who were there first/),
       expect.stringMatching(/^--result-ttl is 1 here and 100 for/),
     ]);
-    for (const n of [300_000, 300_001]) await second.create({ kind: "fibonacci", n }, 62_695);
+    for (const n of [300_000, 300_001]) await second.create({ kind: "fibonacci", n }, 62_695, String(n));
     expect((await rejected(second.create({ kind: "fibonacci", n: 300_002 }, 62_696))).message).toContain(
-      "2 wait or run",
+      "2 may wait or run",
     );
     const { expiresAtMs, finishedAtMs } = (await second.create(...SHORT)).task;
     expect(expiresAtMs! - finishedAtMs!).toBe(100_000);
@@ -236,7 +240,7 @@ withRedis("a queue that has lost 10,000 tasks has them again soon", async () => 
   const tasks = await openFront(store, { tasksMax: 10_000 }, queue);
   await Promise.all(
     Array.from({ length: 10_000 }, (_, i) =>
-      tasks.create({ kind: "ackermann", m: 1n, n: 10n ** 6000n + BigInt(i) }, 6001),
+      tasks.create({ kind: "ackermann", m: 1n, n: 10n ** 6000n + BigInt(i) }, 6001, String(i)),
     ),
   );
   await queue.cli("FLUSHALL");
