@@ -112,16 +112,16 @@ export async function startServer(args: readonly string[], start: Start = {}): P
 }
 
 /**
- * Starts an executor, and waits for the line that says that it computes.
+ * Starts a program that runs until it is ended, and waits for a line of its log.
  *
- * @param args - At least `--redis URL`.
+ * @param sign - What to wait for; `said` is its first group.
  * @throws {@link Error} with its stderr, when it ends instead.
  */
-export async function startExecutor(args: readonly string[], start: Start = {}): Promise<Program> {
-  return await startProgram(["worker", ...args], /(Computing for)/, start);
-}
-
-async function startProgram(args: readonly string[], sign: RegExp, start: Start) {
+export async function startProgram(
+  args: readonly string[],
+  sign: RegExp,
+  start: Start = {},
+): Promise<Program & { readonly said: string }> {
   const child = spawn(args, start);
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   let log = "";

@@ -13,11 +13,11 @@ import {
   readTrace,
   requireTool,
   spawn,
-  startExecutor,
   startServer,
   strace,
   temporaryFolder,
 } from "./binary.ts";
+import { startWorker } from "./executor.ts";
 import { hasRedis, startRedis, withRedis } from "./redis.ts";
 
 setDefaultTimeout(60_000);
@@ -140,7 +140,7 @@ withBoth("so do a front and an executor on Redis, and the letters", async () => 
   using back = hostilePlace();
   using shell = hostilePlace();
   await using server = await startServer(["--redis", redis.url], front.start);
-  await using executor = await startExecutor(["--redis", redis.url], back.start);
+  await using executor = await startWorker(redis.url, back.start);
   const child = spawn(["n", "--redis", redis.url], shell.start);
   expect([await child.stdout.text(), await child.exited]).toEqual(["1\n", 0]);
   expect(await output(["task", "run", "fibonacci", LONG, "--server", server.url])).toHaveLength(62_696 + 1);

@@ -1,6 +1,7 @@
 /** An executor can be watched, and ends in order and in time, whatever it does and wherever its Redis is. */
 import { expect, setDefaultTimeout } from "bun:test";
-import { type Program, run, type Server, startExecutor, startServer, until } from "./binary.ts";
+import { run, type Server, startServer, until } from "./binary.ts";
+import { type Executor, startWorker } from "./executor.ts";
 import { type Redis, startRedis, withRedis } from "./redis.ts";
 
 setDefaultTimeout(60_000);
@@ -18,8 +19,11 @@ interface TaskView {
 }
 
 /** An executor that is watched, and where. */
-async function startWatched(args: readonly string[]): Promise<Program & { readonly url: string }> {
-  const executor = await startExecutor([...args, "--max-computations", "1", "--metrics", "127.0.0.1:0"]);
+async function startWatched(
+  redis: string,
+  args: readonly string[] = [],
+): Promise<Executor & { readonly url: string }> {
+  const executor = await startWorker(redis, {}, ["--metrics", "127.0.0.1:0", ...args]);
   const [, url] = /Watched at .*"url":"(http:[^"]*)\/"/.exec(executor.log())!;
   return { ...executor, url: url! };
 }
@@ -54,7 +58,7 @@ async function untilReadiness(executor: { readonly url: string }, status: number
 
 withRedis("--metrics answers /livez and /readyz to those whom it knows, and nothing else", async () => {
   await using redis = await startRedis();
-  await using executor = await startWatched(["--redis", redis.url]);
+  await using executor = await startWatched(redis.url);
   for (const route of ["/livez", "/readyz"]) {
     const response = await fetch(executor.url + route);
     expect([response.status, await response.text()]).toEqual([200, "ok\n"]);
@@ -77,7 +81,7 @@ withRedis("--metrics answers /livez and /readyz to those whom it knows, and noth
   expect(executor.log()).not.toContain("Open to the network");
 
   const named = ["--metrics", "0.0.0.0:0", "--allow-host", "executor.test"];
-  await using open = await startExecutor(["--redis", redis.url, ...named]);
+  await using open = await startWorker(redis.url, {}, named);
   expect(open.log()).toContain("Open to the network: whoever reaches");
   const port = /"url":"http:[^"]*:(\d+)\/"/.exec(open.log())![1]!;
   const headers = { host: "executor.test" };
@@ -86,7 +90,7 @@ withRedis("--metrics answers /livez and /readyz to those whom it knows, and noth
 
 withRedis("--metrics that cannot be had ends the start, and a wrong one is explained", async () => {
   await using redis = await startRedis();
-  await using executor = await startWatched(["--redis", redis.url]);
+  await using executor = await startWatched(redis.url);
   const { host, port } = new URL(executor.url);
   for (const [metrics, code, said] of [
     [host, 69, `Cannot listen on ${host}`],
@@ -107,7 +111,7 @@ withRedis(
   async () => {
     await using store = await startRedis();
     await using queue = await startRedis();
-    await using executor = await startWatched(["--redis-store", store.url, "--redis-queue", queue.url]);
+    await using executor = await startWatched(store.url, ["--redis-queue", queue.url]);
     await untilReadiness(executor, 200);
     const faults: [string, (redis: Redis) => Promise<unknown>, (redis: Redis) => Promise<unknown>][] = [
       ["dead", (redis) => redis.crash(), (redis) => redis.restart()],
@@ -143,7 +147,7 @@ withRedis("an executor that is asked to end gives back what it computes, and say
   await using server = await startServer(["--redis", redis.url, ...HUGE]);
   const task = await post(server, "factorial", ENDLESS);
   for (const signals of [["SIGTERM"], ["SIGINT"], ["SIGTERM", "SIGINT", "SIGTERM", "SIGINT"]] as const) {
-    await using executor = await startWatched(["--redis", redis.url]);
+    await using executor = await startWatched(redis.url);
     await untilState(server, task, "running");
     for (const signal of signals) executor.kill(signal);
     expect(await executor.ended()).toBe(0);
@@ -151,12 +155,11 @@ withRedis("an executor that is asked to end gives back what it computes, and say
     expect(executor.log()).not.toMatch(/not given back|deadline|ERROR/);
     expect(await find(server, task)).toMatchObject({ state: "queued", attempts: 0 });
   }
-  await using idle = await startWatched(["--redis", redis.url]);
+  await using idle = await startWatched(redis.url);
   await fetch(`${server.url}/v1/tasks/${task.id}`, { method: "DELETE" });
   const quick = await post(server, "fibonacci", LONG);
   await untilState(server, quick, "ready");
-  idle.kill("SIGTERM");
-  expect(await idle.ended()).toBe(0);
+  expect(await idle.end("SIGTERM")).toBe(0);
 });
 
 withRedis(
@@ -172,13 +175,12 @@ withRedis(
       return found.filter(({ state }) => state === "ready").length;
     };
     for (let count = 0; count < tasks.length;) {
-      await using executor = await startExecutor(["--redis", redis.url, "--max-computations", "1"]);
+      await using executor = await startWorker(redis.url);
       const before = count;
       await until("it has done some", async () => (count = await readyCount()) > before, 30);
       // As far into the next as it happens to be: begun, computed, half written.
       await Bun.sleep(Math.random() * 60);
-      executor.kill("SIGTERM");
-      expect(await executor.ended()).toBe(0);
+      expect(await executor.end("SIGTERM")).toBe(0);
       expect(executor.log()).not.toMatch(/not given back|deadline|ERROR/);
       count = await readyCount();
     }
@@ -189,16 +191,15 @@ withRedis(
 withRedis("an executor whose result finds no room gives the task back when it is asked to end", async () => {
   await using redis = await startRedis();
   await using server = await startServer(["--redis", redis.url]);
-  await using executor = await startWatched(["--redis", redis.url]);
+  await using executor = await startWatched(redis.url);
   await redis.cli("config", "set", "maxmemory", "4mb");
   const task = await post(server, "fibonacci", 10 * LONG);
   const isRefused = async () => (await redis.cli("info", "errorstats")).includes("errorstat_OOM");
   await until("its result has found no room", isRefused, 30);
-  executor.kill("SIGTERM");
-  expect(await executor.ended()).toBe(0);
+  expect(await executor.end("SIGTERM")).toBe(0);
   await redis.cli("config", "set", "maxmemory", "0");
   await untilState(server, task, "queued");
-  await using _other = await startWatched(["--redis", redis.url]);
+  await using _other = await startWatched(redis.url);
   await untilState(server, task, "ready");
 });
 
@@ -214,21 +215,19 @@ withRedis(
       [1, "SIGKILL"],
       [2, "SIGSTOP"],
     ] as const) {
-      await using executor = await startWatched(["--redis", redis.url]);
+      await using executor = await startWatched(redis.url);
       await until("it is begun", () => isBegun(attempt), 30);
       redis.kill(fault);
       if (fault === "SIGKILL") await until("it is noticed", () => executor.log().includes("is away"));
-      executor.kill("SIGTERM");
-      expect(await executor.ended()).toBe(0);
+      expect(await executor.end("SIGTERM")).toBe(0);
       expect(executor.log()).toContain("Tasks that were not given back: 1;");
       if (fault === "SIGKILL") await redis.restart();
       else redis.kill("SIGCONT");
       await until("the front is ready", async () => (await statusOf(server, "/readyz")) === 200);
     }
-    await using other = await startWatched(["--redis", redis.url]);
+    await using other = await startWatched(redis.url);
     await until("it is begun again", () => isBegun(3), 30);
     await fetch(`${server.url}/v1/tasks/${task.id}/cancel`, { method: "POST" });
-    other.kill("SIGTERM");
-    expect(await other.ended()).toBe(0);
+    expect(await other.end("SIGTERM")).toBe(0);
   },
 );

@@ -32,6 +32,8 @@ const OPEN_PAGE_COUNT = 1000;
 export interface Wanted {
   readonly request: TaskRequest;
   readonly sizeBytes: number;
+  /** Who asks. */
+  readonly holder: string;
   readonly outcome?: Outcome | undefined;
 }
 
@@ -65,11 +67,11 @@ export class TaskRecords {
     wanted: readonly Wanted[],
   ): Promise<({ readonly task: Task; readonly created: boolean } | "full")[]> {
     const args = [String(this.#limits.current.tasksMax), ...this.#keeping()];
-    for (const { request, sizeBytes, outcome } of wanted) {
+    for (const { request, sizeBytes, holder, outcome } of wanted) {
       const { failure, digits } = outcome ?? {};
       const state = outcome === undefined ? "" : stateOf(outcome);
       const text = digits === undefined ? "" : textAt(digits, 0);
-      args.push(requestKey(request), String(sizeBytes), randomPart(), state, failure ?? "", text);
+      args.push(requestKey(request), String(sizeBytes), holder, randomPart(), state, failure ?? "", text);
     }
     const reply = (await this.#promise(CREATE, ...args)) as [number, Row][];
     return reply.map(([made, row]) => (made < 0 ? "full" : { task: taskOf(row), created: made === 1 }));
@@ -121,7 +123,7 @@ export class TaskRecords {
     return (await this.#run(REQUEUE, id, String(attempts))) === 1;
   }
 
-  /** Takes the room for a result. @returns false when others who write theirs have it. */
+  /** Takes the room for a result that {@link isChunked}. @returns false when others who write theirs have it. */
   async reserve({ id, attempts }: Attempt, digits: Digits): Promise<boolean | "over"> {
     const room = String(this.#limits.current.resultBytesMax);
     let reply: unknown;
@@ -147,7 +149,9 @@ export class TaskRecords {
 
   /** Ends a task, with all of its result at once. */
   async finish({ id, attempts }: Attempt, outcome: Outcome): Promise<boolean> {
-    const args = [id, String(attempts), stateOf(outcome), outcome.failure ?? "", ...this.#keeping()];
+    const { failure = "", digits } = outcome;
+    const text = digits === undefined || isChunked(digits) ? "" : textAt(digits, 0);
+    const args = [id, String(attempts), stateOf(outcome), failure, text, ...this.#keeping()];
     return (await this.#promise(FINISH, ...args)) === 1;
   }
 
@@ -196,6 +200,11 @@ export class TaskRecords {
   #promise(what: Script, ...args: string[]): Promise<unknown> {
     return this.#redis.run(what, [this.#prefix], args, { replicated: true });
   }
+}
+
+/** Whether a result is written before its task is finished; any other is written with that. */
+export function isChunked(digits: Digits): boolean {
+  return digits.length > RESULT_CHUNK_BYTES;
 }
 
 function stateOf({ failure }: Outcome): TaskState {

@@ -15,7 +15,7 @@ import { type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
 import { computeLong } from "./compute.ts";
 import { type Delivery, openWorker } from "./delivery.ts";
 import type { TaskLimits } from "./queue.ts";
-import { type Attempt, type Outcome, TaskRecords } from "./records.ts";
+import { type Attempt, isChunked, type Outcome, TaskRecords } from "./records.ts";
 import type { RedisPlaces } from "./redis.ts";
 import { AGREE_EVERY_MS, SharedLimits } from "./shared-limits.ts";
 import { isFinished, type Task } from "./task.ts";
@@ -70,7 +70,7 @@ export class RedisExecutor {
     const executor = new RedisExecutor(options, store);
     await executor.#limits.agree();
     // What is not agreed now is agreed later: the limits of last time go on.
-    executor.#agreeing = setInterval(() => executor.#limits.agree().catch(() => {}), AGREE_EVERY_MS);
+    executor.#agreeing = setInterval(() => void executor.#limits.agree().catch(() => {}), AGREE_EVERY_MS);
     executor.#listener = await RedisConnection.open(storeUrl, {}, async (client) => {
       await client.subscribe(`${prefix}:changes`, (message) => executor.#onChange(message));
       // What was said while nobody listened.
@@ -143,7 +143,7 @@ export class RedisExecutor {
     let outcome: Outcome;
     try {
       const digits = await computeLong(this.#options.pool, task, { background: true, signal, onProgress });
-      if (!(await this.#write(task, digits, signal))) return;
+      if (isChunked(digits) && !(await this.#write(task, digits, signal))) return;
       outcome = { digits };
     } catch (error) {
       // Cancelled, another's, or this executor ends: there is nothing to write.
@@ -154,7 +154,7 @@ export class RedisExecutor {
   }
 
   /**
-   * Writes a result. Room that cannot be filled is given back before it is asked for again: several that hold a part of
+   * Writes the chunks of a result. Room that cannot be filled is given back before it is asked for again: several that hold a part of
    * a full Redis would wait for each other for ever.
    *
    * @returns false when the task is not this attempt's any more.

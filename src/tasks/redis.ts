@@ -118,7 +118,7 @@ export class RedisTasks implements TaskQueue {
     return tasks;
   }
 
-  async create(request: TaskRequest, sizeBytes: number): Promise<Created> {
+  async create(request: TaskRequest, sizeBytes: number, holder = ""): Promise<Created> {
     const { resultBytesMax } = this.#limits.current;
     if (request.kind !== "sequence" && sizeBytes > resultBytesMax) {
       throw new FibError(
@@ -130,10 +130,13 @@ export class RedisTasks implements TaskQueue {
     if (this.#creating.waitingCount >= WAITING_COUNT_MAX) {
       throw new FibError("overloaded", `Cannot queue: ${WAITING_COUNT_MAX} tasks wait to be accepted`);
     }
+    const short = isShort({ request, sizeBytes });
+    if (!short) this.#mustDeliver();
     const wanted = {
       request,
       sizeBytes,
-      outcome: isShort({ request, sizeBytes }) ? outcomeOf({ request, sizeBytes }) : undefined,
+      holder,
+      outcome: short ? outcomeOf({ request, sizeBytes }) : undefined,
     };
     const created = await new Promise<Created | FibError>((resolve) => this.#creating.add(wanted, resolve));
     if (created instanceof FibError) throw created;
@@ -213,12 +216,15 @@ export class RedisTasks implements TaskQueue {
 
   async #createGroup(wanted: readonly Wanted[]): Promise<(Created | FibError)[]> {
     try {
-      if (wanted.some(({ outcome }) => outcome === undefined)) this.#mustDeliver();
       const made = await this.#records.create(wanted);
-      await this.#deliver(
-        made.flatMap((each) => (each !== "full" && each.task.state === "queued" ? each.task.id : [])),
+      const waiting = made.flatMap((each) =>
+        each !== "full" && each.task.state === "queued" ? each.task.id : [],
       );
-      return made.map((each) => (each === "full" ? this.#tooMany() : each));
+      const failure = await this.#deliver(waiting).then(() => undefined, asFibError);
+      return made.map((each) => {
+        if (each === "full") return this.#tooMany();
+        return each.task.state === "queued" && failure !== undefined ? failure : each;
+      });
     } catch (error) {
       const reason = asFibError(error);
       return wanted.map(() => reason);
@@ -257,7 +263,7 @@ export class RedisTasks implements TaskQueue {
   #tooMany(): FibError {
     return new FibError(
       "too_many_tasks",
-      `Cannot take this task: ${this.#limits.current.tasksMax} wait or run already; try again`,
+      `Cannot take another task: ${this.#limits.current.tasksMax} may wait or run, and one address has no more of them than are free; try again later`,
     );
   }
 }

@@ -5,6 +5,7 @@
  *   PREFIX:tasks            zset    all ids; all scores 0, so they stand in the order of the ids
  *   PREFIX:tasks:STATE      zset    the ids in a state, in the same way
  *   PREFIX:task-keys        hash    what is computed → id: the same computation is one task
+ *   PREFIX:holders          hash    an address → how many of its tasks wait or run
  *   PREFIX:expiring         zset    finished ids by the time when they are forgotten
  *   PREFIX:kept-bytes       string  what finished tasks and their results take, and results that are being written
  *   PREFIX:result:ID:N      string  chunk N of a result
@@ -17,7 +18,7 @@
  * All times are those of Redis: machines disagree. So are the ids, which never go back, even when a failover brings a
  * clock that does: a page that begins behind the newest id misses none that comes later.
  *
- * Room is taken before the first chunk is written, and given back in the step that ends, requeues, begins again or
+ * Room is taken before the first of several chunks is written, and given back in the step that ends, requeues, begins again or
  * forgets the task. So a chunk always belongs to a task that counts it. What has expired is forgotten by the scripts and
  * not by Redis's own expiry, because the count must follow.
  *
@@ -80,8 +81,20 @@ local function drop(id)
   for chunk = 0, math.ceil(stored / ${RESULT_CHUNK_BYTES}) - 1 do redis.call('UNLINK', P .. 'result:' .. id .. ':' .. chunk) end
   keep(id, 0)
 end
+-- A result that is one chunk.
+local function store(id, digits)
+  redis.call('SET', P .. 'result:' .. id .. ':0', digits)
+  redis.call('HSET', P .. 'task:' .. id, 'stored', text(#digits))
+end
 local function release(id, key)
   if redis.call('HGET', P .. 'task-keys', key) == id then redis.call('HDEL', P .. 'task-keys', key) end
+end
+-- It waits or runs no more.
+local function close(id)
+  local holder = redis.call('HGET', P .. 'task:' .. id, 'holder')
+  if not holder then return end
+  redis.call('HDEL', P .. 'task:' .. id, 'holder')
+  if redis.call('HINCRBY', P .. 'holders', holder, -1) <= 0 then redis.call('HDEL', P .. 'holders', holder) end
 end
 local function forget(id)
   local task = redis.call('HMGET', P .. 'task:' .. id, 'key', 'state')
@@ -90,6 +103,7 @@ local function forget(id)
   redis.call('ZREM', P .. 'tasks', id)
   redis.call('ZREM', P .. 'tasks:' .. task[2], id)
   release(id, task[1])
+  close(id)
   drop(id)
   redis.call('DEL', P .. 'task:' .. id)
   tell(id, 'forgotten')
@@ -112,6 +126,7 @@ local function makeRoom(bytes, spared)
 end
 local function finish(id, from, to, reason, ttl, room)
   move(id, from, to)
+  close(id)
   redis.call('HSET', P .. 'task:' .. id, 'finished', text(now), 'expires', text(now + ttl))
   redis.call('ZADD', P .. 'expiring', text(now + ttl), id)
   if to == 'ready' then
@@ -130,9 +145,9 @@ end
 const script = (body: string) => defineScript(PRELUDE + body);
 
 /**
- * ARGV: most tasks that wait or run, time to live, room, then for each task its key, size, the random part of its id,
- * and, of one that is computed already, "ready" or "failed", the reason, and the digits. Returns a pair for each: 1 made,
- * 0 found, -1 refused; the task.
+ * ARGV: most tasks that wait or run, time to live, room, then for each task its key, size, who asks, the random part of
+ * its id, and, of one that is computed already, "ready" or "failed", the reason, and the digits. Returns a pair for each:
+ * 1 made, 0 found, -1 refused; the task. Nobody has more that wait or run than are still free, as with `Shares`.
  */
 export const CREATE = script(`
 purge()
@@ -152,11 +167,15 @@ local function insert(key, size, random)
   return id
 end
 local reply = {}
-for at = 4, #ARGV, 6 do
-  local key, size, random, to, reason, digits = unpack(ARGV, at, at + 5)
+local function isGreedy(holder)
+  local held, free = tonumber(redis.call('HGET', P .. 'holders', holder) or 0), tasksMax - open
+  return free < 1 or (held > 0 and held + 1 > free)
+end
+for at = 4, #ARGV, 7 do
+  local key, size, holder, random, to, reason, digits = unpack(ARGV, at, at + 6)
   local known = redis.call('HGET', P .. 'task-keys', key)
   local task, made = known and read(known), 0
-  if not task and to == '' and open >= tasksMax then
+  if not task and to == '' and isGreedy(holder) then
     made = -1
   elseif not task then
     if known then forget(known) end
@@ -164,12 +183,11 @@ for at = 4, #ARGV, 6 do
     local id = insert(key, size, random)
     if to == '' then
       open = open + 1
+      redis.call('HSET', P .. 'task:' .. id, 'holder', holder)
+      redis.call('HINCRBY', P .. 'holders', holder, 1)
     else
       redis.call('HSET', P .. 'task:' .. id, 'attempts', '1', 'started', text(now))
-      if digits ~= '' then
-        redis.call('SET', P .. 'result:' .. id .. ':0', digits)
-        redis.call('HSET', P .. 'task:' .. id, 'stored', text(#digits))
-      end
+      if digits ~= '' then store(id, digits) end
       finish(id, 'queued', to, reason, ttl, room)
     end
     task = read(id)
@@ -258,10 +276,14 @@ if not isRunning(ARGV[1], ARGV[2]) then return 0 end
 redis.call('SET', P .. 'result:' .. ARGV[1] .. ':' .. ARGV[3], ARGV[4])
 return 1`);
 
-/** ARGV: id, attempt, "ready" or "failed", the reason, time to live, room. */
+/**
+ * ARGV: id, attempt, "ready" or "failed", the reason, the digits of a result that is one chunk (or ""), time to live,
+ * room. A longer one has been written before.
+ */
 export const FINISH = script(`
 if not isRunning(ARGV[1], ARGV[2]) then return 0 end
-finish(ARGV[1], 'running', ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]))
+if ARGV[5] ~= '' then store(ARGV[1], ARGV[5]) end
+finish(ARGV[1], 'running', ARGV[3], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7]))
 return 1`);
 
 /** ARGV: id, "shared" to spare what was asked for more than once, time to live, room. Returns the task as it is then. */

@@ -65,27 +65,32 @@ export class SharedLimits {
     const agreed = String(await this.#redis.run(AGREE, [this.#prefix], [own, String(KEEP_MS)]));
     const values = agreed.split(" ").map(Number);
     const shared = Object.fromEntries(NAMES.map((name, i) => [name, values[i]!])) as Pick<TaskLimits, Name>;
-    const roomBytes = await this.#roomBytes();
-    this.#tell(shared, roomBytes);
-    const resultBytesMax = Math.min(shared.resultBytesMax, roomBytes);
-    this.#current = { ...this.#own, ...shared, resultBytesMax };
+    const memoryBytes = await this.#memoryBytes();
+    const roomBytes = Math.floor(memoryBytes * RESULTS_PART);
+    this.#current = { ...this.#own, ...shared, resultBytesMax: Math.min(shared.resultBytesMax, roomBytes) };
+    this.#tell(shared, memoryBytes);
   }
 
-  async #roomBytes(): Promise<number> {
+  /** What Redis may use at all. */
+  async #memoryBytes(): Promise<number> {
     const info = String(await this.#redis.send("INFO", ["memory"]));
     const maxBytes = Number(/^maxmemory:(\d+)/m.exec(info)?.[1] ?? 0);
-    return maxBytes === 0 ? Number.POSITIVE_INFINITY : Math.floor(maxBytes * RESULTS_PART);
+    return maxBytes === 0 ? Number.POSITIVE_INFINITY : maxBytes;
   }
 
-  #tell(shared: Pick<TaskLimits, Name>, roomBytes: number): void {
+  #tell(shared: Pick<TaskLimits, Name>, memoryBytes: number): void {
     const lines = NAMES.filter((name) => shared[name] !== this.#own[name]).map((name) => {
       const { flag, unit } = FLAGS[name];
       return `${flag} is ${this.#own[name] / unit} here and ${shared[name] / unit} for those who were there first: theirs holds until they have ended`;
     });
-    if (roomBytes < shared.resultBytesMax) {
+    const { resultBytesMax } = this.#current;
+    if (resultBytesMax < shared.resultBytesMax) {
       const { flag, unit } = FLAGS.resultBytesMax;
+      const [given, all, room] = [shared.resultBytesMax, memoryBytes, resultBytesMax].map(
+        (bytes) => +(bytes / unit).toFixed(1),
+      );
       lines.push(
-        `${flag} is ${shared.resultBytesMax / unit}, and Redis has a maxmemory of ${mb(roomBytes / RESULTS_PART)} MB: ${mb(roomBytes)} MB of it are for results`,
+        `${flag} is ${given}, and Redis has a maxmemory of ${all} MB: ${room} MB of it are for results`,
       );
     }
     const text = lines.join("\n");
@@ -94,8 +99,4 @@ export class SharedLimits {
     for (const line of lines.length > 0 ? lines : ["The limits are those of this process now"])
       this.#notice(line);
   }
-}
-
-function mb(bytes: number): number {
-  return Math.floor(bytes / 2 ** 20);
 }
