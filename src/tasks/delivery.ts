@@ -31,8 +31,6 @@ const LOCK_MS = 3000;
 const STALLED_LOOK_MS = 1000;
 /** A worker asks again after so many seconds without a task. */
 const BLOCK_SECONDS = 5;
-/** Silence that ends a connection; a blocked worker is silent for 10 s at most. */
-const SILENCE_MAX_MS = { queue: 2000, worker: 15_000 } as const;
 /** The most that is paused between two attempts to connect. */
 const RECONNECT_MS_MAX = 1000;
 /** A job that fails in BullMQ's eyes has met a bug or a Redis that was away: it is tried again. */
@@ -63,7 +61,7 @@ export async function openQueue(
   readonly remove: (id: string) => Promise<void>;
   readonly close: () => Promise<void>;
 }> {
-  const connections = new Connections(place, SILENCE_MAX_MS.queue, onError);
+  const connections = new Connections(place, onError);
   const queue = new Queue(name, {
     connection: connections.first,
     prefix: PREFIX,
@@ -96,7 +94,7 @@ export function openWorker(
   process: (delivery: Delivery, token: string) => Promise<void>,
   onError: (error: Error) => void,
 ): { readonly close: () => Promise<void> } {
-  const connections = new Connections(place, SILENCE_MAX_MS.worker, onError);
+  const connections = new Connections(place, onError);
   const options: WorkerOptions = {
     connection: connections.first,
     prefix: PREFIX,
@@ -127,11 +125,9 @@ class Connections {
   readonly first: Connection;
   readonly #all: Connection[] = [];
 
-  constructor(place: RedisPlace | string, silenceMaxMs: number, onError: (error: Error) => void) {
+  constructor(place: RedisPlace | string, onError: (error: Error) => void) {
     // BullMQ's type asks for three commands more than its adapter ever calls on it.
-    const raw = new WatchedClient(place, { silenceMaxMs }) as unknown as Parameters<
-      typeof createBunRedisClient
-    >[0];
+    const raw = new WatchedClient(place) as unknown as Parameters<typeof createBunRedisClient>[0];
     this.first = this.#tame(createBunRedisClient(raw), onError);
   }
 
