@@ -8,7 +8,7 @@ import { RedisCursor } from "../cursor/redis.ts";
 import { FibError } from "../errors.ts";
 import { explainFailure } from "../redis/check.ts";
 import { RedisConnection } from "../redis/connection.ts";
-import type { RedisPlace } from "../redis/place.ts";
+import { placesOf, type RedisPlace } from "../redis/place.ts";
 import { warn } from "./output.ts";
 
 /** A connection that failed later than this was not refused: asking once more would only take as long again. */
@@ -20,11 +20,9 @@ const SILENT_MS = 1000;
  *
  * @throws {@link FibError} `redis_unavailable`, `redis_unusable`.
  */
-export async function openRedisCursor(
-  { indexMax }: Config,
-  { storeUrl: url, prefix, replicasMin }: RedisConfig,
-): Promise<CursorService> {
-  const redis = await connect({ url, replicasMin });
+export async function openRedisCursor({ indexMax }: Config, config: RedisConfig): Promise<CursorService> {
+  const { prefix } = config;
+  const redis = await connect(placesOf(config).store);
   try {
     const cursor = await RedisCursor.open({ redis, prefix, indexMax, notice: warn });
     const close = async () => {
@@ -43,7 +41,8 @@ async function connect(place: RedisPlace): Promise<RedisConnection> {
   try {
     return await RedisConnection.open(place);
   } catch (error) {
-    if (!(error instanceof FibError) || performance.now() - startMs > SILENT_MS) throw error;
-    throw await explainFailure(place.url, error);
+    // One that does not answer to TLS may do without.
+    const isSilent = performance.now() - startMs > SILENT_MS && !place.isTls;
+    throw error instanceof FibError && !isSilent ? await explainFailure(place, error) : error;
   }
 }

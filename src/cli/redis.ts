@@ -10,7 +10,8 @@ import { RedisCursor } from "../cursor/redis.ts";
 import { FibError } from "../errors.ts";
 import type { Pool } from "../numbers/pool.ts";
 import { checkRedis, explainFailure } from "../redis/check.ts";
-import { addressOf, type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
+import { type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
+import { placesOf, type RedisPlace } from "../redis/place.ts";
 import { RedisExecutor } from "../tasks/redis-executor.ts";
 import { type RedisPlaces, RedisTasks } from "../tasks/redis.ts";
 import { taskLimits } from "./engine.ts";
@@ -37,8 +38,8 @@ export interface Executor extends Pick<RedisExecutor, "check" | "close"> {
  */
 export async function openRedis(config: Config, places: RedisConfig, log: Logger): Promise<RedisParts> {
   const { indexMax } = config;
-  await checkPlaces(places, log);
   const parts = partsOf(places);
+  await checkPlaces(parts, log);
   const redis = await RedisConnection.open(parts.storeUrl, connectionLog(log));
   const { prefix } = places;
   const notice = noticesTo(log);
@@ -54,7 +55,7 @@ export async function openRedis(config: Config, places: RedisConfig, log: Logger
     await tasks.close();
     await redis.close();
   };
-  return { cursor, tasks, address: addressesOf(places), close };
+  return { cursor, tasks, address: addressesOf(parts), close };
 }
 
 /**
@@ -68,9 +69,10 @@ export async function openExecutor(
   pool: Pool,
   log: Logger,
 ): Promise<Executor> {
-  await checkPlaces(places, log);
+  const parts = partsOf(places);
+  await checkPlaces(parts, log);
   const executor = await RedisExecutor.open({
-    ...partsOf(places),
+    ...parts,
     pool,
     limits: taskLimits(config),
     notice: noticesTo(log),
@@ -78,38 +80,44 @@ export async function openExecutor(
     events: connectionLog(log),
   });
   return {
-    address: addressesOf(places),
+    address: addressesOf(parts),
     check: () => executor.check(),
     close: () => executor.close(),
   };
 }
 
-async function checkPlaces({ queueUrl, storeUrl }: RedisConfig, log: Logger): Promise<void> {
-  for (const url of new Set([queueUrl, storeUrl])) {
+type Parts = Omit<RedisPlaces, "queueUrl" | "storeUrl"> & {
+  readonly [place in "queueUrl" | "storeUrl"]: RedisPlace;
+};
+
+async function checkPlaces({ queueUrl, storeUrl }: Parts, log: Logger): Promise<void> {
+  for (const place of new Set([queueUrl, storeUrl])) {
     try {
-      const redis = await RedisConnection.open(url);
+      const redis = await RedisConnection.open(place);
       try {
         await checkRedis(redis, noticesTo(log));
       } finally {
         await redis.close();
       }
     } catch (error) {
-      throw error instanceof FibError ? await explainFailure(url, error) : error;
+      throw error instanceof FibError ? await explainFailure(place, error) : error;
     }
   }
 }
 
-function partsOf({ queueUrl, storeUrl, prefix, replicasMin }: RedisConfig): RedisPlaces {
-  return { queueUrl, storeUrl: { url: storeUrl, replicasMin }, prefix };
+function partsOf(config: RedisConfig): Parts {
+  const { queue, store } = placesOf(config);
+  return { queueUrl: queue, storeUrl: store, prefix: config.prefix };
 }
 
-function addressesOf({ queueUrl, storeUrl }: RedisConfig): string {
-  return [...new Set([storeUrl, queueUrl].map(addressOf))].join(" and ");
+function addressesOf({ queueUrl, storeUrl }: Parts): string {
+  return [...new Set([storeUrl.address, queueUrl.address])].join(" and ");
 }
 
 function connectionLog(log: Logger): ConnectionEvents {
   return {
-    onLost: (address) => log.warn("Redis at {address} is away: trying again until it is back", { address }),
+    onLost: (address, reason) =>
+      log.warn("Redis at {address} is away ({reason}): trying again until it is back", { address, reason }),
     onBack: (address) => log.info("Redis at {address} is back", { address }),
   };
 }
@@ -117,7 +125,9 @@ function connectionLog(log: Logger): ConnectionEvents {
 // BullMQ tells of each command that a lost connection cost; that it was lost is logged once, above.
 function queueLog(log: Logger): (error: Error) => void {
   return (error) => {
-    if (/connection|socket/i.test(error.message)) log.debug("The queue: {error}", { error: error.message });
+    const isAway =
+      error instanceof FibError || /connection|socket|^(UNBLOCKED|READONLY) /i.test(error.message);
+    if (isAway) log.debug("The queue: {error}", { error: error.message });
     else log.warn("The queue: {error}", { error: error.message });
   };
 }

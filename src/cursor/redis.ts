@@ -23,7 +23,7 @@
  * @module
  */
 import { FibError } from "../errors.ts";
-import { defineScript, NotReplicatedError, type RedisConnection } from "../redis/connection.ts";
+import { defineScript, DoubtfulError, type RedisConnection } from "../redis/connection.ts";
 import { Groups } from "../groups.ts";
 import {
   type CursorRequest,
@@ -184,13 +184,14 @@ export class RedisCursor implements CursorService {
     try {
       reply = (await this.#redis.run(APPLY_SCRIPT, this.#keys, args, { replicated: isMove })) as typeof reply;
     } catch (error) {
-      if (!(error instanceof NotReplicatedError)) {
-        const reason =
-          error instanceof FibError ? error : new FibError("internal", String(error), { cause: error });
-        return requests.map(() => reason);
+      const reason =
+        error instanceof FibError ? error : new FibError("internal", String(error), { cause: error });
+      if (!(error instanceof DoubtfulError)) return requests.map(() => reason);
+      doubt = perhapsMoved(error);
+      if (error.reply === undefined) {
+        return requests.map(({ operation }) => (operation === "current" ? error : doubt!));
       }
       reply = error.reply as typeof reply;
-      doubt = error;
     }
     if (reply === null) return requests.map(() => cursorGone(this.#redis.address));
     return requests.map(({ operation, target }, i) => {
@@ -218,6 +219,10 @@ export class RedisCursor implements CursorService {
         return outOfRange(target, this.#indexMax);
     }
   }
+}
+
+function perhapsMoved({ code, message, cause }: FibError): FibError {
+  return new FibError(code, `${message}: the move may have been made or not`, { cause });
 }
 
 function tooManyWaiting(): FibError {

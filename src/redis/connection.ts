@@ -6,21 +6,19 @@
  * flight when a connection broke is sent again: it may have been done, and only who
  * asked knows whether doing it twice is harmless.
  *
- * No message here holds a URL with its password; see {@link addressOf}.
+ * No message here holds a URL with its password; see `addressOf`.
  * @module
  */
 import { FibError } from "../errors.ts";
-import { WatchedClient } from "./client.ts";
+import { kindOf, WatchedClient } from "./client.ts";
 import { placeOf, type RedisPlace } from "./place.ts";
 
-/** Silence after which a server that owes replies is taken for dead. */
-const SILENCE_MAX_MS = 2000;
-/** Pauses between attempts to connect, doubled from the first to the last. */
-const RECONNECT_MS = { first: 50, last: 1000 } as const;
+/** Pauses between attempts to connect, doubled from the first to the last: a new primary is not missed for longer. */
+const RECONNECT_MS = { first: 50, last: 250 } as const;
 /** Commands that may wait for a reply; beyond it they are refused. */
 const OWED_COUNT_MAX = 100_000;
 
-/** How long replicas may take to say that they have something. Less than the silence above. */
+/** How long replicas may take to say that they have something: less than the silence that ends a connection. */
 const REPLICATED_TIMEOUT_MS = 1000;
 
 /** A Lua script and the name that Redis keeps it under. */
@@ -31,17 +29,21 @@ export interface Script {
 
 /** Told when the connection is lost and when it is back. */
 export interface ConnectionEvents {
-  readonly onLost?: ((address: string) => void) | undefined;
+  readonly onLost?: ((address: string, reason: string) => void) | undefined;
   readonly onBack?: ((address: string) => void) | undefined;
 }
 
-/** A script was run, and too few replicas have said in time that they have what it wrote. */
-export class NotReplicatedError extends FibError {
-  /** What the script has returned all the same. */
+/** What was asked may have been done or not. */
+export class DoubtfulError extends FibError {
+  /** What a script has returned all the same; undefined when the connection broke before. */
   readonly reply: unknown;
 
-  constructor(message: string, reply: unknown) {
-    super("not_replicated", message);
+  constructor(
+    code: "redis_unavailable" | "not_replicated",
+    message: string,
+    { reply, cause }: { readonly reply?: unknown; readonly cause?: unknown },
+  ) {
+    super(code, message, { cause });
     this.reply = reply;
   }
 }
@@ -49,12 +51,6 @@ export class NotReplicatedError extends FibError {
 /** Prepares a script for {@link RedisConnection.run}. */
 export function defineScript(text: string): Script {
   return { text, sha1: new Bun.CryptoHasher("sha1").update(text).digest("hex") };
-}
-
-/** Where a URL leads, without its password: what may stand in a log. */
-export function addressOf(url: string): string {
-  const { protocol, host, pathname } = new URL(url);
-  return `${protocol}//${host}${pathname === "/" ? "" : pathname}`;
 }
 
 /** One server, connected whenever it can be. */
@@ -67,8 +63,12 @@ export class RedisConnection {
   /** Set up anew on each connection, before anybody else may use it. */
   readonly #prepare: (client: WatchedClient) => Promise<void>;
   #client: WatchedClient | undefined;
+  /** Scripts whose text this connection has sent. */
+  readonly #known = new Set<Script>();
   #owedCount = 0;
   #retry: NodeJS.Timeout | undefined;
+  /** Why the last attempt to come back has failed. */
+  #failure: Error | undefined;
   #closed = false;
   #wasLost = false;
 
@@ -78,7 +78,7 @@ export class RedisConnection {
     prepare: (client: WatchedClient) => Promise<void>,
   ) {
     this.#place = placeOf(place);
-    this.address = addressOf(this.#place.url);
+    this.address = this.#place.address;
     this.#events = events;
     this.#prepare = prepare;
   }
@@ -87,7 +87,7 @@ export class RedisConnection {
    * Connects for the first time.
    *
    * @param prepare - Is done on each new connection before it is used, such as a subscription.
-   * @throws {@link FibError} `redis_unavailable`.
+   * @throws {@link FibError} `redis_unavailable`, `redis_unusable`.
    */
   static async open(
     place: RedisPlace | string,
@@ -99,7 +99,7 @@ export class RedisConnection {
       await connection.#connect();
     } catch (error) {
       await connection.close();
-      throw connection.#explain(error);
+      throw connection.#explain(error, "no connection could be made");
     }
     return connection;
   }
@@ -112,8 +112,8 @@ export class RedisConnection {
   /**
    * Sends one command.
    *
-   * @throws {@link FibError} `redis_unavailable`, also when the connection broke before the reply: the command
-   * may have been done or not. `redis_unusable` for an error that does not pass by itself.
+   * @throws {@link FibError} `redis_unavailable`; `redis_full`; `redis_unusable` for an error that does not pass by
+   * itself. {@link DoubtfulError} when the connection broke before the reply.
    */
   async send(command: string, args: string[]): Promise<unknown> {
     const client = this.#usable();
@@ -132,7 +132,7 @@ export class RedisConnection {
    *
    * @param options - `replicated`: it makes a promise, so what it wrote must be with as many replicas as the place asks
    * for. WAIT goes out right behind the script: it is for all that this connection has written.
-   * @throws {@link NotReplicatedError} with what the script has returned.
+   * @throws {@link DoubtfulError} `not_replicated` with what the script has returned.
    */
   async run(
     script: Script,
@@ -141,15 +141,20 @@ export class RedisConnection {
     { replicated = false }: { readonly replicated?: boolean } = {},
   ): Promise<unknown> {
     const rest = [String(keys.length), ...keys, ...args];
-    const replicasMin = replicated ? (this.#place.replicasMin ?? 0) : 0;
-    try {
-      return await this.#runOnce("EVALSHA", script.sha1, rest, replicasMin);
-    } catch (error) {
-      // Redis forgets its scripts when it restarts, and has then done nothing.
-      if (!(error as Error).message.startsWith("NOSCRIPT")) throw this.#explain(error);
+    const replicasMin = replicated ? this.#place.replicasMin : 0;
+    // A WAIT behind a script that is not there would hold up the second try: the text goes first where there is one.
+    if (replicasMin === 0 || this.#known.has(script)) {
+      try {
+        return await this.#runOnce("EVALSHA", script.sha1, rest, replicasMin);
+      } catch (error) {
+        // Redis forgets its scripts when it restarts, and has then done nothing.
+        if (!(error as Error).message.startsWith("NOSCRIPT")) throw this.#explain(error);
+      }
     }
     try {
-      return await this.#runOnce("EVAL", script.text, rest, replicasMin);
+      const reply = this.#runOnce("EVAL", script.text, rest, replicasMin);
+      this.#known.add(script);
+      return await reply;
     } catch (error) {
       throw this.#explain(error);
     }
@@ -175,7 +180,7 @@ export class RedisConnection {
 
   #usable(): WatchedClient {
     const client = this.#client;
-    if (client === undefined || !client.connected) throw this.#unavailable("it is not connected");
+    if (client === undefined || !client.connected) throw this.#notConnected();
     if (this.#owedCount >= OWED_COUNT_MAX) {
       throw new FibError("overloaded", `Cannot ask Redis: ${OWED_COUNT_MAX} commands wait already`);
     }
@@ -194,10 +199,8 @@ export class RedisConnection {
       const reply = await done;
       const count = Number(await counted);
       if (count >= replicasMin) return reply;
-      throw new NotReplicatedError(
-        `Cannot promise it: ${count} of ${replicasMin} replicas of Redis at ${this.address} have said in ${REPLICATED_TIMEOUT_MS} ms that they have it; it may have been done`,
-        reply,
-      );
+      const had = `${count} of ${replicasMin} replicas had it after ${REPLICATED_TIMEOUT_MS} ms`;
+      throw new DoubtfulError("not_replicated", `Cannot use Redis at ${this.address}: ${had}`, { reply });
     } finally {
       this.#owedCount--;
     }
@@ -205,8 +208,7 @@ export class RedisConnection {
 
   async #connect(): Promise<void> {
     const client: WatchedClient = new WatchedClient(this.#place, {
-      silenceMaxMs: SILENCE_MAX_MS,
-      onLost: () => this.#client === client && this.#lost(),
+      onLost: (reason) => this.#client === client && this.#lost(reason),
     });
     try {
       await client.connect();
@@ -218,15 +220,17 @@ export class RedisConnection {
     // It was closed while this connected.
     if (this.#closed) return client.close();
     this.#client = client;
+    this.#known.clear();
     if (this.#wasLost) this.#events.onBack?.(this.address);
     this.#wasLost = false;
   }
 
-  #lost(): void {
+  #lost(reason: string): void {
     this.#client = undefined;
+    this.#failure = undefined;
     if (this.#closed) return;
     this.#wasLost = true;
-    this.#events.onLost?.(this.address);
+    this.#events.onLost?.(this.address, reason);
     this.#reconnectIn(RECONNECT_MS.first);
   }
 
@@ -234,10 +238,17 @@ export class RedisConnection {
     // Jitter, or all that lost the same server would come back in one instant.
     const jitteredMs = pauseMs * (0.5 + Math.random());
     this.#retry = setTimeout(() => {
-      this.#connect().catch(() => {
+      this.#connect().catch((error: Error) => {
+        this.#failure = error;
         if (!this.#closed) this.#reconnectIn(Math.min(pauseMs * 2, RECONNECT_MS.last));
       });
     }, jitteredMs);
+  }
+
+  #notConnected(): FibError {
+    if (!(this.#failure instanceof FibError)) return this.#unavailable("it is not connected");
+    // It may pass: a replica can become a primary again.
+    return new FibError("redis_unavailable", this.#failure.message, { cause: this.#failure });
   }
 
   #unavailable(reason: string, cause?: unknown): FibError {
@@ -246,20 +257,22 @@ export class RedisConnection {
     });
   }
 
-  #explain(error: unknown): FibError {
+  #explain(error: unknown, lost?: string): FibError {
     if (error instanceof FibError) return error;
     const message = (error as Error).message.replace(/\.$/, "");
-    const [kind = ""] = message.split(" ", 1);
-    const said = `Cannot use Redis at ${this.address}: ${message}`;
-    if (kind === "OOM")
-      return new FibError("redis_full", `${said}; make room, or raise maxmemory`, { cause: error });
-    if (PASSING.has(kind)) return new FibError("redis_unavailable", `${said}; try again`, { cause: error });
-    if (/^[A-Z]{3,}$/.test(kind)) {
-      return new FibError("redis_unusable", ADVICE[kind] ? `${said}; ${ADVICE[kind]}` : said, {
-        cause: error,
-      });
+    const kind = kindOf(message);
+    if (!/^[A-Z]{3,}$/.test(kind)) {
+      if (lost !== undefined) return this.#unavailable(lost, error);
+      const text = `Cannot use Redis at ${this.address}: the connection was lost before the answer`;
+      return new DoubtfulError("redis_unavailable", text, { cause: error });
     }
-    return this.#unavailable("the connection was lost", error);
+    const advice = ADVICE[kind] === undefined ? "" : `; ${ADVICE[kind]}`;
+    const said = `Cannot use Redis at ${this.address}: ${message}${advice}`;
+    if (kind === "OOM") return new FibError("redis_full", said, { cause: error });
+    // A replica ends what waits there; the script before it was run by a primary.
+    if (kind === "UNBLOCKED") return new DoubtfulError("redis_unavailable", said, { cause: error });
+    if (PASSING.has(kind)) return new FibError("redis_unavailable", `${said}; try again`, { cause: error });
+    return new FibError("redis_unusable", said, { cause: error });
   }
 }
 
@@ -283,5 +296,10 @@ export const ADVICE: Readonly<Record<string, string>> = {
   WRONGPASS: "the user name or the password in the URL is wrong",
   NOPERM:
     "the user in the URL needs more rights: ~PREFIX:* &PREFIX:* +@all, where PREFIX is fibserver or your --redis-prefix",
-  MOVED: "it is a cluster, and fibserver needs a single server",
+  MOVED:
+    "it is a cluster, and fibserver needs a single server, with replicas if you like: its scripts touch keys of several slots, since one order of all moves and tasks is made in one place",
+  READONLY: "it has become a replica: name its primary, or let Sentinel name it with redis+sentinel://",
+  NOREPLICAS: "it takes no writes before it has the replicas that its min-replicas-to-write asks for",
+  MISCONF: "it takes no writes before it can save them: see its log",
+  OOM: "it is full: raise its maxmemory, or make room",
 };
