@@ -10,6 +10,7 @@ import { RedisCursor } from "../src/cursor/redis.ts";
 import { FibError } from "../src/errors.ts";
 import { fibonacciDigits } from "../src/numbers/digits.ts";
 import { RedisConnection } from "../src/redis/connection.ts";
+import { RedisPlace } from "../src/redis/place.ts";
 import { RedisTasks } from "../src/tasks/redis.ts";
 import { interleave, mustBe, publish } from "./measure.ts";
 import { has, startRedis } from "./servers.ts";
@@ -111,7 +112,8 @@ async function sharedTasks(): Promise<number> {
 }
 
 function placesOf(url: string) {
-  return { queueUrl: url, storeUrl: url, prefix: "fibserver", limits: LIMITS, onError: () => {} };
+  const place = new RedisPlace(url);
+  return { queue: place, store: place, prefix: "fibserver", limits: LIMITS, onError: () => {} };
 }
 
 async function compareMoves(rounds: number): Promise<void> {
@@ -127,7 +129,7 @@ async function compareMoves(rounds: number): Promise<void> {
 
 async function increments(): Promise<number> {
   await using redis = await startRedis();
-  const connection = await RedisConnection.open(redis.url);
+  const connection = await RedisConnection.open(new RedisPlace(redis.url));
   const perSecond = await perSecondOf(async () => void (await connection.send("INCR", ["n"])));
   mustBe(await connection.send("GET", ["n"]), String(MOVE_COUNT), "the counter");
   await connection.close();
@@ -136,7 +138,7 @@ async function increments(): Promise<number> {
 
 async function moves(): Promise<number> {
   await using redis = await startRedis();
-  const connection = await RedisConnection.open(redis.url);
+  const connection = await RedisConnection.open(new RedisPlace(redis.url));
   const cursor = await RedisCursor.open({
     redis: connection,
     prefix: "fibserver",
@@ -184,14 +186,7 @@ async function compareExecutors(rounds: number): Promise<void> {
 
 async function longTasks(executorCount: number): Promise<number> {
   await using redis = await startRedis();
-  const places = {
-    queueUrl: redis.url,
-    storeUrl: redis.url,
-    prefix: "fibserver",
-    limits: LIMITS,
-    onError: () => {},
-  };
-  const tasks = await RedisTasks.open(places);
+  const tasks = await RedisTasks.open(placesOf(redis.url));
   const executors = await Promise.all(Array.from({ length: executorCount }, () => startExecutor(redis.url)));
   const startMs = performance.now();
   for (let i = 0; i < LONG_COUNT; i++) {

@@ -11,9 +11,9 @@ import { FibError } from "../errors.ts";
 import type { Pool } from "../numbers/pool.ts";
 import { checkRedis, explainFailure } from "../redis/check.ts";
 import { type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
-import { placesOf, type RedisPlace } from "../redis/place.ts";
+import { placesOf } from "../redis/place.ts";
 import { RedisExecutor } from "../tasks/redis-executor.ts";
-import { type RedisPlaces, RedisTasks } from "../tasks/redis.ts";
+import { RedisTasks } from "../tasks/redis.ts";
 import { taskLimits } from "./engine.ts";
 
 /** A server's part of what Redis holds. */
@@ -38,18 +38,13 @@ export interface Executor extends Pick<RedisExecutor, "check" | "close"> {
  */
 export async function openRedis(config: Config, places: RedisConfig, log: Logger): Promise<RedisParts> {
   const { indexMax } = config;
-  const parts = partsOf(places);
+  const parts = placesOf(places);
   await checkPlaces(parts, log);
-  const redis = await RedisConnection.open(parts.storeUrl, connectionLog(log));
+  const redis = await RedisConnection.open(parts.store);
   const { prefix } = places;
   const notice = noticesTo(log);
   const cursor = await RedisCursor.open({ redis, prefix, indexMax, notice });
-  const tasks = await RedisTasks.open({
-    ...parts,
-    limits: taskLimits(config),
-    notice,
-    onError: queueLog(log),
-  });
+  const tasks = await RedisTasks.open({ ...parts, prefix, ...watched(config, log) });
   const close = async () => {
     await cursor.close();
     await tasks.close();
@@ -69,16 +64,10 @@ export async function openExecutor(
   pool: Pool,
   log: Logger,
 ): Promise<Executor> {
-  const parts = partsOf(places);
+  const parts = placesOf(places);
   await checkPlaces(parts, log);
-  const executor = await RedisExecutor.open({
-    ...parts,
-    pool,
-    limits: taskLimits(config),
-    notice: noticesTo(log),
-    onError: queueLog(log),
-    events: connectionLog(log),
-  });
+  const { prefix } = places;
+  const executor = await RedisExecutor.open({ ...parts, prefix, pool, ...watched(config, log) });
   return {
     address: addressesOf(parts),
     check: () => executor.check(),
@@ -86,12 +75,10 @@ export async function openExecutor(
   };
 }
 
-type Parts = Omit<RedisPlaces, "queueUrl" | "storeUrl"> & {
-  readonly [place in "queueUrl" | "storeUrl"]: RedisPlace;
-};
+type Places = ReturnType<typeof placesOf>;
 
-async function checkPlaces({ queueUrl, storeUrl }: Parts, log: Logger): Promise<void> {
-  for (const place of new Set([queueUrl, storeUrl])) {
+async function checkPlaces({ queue, store }: Places, log: Logger): Promise<void> {
+  for (const place of new Set([queue, store])) {
     try {
       const redis = await RedisConnection.open(place);
       try {
@@ -105,13 +92,17 @@ async function checkPlaces({ queueUrl, storeUrl }: Parts, log: Logger): Promise<
   }
 }
 
-function partsOf(config: RedisConfig): Parts {
-  const { queue, store } = placesOf(config);
-  return { queueUrl: queue, storeUrl: store, prefix: config.prefix };
+function addressesOf({ queue, store }: Places): string {
+  return [...new Set([store.address, queue.address])].join(" and ");
 }
 
-function addressesOf({ queueUrl, storeUrl }: Parts): string {
-  return [...new Set([storeUrl.address, queueUrl.address])].join(" and ");
+function watched(config: Config, log: Logger) {
+  return {
+    limits: taskLimits(config),
+    notice: noticesTo(log),
+    onError: queueLog(log),
+    events: connectionLog(log),
+  };
 }
 
 function connectionLog(log: Logger): ConnectionEvents {

@@ -15,7 +15,7 @@
  * @module
  */
 import { FibError } from "../errors.ts";
-import { placeOf, type RedisPlace, type Target } from "./place.ts";
+import type { RedisPlace, Target } from "./place.ts";
 
 /** How a connection behaves. */
 export interface ClientOptions {
@@ -54,8 +54,8 @@ export class WatchedClient {
   #roleAtMs = 0;
   #watch: NodeJS.Timeout | undefined;
 
-  constructor(place: RedisPlace | string, options: ClientOptions = {}) {
-    this.#place = placeOf(place);
+  constructor(place: RedisPlace, options: ClientOptions = {}) {
+    this.#place = place;
     this.#options = options;
   }
 

@@ -11,7 +11,7 @@
  */
 import { FibError } from "../errors.ts";
 import { kindOf, WatchedClient } from "./client.ts";
-import { placeOf, type RedisPlace } from "./place.ts";
+import type { RedisPlace } from "./place.ts";
 
 /** Pauses between attempts to connect, doubled from the first to the last: a new primary is not missed for longer. */
 const RECONNECT_MS = { first: 50, last: 250 } as const;
@@ -73,11 +73,11 @@ export class RedisConnection {
   #wasLost = false;
 
   private constructor(
-    place: RedisPlace | string,
+    place: RedisPlace,
     events: ConnectionEvents,
     prepare: (client: WatchedClient) => Promise<void>,
   ) {
-    this.#place = placeOf(place);
+    this.#place = place;
     this.address = this.#place.address;
     this.#events = events;
     this.#prepare = prepare;
@@ -90,7 +90,7 @@ export class RedisConnection {
    * @throws {@link FibError} `redis_unavailable`, `redis_unusable`.
    */
   static async open(
-    place: RedisPlace | string,
+    place: RedisPlace,
     events: ConnectionEvents = {},
     prepare: (client: WatchedClient) => Promise<void> = () => Promise.resolve(),
   ): Promise<RedisConnection> {

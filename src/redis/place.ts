@@ -124,11 +124,6 @@ export class RedisPlace {
   }
 }
 
-/** A place from a URL alone. */
-export function placeOf(place: RedisPlace | string): RedisPlace {
-  return typeof place === "string" ? new RedisPlace(place) : place;
-}
-
 /**
  * The places of the settings; one and the same when the URLs are.
  *

@@ -42,7 +42,7 @@ export function deliveryKey(prefix: string, id: string): string {
 }
 
 /** Opens the queue for those who put tasks into it. */
-export async function openQueue(place: RedisPlace | string, prefix: string, onError: (error: Error) => void) {
+export async function openQueue(place: RedisPlace, prefix: string, onError: (error: Error) => void) {
   const connections = new Connections(place, onError);
   const queue = new Queue(NAME, {
     connection: connections.first,
@@ -70,7 +70,7 @@ export async function openQueue(place: RedisPlace | string, prefix: string, onEr
 
 /** Begins to take tasks from a queue. */
 export function openWorker(
-  place: RedisPlace | string,
+  place: RedisPlace,
   prefix: string,
   concurrency: number,
   process: (delivery: Delivery, token: string) => Promise<void>,
@@ -104,7 +104,7 @@ class Connections {
   readonly first: Connection;
   readonly #all: Connection[] = [];
 
-  constructor(place: RedisPlace | string, onError: (error: Error) => void) {
+  constructor(place: RedisPlace, onError: (error: Error) => void) {
     // BullMQ's type asks for three commands more than its adapter ever calls on it.
     const raw = new WatchedClient(place) as unknown as Parameters<typeof createBunRedisClient>[0];
     this.first = this.#tame(createBunRedisClient(raw), onError);

@@ -52,13 +52,13 @@ type Row = readonly (string | null)[];
 /** The tasks in one Redis. */
 export class TaskRecords {
   readonly #redis: RedisConnection;
+  /** With its colon. */
   readonly #prefix: string;
   readonly #limits: SharedLimits;
 
-  /** @param prefix - Of all keys, with its colon. */
   constructor(redis: RedisConnection, prefix: string, limits: SharedLimits) {
     this.#redis = redis;
-    this.#prefix = prefix;
+    this.#prefix = `${prefix}:`;
     this.#limits = limits;
   }
 

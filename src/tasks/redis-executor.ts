@@ -11,23 +11,16 @@ import { WaitingError } from "bullmq";
 import { FibError } from "../errors.ts";
 import type { Digits } from "../numbers/decimal.ts";
 import type { Pool } from "../numbers/pool.ts";
-import { type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
 import { computeLong } from "./compute.ts";
 import { type Delivery, openWorker } from "./delivery.ts";
-import type { TaskLimits } from "./queue.ts";
-import { type Attempt, isChunked, type Outcome, TaskRecords } from "./records.ts";
-import type { RedisPlaces } from "./redis.ts";
-import { AGREE_EVERY_MS, SharedLimits } from "./shared-limits.ts";
-import { isFinished, type Task } from "./task.ts";
+import { type Attempt, isChunked, type Outcome } from "./records.ts";
+import { SharedStore, type SharedStoreOptions } from "./shared-store.ts";
+import { isFinished, type Task, type TaskState } from "./task.ts";
 
-export interface RedisExecutorOptions extends RedisPlaces {
-  readonly limits: TaskLimits;
+export interface RedisExecutorOptions extends SharedStoreOptions {
   /** Computes the tasks, as many at the same time as it has threads. */
   readonly pool: Pick<Pool, "run" | "threads">;
   readonly onError: (error: Error) => void;
-  /** Told of limits that others have set to other values. */
-  readonly notice?: ((message: string) => void) | undefined;
-  readonly events?: ConnectionEvents;
 }
 
 /** Progress is written this often. */
@@ -39,24 +32,17 @@ const CLOSE_TIMEOUT_MS = 3000;
 
 /** One executor: as many as you like share the queue. */
 export class RedisExecutor {
-  readonly #options: RedisExecutorOptions;
-  readonly #store: RedisConnection;
-  readonly #limits: SharedLimits;
-  readonly #records: TaskRecords;
+  readonly #pool: Pick<Pool, "run">;
   readonly #running = new Map<string, AbortController>();
-  #agreeing: NodeJS.Timeout | undefined;
-  #listener: RedisConnection | undefined;
-  #worker: ReturnType<typeof openWorker> | undefined;
+  // Set by open().
+  #shared!: SharedStore;
+  #worker!: ReturnType<typeof openWorker>;
   #closing = false;
   /** Tasks that could not be given back. */
   #keptCount = 0;
 
-  private constructor(options: RedisExecutorOptions, store: RedisConnection) {
-    const { prefix, limits, notice } = options;
-    this.#options = options;
-    this.#store = store;
-    this.#limits = new SharedLimits(store, `${prefix}:`, limits, notice);
-    this.#records = new TaskRecords(store, `${prefix}:`, this.#limits);
+  private constructor(pool: Pick<Pool, "run">) {
+    this.#pool = pool;
   }
 
   /**
@@ -65,28 +51,25 @@ export class RedisExecutor {
    * @throws {@link FibError} `redis_unavailable`, `redis_unusable`.
    */
   static async open(options: RedisExecutorOptions): Promise<RedisExecutor> {
-    const { storeUrl, queueUrl, prefix, pool, onError } = options;
-    const store = await RedisConnection.open(storeUrl, options.events);
-    const executor = new RedisExecutor(options, store);
-    await executor.#limits.agree();
-    // What is not agreed now is agreed later: the limits of last time go on.
-    executor.#agreeing = setInterval(() => void executor.#limits.agree().catch(() => {}), AGREE_EVERY_MS);
-    executor.#listener = await RedisConnection.open(storeUrl, {}, async (client) => {
-      await client.subscribe(`${prefix}:changes`, (message) => executor.#onChange(message));
-      // What was said while nobody listened.
-      for (const id of executor.#running.keys()) void executor.#lookAt(id);
+    const { queue, prefix, pool, onError } = options;
+    const executor = new RedisExecutor(pool);
+    executor.#shared = await SharedStore.open(options, {
+      onChange: (id, state) => executor.#onChange(id, state),
+      onListening: () => {
+        for (const id of executor.#running.keys()) void executor.#lookAt(id);
+      },
     });
     const process = (job: Delivery, token: string) => executor.#do(job, token);
-    executor.#worker = openWorker(queueUrl, prefix, pool.threads, process, onError);
+    executor.#worker = openWorker(queue, prefix, pool.threads, process, onError);
     return executor;
   }
 
   /** @throws {@link FibError} when it cannot take tasks now. */
   async check(): Promise<void> {
     if (this.#closing) throw new FibError("overloaded", "Cannot take tasks: the executor is stopping");
-    if (!this.#worker!.isConnected())
+    if (!this.#worker.isConnected())
       throw new FibError("redis_unavailable", "Cannot take tasks: the queue's Redis is away; try again");
-    await this.#store.send("SET", [`${this.#options.prefix}:ready`, "1"]);
+    await this.#shared.check();
   }
 
   /**
@@ -97,12 +80,10 @@ export class RedisExecutor {
   async close(): Promise<number> {
     if (this.#closing) return 0;
     this.#closing = true;
-    clearInterval(this.#agreeing);
     for (const abort of this.#running.values()) abort.abort(new Error("the executor ends"));
-    await Promise.race([this.#worker?.close(), Bun.sleep(CLOSE_TIMEOUT_MS)]);
+    await Promise.race([this.#worker.close(), Bun.sleep(CLOSE_TIMEOUT_MS)]);
     const left = this.#running.size + this.#keptCount;
-    await this.#listener?.close();
-    await this.#store.close();
+    await this.#shared.close();
     return left;
   }
 
@@ -113,10 +94,10 @@ export class RedisExecutor {
     this.#running.get(id)?.abort(new Error("it is begun again"));
     this.#running.set(id, abort);
     try {
-      const task = await this.#insist(() => this.#records.begin(id));
+      const task = await this.#insist(() => this.#shared.records.begin(id));
       if (task !== undefined) await this.#compute(task, abort);
       if (!this.#closing || !abort.signal.aborted) return;
-      if (task !== undefined) await this.#records.requeue(task);
+      if (task !== undefined) await this.#shared.records.requeue(task);
       await delivery.moveToWait(token);
     } catch (error) {
       // The queue brings it again at once; when this executor ends, once its lock has run out.
@@ -135,14 +116,14 @@ export class RedisExecutor {
     const onProgress = (fraction: number) => {
       if (performance.now() - toldAtMs < PROGRESS_MS) return;
       toldAtMs = performance.now();
-      this.#records.progress(task, fraction).then(
+      this.#shared.records.progress(task, fraction).then(
         (goesOn) => goesOn || abort.abort(new Error("it is another's")),
         () => {},
       );
     };
     let outcome: Outcome;
     try {
-      const digits = await computeLong(this.#options.pool, task, { background: true, signal, onProgress });
+      const digits = await computeLong(this.#pool, task, { background: true, signal, onProgress });
       if (isChunked(digits) && !(await this.#write(task, digits, signal))) return;
       outcome = { digits };
     } catch (error) {
@@ -150,7 +131,7 @@ export class RedisExecutor {
       if (signal.aborted) return;
       outcome = { failure: (error as Error).message };
     }
-    await this.#insist(() => this.#records.finish(task, outcome));
+    await this.#insist(() => this.#shared.records.finish(task, outcome));
   }
 
   /**
@@ -162,13 +143,13 @@ export class RedisExecutor {
   async #write(attempt: Attempt, digits: Digits, signal: AbortSignal): Promise<boolean> {
     for (;;) {
       signal.throwIfAborted();
-      const reserved = await this.#insist(() => this.#records.reserve(attempt, digits));
+      const reserved = await this.#insist(() => this.#shared.records.reserve(attempt, digits));
       if (reserved === "over") return false;
       try {
-        if (reserved) return await this.#records.putChunks(attempt, digits, signal);
+        if (reserved) return await this.#shared.records.putChunks(attempt, digits, signal);
       } catch (error) {
         if (signal.aborted || !isPassing(error)) throw error;
-        await this.#insist(() => this.#records.unreserve(attempt));
+        await this.#insist(() => this.#shared.records.unreserve(attempt));
       }
       // Not all at the same time again.
       await Bun.sleep(RETRY_MS * (1 + Math.random()));
@@ -187,13 +168,12 @@ export class RedisExecutor {
     }
   }
 
-  #onChange(message: string): void {
-    const [id = "", state = ""] = message.split(" ");
-    if (state !== "queued" && state !== "running") this.#running.get(id)?.abort(new Error(`it is ${state}`));
+  #onChange(id: string, state: TaskState | "forgotten"): void {
+    if (state === "forgotten" || isFinished(state)) this.#running.get(id)?.abort(new Error(`it is ${state}`));
   }
 
   async #lookAt(id: string): Promise<void> {
-    const task = await this.#records.find(id).catch(() => "unknown" as const);
+    const task = await this.#shared.records.find(id).catch(() => "unknown" as const);
     if (task === "unknown") return;
     if (task === undefined || isFinished(task.state)) this.#running.get(id)?.abort(new Error("it has ended"));
   }

@@ -11,35 +11,19 @@
  * @module
  */
 import { FibError } from "../errors.ts";
-import { type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
 import { Groups } from "../groups.ts";
-import type { RedisPlace } from "../redis/place.ts";
 import { Changes } from "./changes.ts";
 import { computeShort, isShort } from "./compute.ts";
 import { openQueue } from "./delivery.ts";
-import type { CancelOptions, StoredResult, TaskFilter, TaskLimits, TaskQueue } from "./queue.ts";
-import { type Outcome, TaskRecords, type Wanted } from "./records.ts";
-import { SharedLimits } from "./shared-limits.ts";
+import type { CancelOptions, StoredResult, TaskFilter, TaskQueue } from "./queue.ts";
+import type { Outcome, Wanted } from "./records.ts";
+import { SharedStore, type SharedStoreOptions } from "./shared-store.ts";
 import { isFinished, type Task, type TaskRequest } from "./task.ts";
 import { Upkeep } from "./upkeep.ts";
 
-/** Where the two halves live; they may be one Redis. */
-export interface RedisPlaces {
-  /** Holds the queue: nothing in it may be lost, so `appendfsync always`. */
-  readonly queueUrl: RedisPlace | string;
-  /** Holds tasks and results. */
-  readonly storeUrl: RedisPlace | string;
-  /** What all keys and the channel begin with, before a colon. */
-  readonly prefix: string;
-}
-
-export interface RedisTasksOptions extends RedisPlaces {
-  readonly limits: TaskLimits;
+export interface RedisTasksOptions extends SharedStoreOptions {
   /** Told of errors that nobody waits for. */
   readonly onError: (error: Error) => void;
-  /** Told of limits that others have set to other values. */
-  readonly notice?: ((message: string) => void) | undefined;
-  readonly events?: ConnectionEvents;
 }
 
 /** Tasks in one script call, and in one transaction of BullMQ's. */
@@ -49,6 +33,7 @@ const WAITING_COUNT_MAX = 10_000;
 /** Who watches looks this often, should a message have been lost. */
 const LOOK_MS = 2000;
 
+type Queue = Awaited<ReturnType<typeof openQueue>>;
 interface Created {
   readonly task: Task;
   readonly created: boolean;
@@ -56,45 +41,23 @@ interface Created {
 
 /** The engine of a front. */
 export class RedisTasks implements TaskQueue {
-  readonly #store: RedisConnection;
-  /** The Redis of the queue: the same connection when there is one for both. */
-  readonly #queueStore: RedisConnection;
-  readonly #prefix: string;
-  readonly #limits: SharedLimits;
-  readonly #records: TaskRecords;
-  readonly #queue: Awaited<ReturnType<typeof openQueue>>;
+  readonly #shared: SharedStore;
+  readonly #queue: Queue;
   readonly #upkeep: Upkeep;
   readonly #changes = new Changes();
   readonly #watchCounts = new Map<string, number>();
   readonly #creating = new Groups<Wanted, Created | FibError>(GROUP_COUNT_MAX, (wanted) =>
     this.#createGroup(wanted),
   );
-  #listener: RedisConnection | undefined;
-  #looking: NodeJS.Timeout | undefined;
+  readonly #looking: NodeJS.Timeout;
   #closed = false;
 
-  private constructor(
-    options: RedisTasksOptions,
-    store: RedisConnection,
-    queueStore: RedisConnection,
-    queue: Awaited<ReturnType<typeof openQueue>>,
-  ) {
-    const { prefix, onError } = options;
-    this.#store = store;
-    this.#queueStore = queueStore;
-    this.#prefix = prefix;
+  private constructor(shared: SharedStore, queue: Queue, onError: (error: Error) => void) {
+    this.#shared = shared;
     this.#queue = queue;
-    this.#limits = new SharedLimits(store, `${prefix}:`, options.limits, options.notice);
-    this.#records = new TaskRecords(store, `${prefix}:`, this.#limits);
-    this.#upkeep = new Upkeep({
-      store,
-      queue: queueStore,
-      prefix,
-      records: this.#records,
-      limits: this.#limits,
-      deliver: (ids) => this.#deliver(ids),
-      onError,
-    });
+    this.#upkeep = new Upkeep({ shared, deliver: (ids) => this.#deliver(ids), onError });
+    this.#looking = setInterval(() => this.#lookAtAll(), LOOK_MS);
+    this.#looking.unref();
   }
 
   /**
@@ -103,22 +66,18 @@ export class RedisTasks implements TaskQueue {
    * @throws {@link FibError} `redis_unavailable`, `redis_unusable`.
    */
   static async open(options: RedisTasksOptions): Promise<RedisTasks> {
-    const { storeUrl, queueUrl, prefix, onError, events } = options;
-    const store = await RedisConnection.open(storeUrl, events);
-    const queueStore = queueUrl === storeUrl ? store : await RedisConnection.open(queueUrl, events);
-    const tasks = new RedisTasks(options, store, queueStore, await openQueue(queueUrl, prefix, onError));
-    await tasks.#limits.agree();
-    tasks.#listener = await RedisConnection.open(storeUrl, {}, async (client) => {
-      await client.subscribe(`${prefix}:changes`, (message) => tasks.#onChange(message));
-      tasks.#lookAtAll();
+    let tasks: RedisTasks | undefined;
+    const shared = await SharedStore.open(options, {
+      onChange: (id) => tasks && tasks.#onChange(id),
+      onListening: () => tasks && tasks.#lookAtAll(),
     });
-    tasks.#looking = setInterval(() => tasks.#lookAtAll(), LOOK_MS);
-    tasks.#looking.unref();
+    const { prefix, onError } = options;
+    tasks = new RedisTasks(shared, await openQueue(options.queue, prefix, onError), onError);
     return tasks;
   }
 
   async create(request: TaskRequest, sizeBytes: number, holder = ""): Promise<Created> {
-    const { resultBytesMax } = this.#limits.current;
+    const { resultBytesMax } = this.#shared.limits.current;
     if (request.kind !== "sequence" && sizeBytes > resultBytesMax) {
       throw new FibError(
         "result_too_large",
@@ -143,38 +102,38 @@ export class RedisTasks implements TaskQueue {
   }
 
   find(id: string): Promise<Task | undefined> {
-    return this.#records.find(id);
+    return this.#shared.records.find(id);
   }
 
   list(filter: TaskFilter): Promise<readonly Task[]> {
-    return this.#records.list(filter);
+    return this.#shared.records.list(filter);
   }
 
   async cancel(id: string, options: CancelOptions = {}): Promise<Task | undefined> {
-    const task = await this.#records.cancel(id, options);
+    const task = await this.#shared.records.cancel(id, options);
     if (task?.state === "cancelled") void this.#queue.remove(id);
     return task;
   }
 
   async forget(id: string): Promise<void> {
-    const task = await this.#records.forget(id);
+    const task = await this.#shared.records.forget(id);
     if (task !== undefined && !isFinished(task.state)) void this.#queue.remove(id);
   }
 
   async openResult(id: string): Promise<StoredResult | undefined> {
-    const task = await this.#records.find(id);
+    const task = await this.#shared.records.find(id);
     if (task?.state !== "ready" || task.request.kind === "sequence") return undefined;
     let chunk: { readonly bytes: Uint8Array; readonly start: number } | undefined;
     const read = async (start: number, end: number) => {
       if (chunk === undefined || start < chunk.start || start >= chunk.start + chunk.bytes.length) {
-        chunk = await this.#records.chunkAt(id, start);
+        chunk = await this.#shared.records.chunkAt(id, start);
       }
       if (chunk === undefined) throw resultGone(id);
       const first = chunk.bytes.subarray(start - chunk.start, end - chunk.start);
       if (first.length === end - start) return first;
       const bytes = new Uint8Array(end - start);
       bytes.set(first);
-      chunk = await this.#records.chunkAt(id, end - 1);
+      chunk = await this.#shared.records.chunkAt(id, end - 1);
       if (chunk === undefined) throw resultGone(id);
       bytes.set(chunk.bytes.subarray(0, end - chunk.start), first.length);
       return bytes;
@@ -185,7 +144,7 @@ export class RedisTasks implements TaskQueue {
   async *watch(id: string, signal: AbortSignal): AsyncGenerator<Task, void, undefined> {
     this.#watchCounts.set(id, (this.#watchCounts.get(id) ?? 0) + 1);
     try {
-      yield* this.#changes.watch(id, signal, () => this.#records.find(id));
+      yield* this.#changes.watch(id, signal, () => this.#shared.records.find(id));
     } finally {
       const count = this.#watchCounts.get(id)! - 1;
       if (count > 0) this.#watchCounts.set(id, count);
@@ -193,12 +152,9 @@ export class RedisTasks implements TaskQueue {
     }
   }
 
-  /** Writes: a Redis that is full, a replica or without enough replicas is of no use. */
   async check(): Promise<void> {
     this.#mustDeliver();
-    for (const redis of new Set([this.#store, this.#queueStore])) {
-      await redis.send("SET", [`${this.#prefix}:ready`, "1"]);
-    }
+    await this.#shared.check();
   }
 
   /** The executors go on; this front takes nothing more. */
@@ -209,13 +165,12 @@ export class RedisTasks implements TaskQueue {
     clearInterval(this.#looking);
     await this.#creating.idle();
     await this.#queue.close();
-    await this.#listener?.close();
-    for (const redis of new Set([this.#store, this.#queueStore])) await redis.close();
+    await this.#shared.close();
   }
 
   async #createGroup(wanted: readonly Wanted[]): Promise<(Created | FibError)[]> {
     try {
-      const made = await this.#records.create(wanted);
+      const made = await this.#shared.records.create(wanted);
       const waiting = made.flatMap((each) =>
         each !== "full" && each.task.state === "queued" ? each.task.id : [],
       );
@@ -240,8 +195,7 @@ export class RedisTasks implements TaskQueue {
     if (!this.#queue.isConnected()) throw queueAway();
   }
 
-  #onChange(message: string): void {
-    const [id = ""] = message.split(" ", 1);
+  #onChange(id: string): void {
     if (this.#watchCounts.has(id)) void this.#look(id);
   }
 
@@ -251,7 +205,7 @@ export class RedisTasks implements TaskQueue {
 
   async #look(id: string): Promise<void> {
     try {
-      const task = await this.#records.find(id);
+      const task = await this.#shared.records.find(id);
       if (task === undefined) this.#changes.forget(id);
       else this.#changes.publish(task);
     } catch {
@@ -262,7 +216,7 @@ export class RedisTasks implements TaskQueue {
   #tooMany(): FibError {
     return new FibError(
       "too_many_tasks",
-      `Cannot take another task: ${this.#limits.current.tasksMax} may wait or run, and one address has no more of them than are free; try again later`,
+      `Cannot take another task: ${this.#shared.limits.current.tasksMax} may wait or run, and one address has no more of them than are free; try again later`,
     );
   }
 }

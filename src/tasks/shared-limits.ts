@@ -13,8 +13,6 @@ import { AGREE } from "./scripts.ts";
 
 /** Limits that nobody has repeated for so long are nobody's any more. */
 const KEEP_MS = 30_000;
-/** How often they are to be repeated. */
-export const AGREE_EVERY_MS = 10_000;
 /** Of Redis's `maxmemory`; the rest is for records that wait, the queue and the cursor. */
 const RESULTS_PART = 0.6;
 
@@ -30,13 +28,13 @@ const NAMES = Object.keys(FLAGS) as Name[];
 /** The limits of one process, and of all. */
 export class SharedLimits {
   readonly #redis: RedisConnection;
+  /** With its colon. */
   readonly #prefix: string;
   readonly #own: TaskLimits;
   readonly #notice: (message: string) => void;
   #current: TaskLimits;
   #told = "";
 
-  /** @param prefix - Of all keys, with its colon. */
   constructor(
     redis: RedisConnection,
     prefix: string,
@@ -44,7 +42,7 @@ export class SharedLimits {
     notice: (message: string) => void = () => {},
   ) {
     this.#redis = redis;
-    this.#prefix = prefix;
+    this.#prefix = `${prefix}:`;
     this.#own = own;
     this.#current = own;
     this.#notice = notice;
@@ -56,7 +54,7 @@ export class SharedLimits {
   }
 
   /**
-   * Says and hears what holds. To be repeated every {@link AGREE_EVERY_MS}.
+   * Says and hears what holds. To be repeated well within {@link KEEP_MS}.
    *
    * @throws {@link FibError} as `RedisConnection.run` does.
    */

@@ -11,6 +11,7 @@ import { initialRecord } from "../../src/cursor/record.ts";
 import { RedisCursor } from "../../src/cursor/redis.ts";
 import { FibError } from "../../src/errors.ts";
 import { RedisConnection } from "../../src/redis/connection.ts";
+import { RedisPlace } from "../../src/redis/place.ts";
 import { until } from "../binary.ts";
 import { startRedis, withRedis } from "../redis.ts";
 import { rejected } from "../refusal.ts";
@@ -20,7 +21,7 @@ setDefaultTimeout(60_000);
 /** A front's cursor, and what it has told. */
 async function openFront(url: string, indexMax = 92) {
   const notices: string[] = [];
-  const redis = await RedisConnection.open(url);
+  const redis = await RedisConnection.open(new RedisPlace(url));
   onTestFinished(() => redis.close());
   const cursor = await RedisCursor.open({
     redis,

@@ -1,6 +1,7 @@
 /** Fronts and executors in the test's own process, on a Redis of its own. @module */
 import { Pool } from "../../src/numbers/pool.ts";
 import type { TaskLimits, TaskQueue } from "../../src/tasks/queue.ts";
+import { RedisPlace } from "../../src/redis/place.ts";
 import { RedisExecutor } from "../../src/tasks/redis-executor.ts";
 import { RedisTasks } from "../../src/tasks/redis.ts";
 import type { Task, TaskRequest } from "../../src/tasks/task.ts";
@@ -25,9 +26,10 @@ export const SHORT: Request = [{ kind: "fibonacci", n: 100 }, 21];
 export const ENDLESS: Request = [{ kind: "factorial", n: 100_000_000 }, 756_570_557];
 
 function placeOptions(store: Place, limits: Partial<TaskLimits>, queue: Place, notices: string[]) {
+  const place = new RedisPlace(store.url);
   return {
-    storeUrl: store.url,
-    queueUrl: queue.url,
+    store: place,
+    queue: queue === store ? place : new RedisPlace(queue.url),
     prefix: "fibserver",
     limits: { ...LIMITS, ...limits },
     notice: (message: string) => notices.push(message),

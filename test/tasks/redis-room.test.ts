@@ -2,6 +2,7 @@
 import { expect, setDefaultTimeout } from "bun:test";
 import { fibonacci } from "../../src/numbers/fibonacci.ts";
 import { RedisConnection } from "../../src/redis/connection.ts";
+import { RedisPlace } from "../../src/redis/place.ts";
 import { TaskRecords } from "../../src/tasks/records.ts";
 import { KEPT_BYTES_MIN, RESULT_CHUNK_BYTES } from "../../src/tasks/scripts.ts";
 import { SharedLimits } from "../../src/tasks/shared-limits.ts";
@@ -18,9 +19,9 @@ const DIGITS = new Uint8Array(RESULT_CHUNK_BYTES * 10 + 7).fill(0x31);
 
 /** The steps by themselves, as several executors would make them in turn. */
 async function openRecords(redis: Redis, resultBytesMax = LIMITS.resultBytesMax) {
-  const connection = await RedisConnection.open(redis.url);
-  const limits = new SharedLimits(connection, "fibserver:", { ...LIMITS, resultBytesMax });
-  const records = new TaskRecords(connection, "fibserver:", limits);
+  const connection = await RedisConnection.open(new RedisPlace(redis.url));
+  const limits = new SharedLimits(connection, "fibserver", { ...LIMITS, resultBytesMax });
+  const records = new TaskRecords(connection, "fibserver", limits);
   let n = 1_000_000;
   const begin = async () => {
     const [made] = await records.create([

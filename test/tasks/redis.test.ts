@@ -1,5 +1,6 @@
 /** The engine on Redis: the contract, and what several processes and a lossy queue add to it. */
 import { expect, onTestFinished, setDefaultTimeout } from "bun:test";
+import { RedisPlace } from "../../src/redis/place.ts";
 import { isFinished } from "../../src/tasks/task.ts";
 import { until } from "../binary.ts";
 import { hasRedis, startRedis, withRedis } from "../redis.ts";
@@ -83,7 +84,7 @@ withRedis("what the queue brings twice is done once, and what is unknown is drop
   const { task } = await tasks.create(...LONG);
   const ready = await ended(tasks, task.id);
   const { openQueue } = await import("../../src/tasks/delivery.ts");
-  const queue = await openQueue(redis.url, "fibserver", () => {});
+  const queue = await openQueue(new RedisPlace(redis.url), "fibserver", () => {});
   const keys = [task.id, Bun.randomUUIDv7()];
   await queue.add(keys);
   await until(
