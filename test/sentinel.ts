@@ -24,6 +24,8 @@ export interface Watched extends AsyncDisposable {
   readonly sentinels: readonly Sentinel[];
   /** The server that says that it is the primary, of those that answer. */
   primary(except?: Redis): Promise<Redis | undefined>;
+  /** Has the first Sentinel make a replica the primary, though nothing is wrong. */
+  failover(): Promise<void>;
   /** Waits until all replicas have what the primary had when it was asked. */
   replicated(): Promise<void>;
 }
@@ -87,6 +89,11 @@ export async function startWatched({
     servers,
     sentinels,
     primary: primaryBut,
+    // Refused until it has seen that a replica is in good health.
+    failover: () =>
+      until("Sentinel begins a failover", async () => {
+        return (await sentinels[0]!.cli("SENTINEL", "FAILOVER", NAME)) === "OK\n";
+      }),
     replicated: async () => {
       const now = await primaryBut();
       const offsets = async (name: string) => {

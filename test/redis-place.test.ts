@@ -1,0 +1,75 @@
+/** Connections to what Sentinel watches: they lead to a primary, and follow it together. */
+import { expect, onTestFinished, setDefaultTimeout } from "bun:test";
+import { WatchedClient } from "../src/redis/client.ts";
+import { RedisPlace } from "../src/redis/place.ts";
+import { until } from "./binary.ts";
+import { startRedis, withRedis } from "./redis.ts";
+import { startWatched } from "./sentinel.ts";
+
+setDefaultTimeout(60_000);
+
+function openClient(place: RedisPlace) {
+  const lost: string[] = [];
+  const client = new WatchedClient(place, { onLost: (reason) => lost.push(reason) });
+  onTestFinished(() => client.close());
+  return { client, lost };
+}
+
+withRedis("WatchedClient: who finds the new primary ends an idle connection to the old one", async () => {
+  await using watched = await startWatched({ sentinelCount: 1 });
+  const place = new RedisPlace(watched.url);
+  const { client: idle, lost } = openClient(place);
+  await idle.connect();
+  const target = (await place.locate()).url;
+  // For some seconds more the old one takes itself for the primary.
+  await watched.failover();
+  await until("Sentinel names the other", async () => (await place.locate()).url !== target);
+  expect({ connected: idle.connected, lost }).toEqual({ connected: true, lost: [] });
+  const { client } = openClient(place);
+  await client.connect();
+  expect({ connected: idle.connected, lost }).toEqual({ connected: false, lost: ["Connection closed"] });
+  expect(client.connected).toBe(true);
+});
+
+withRedis("WatchedClient does not connect to a replica", async () => {
+  await using replica = await startRedis(["--replicaof", "127.0.0.1", "1"]);
+  const { client, lost } = openClient(new RedisPlace(replica.url));
+  expect(await client.connect().catch((error: Error) => error.message)).toContain("it is a replica");
+  expect({ connected: client.connected, lostCount: lost.length }).toEqual({ connected: false, lostCount: 1 });
+});
+
+withRedis(
+  "WatchedClient is closed by an error that says that this is no primary, also inside of EXEC",
+  async () => {
+    await using redis = await startRedis();
+    for (const ask of [
+      (client: WatchedClient) => client.send("SET", ["a", "1"]),
+      (client: WatchedClient) => client.send("EVAL", ["return redis.call('SET', 'a', '1')", "0"]),
+      (client: WatchedClient) => {
+        void client.send("MULTI", []);
+        void client.send("EVAL", ["return redis.call('SET', 'a', '1')", "0"]);
+        return client.send("EXEC", []);
+      },
+    ]) {
+      const { client, lost } = openClient(new RedisPlace(redis.url));
+      await client.connect();
+      await redis.cli("REPLICAOF", "127.0.0.1", "1");
+      const reply = await ask(client).catch((error: Error) => error);
+      expect(String(reply)).toContain("READONLY");
+      expect({ connected: client.connected, lost: lost.join() }).toMatchObject({
+        connected: false,
+        lost: expect.stringMatching(/^READONLY/) as string,
+      });
+      await redis.cli("REPLICAOF", "NO", "ONE");
+    }
+  },
+);
+
+withRedis("WatchedClient: a server that waits for replicas is a primary", async () => {
+  await using redis = await startRedis(["--min-replicas-to-write", "1"]);
+  const { client } = openClient(new RedisPlace(redis.url));
+  await client.connect();
+  const reply = await client.send("SET", ["a", "1"]).catch((error: Error) => error.message);
+  expect(reply).toContain("NOREPLICAS");
+  expect(client.connected).toBe(true);
+});
