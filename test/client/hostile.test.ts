@@ -56,9 +56,8 @@ test("Task.events() goes on as long as connections hold, or there is news", asyn
 });
 
 test("TasksClient.list() ends when the server's pages go round, or are empty without end", async () => {
-  const page = (next: string, ...tasks: unknown[]) => Response.json({ tasks, next });
   for (const [pages, expectedCount] of [
-    [(_: number) => page("b", STATUS), 2],
+    [() => page("b", STATUS), 2],
     [(count: number) => page("bc"[count % 2]!, STATUS), 3],
     [(count: number) => page(String(count)), 3],
   ] as const) {
@@ -73,7 +72,7 @@ test("TasksClient.list() ends when the server's pages go round, or are empty wit
 test("TasksClient.list() asks for no more than its limit, and takes no more", async () => {
   let count = 0;
   await using server = openScripted(() =>
-    Response.json({ tasks: Array(1000).fill(STATUS), next: String(count++) }),
+    Response.json({ tasks: Array.from({ length: 1000 }, () => STATUS), next: String(count++) }),
   );
   const { tasks } = new FibClient(server.url);
   expect(await Array.fromAsync(tasks.list({ limit: 1500 }))).toHaveLength(1500);
@@ -148,7 +147,7 @@ test("another task, and one in an unknown state, is a bad answer, wherever it co
     [{ ...STATUS, id: 7 }, "no task"],
   ] as const) {
     let isWrong = false;
-    await using server = Bun.serve({
+    using server = Bun.serve({
       hostname: "127.0.0.1",
       port: 0,
       fetch: ({ url }) => {
@@ -206,7 +205,7 @@ withOpenssl("a certificate that is not trusted is said in one line, and not trie
   const [key, cert] = ["key.pem", "cert.pem"].map((name) => path.join(folder.path, name));
   const request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"];
   expect(Bun.spawnSync(["openssl", ...request, "-keyout", key!, "-out", cert!]).exitCode).toBe(0);
-  await using server = Bun.serve({
+  using server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
     tls: { key: Bun.file(key!), cert: Bun.file(cert!) },
@@ -224,8 +223,6 @@ withOpenssl("a certificate that is not trusted is said in one line, and not trie
 });
 
 test("a connection that fails is said by the system's word, without the engine's advice", async () => {
-  const fail = (error: unknown) => answering(() => Promise.reject(error));
-  const coded = (message: string, code: string) => Object.assign(new TypeError(message), { code });
   for (const [error, says] of [
     [coded("ECONNRESET: closed. For more information, pass `verbose: true`", "ECONNRESET"), "ECONNRESET"],
     [new TypeError("fetch failed", { cause: coded("", "ECONNREFUSED") }), "ECONNREFUSED"],
@@ -240,7 +237,10 @@ test("a connection that fails is said by the system's word, without the engine's
     [new TypeError("Failed to fetch"), "Failed to fetch"],
     ["gone", "gone"],
   ] as const) {
-    const { code, detail, cause } = await refusal(fail(error).cursor.next());
+    const client = answering(() => {
+      throw error;
+    });
+    const { code, detail, cause } = await refusal(client.cursor.next());
     expect({ code, detail, cause }).toEqual({
       code: "unreachable",
       detail: `Cannot reach http://fib.test/v1/cursor/next: ${says}`,
@@ -250,9 +250,18 @@ test("a connection that fails is said by the system's word, without the engine's
 });
 
 /** A client of a server that answers so. */
-function answering(answer: (url: string) => Response | Promise<Response>): FibClient {
-  const fetch: FibClientOptions["fetch"] = (url) => Promise.resolve(answer(url));
+function answering(answer: (url: string) => Response): FibClient {
+  const fetch: FibClientOptions["fetch"] = async (url) => answer(url);
   return new FibClient("http://fib.test", { retriesMax: 2, fetch });
+}
+
+function page(next: string, ...tasks: unknown[]): Response {
+  return Response.json({ tasks, next });
+}
+
+/** As engines throw it. */
+function coded(message: string, code: string): TypeError {
+  return Object.assign(new TypeError(message), { code });
 }
 
 function event(changes: Partial<typeof STATUS>): string {
