@@ -13,12 +13,10 @@ export interface Limits {
 
 /** @throws RangeError for a limit that is none. */
 export function limitsOf({ signal, timeoutMs = 60_000, retriesMax = 5 }: CallOptions): Limits {
-  if (!(isNumber(timeoutMs) && timeoutMs > 0)) {
+  if (!(typeof timeoutMs === "number" && timeoutMs > 0)) {
     throw refused("timeoutMs", timeoutMs, "milliseconds, more than 0 and up to Infinity");
   }
-  if (
-    !(isNumber(retriesMax) && retriesMax >= 0 && (Number.isInteger(retriesMax) || retriesMax === Infinity))
-  ) {
+  if (!((Number.isInteger(retriesMax) || retriesMax === Infinity) && retriesMax >= 0)) {
     throw refused("retriesMax", retriesMax, "a whole number from 0, or Infinity");
   }
   return { signal, timeoutMs, retriesMax };
@@ -39,10 +37,6 @@ export function chosen<Ways extends object, Name extends keyof Ways>(
 ): Ways[Name] {
   if (Object.hasOwn(ways, name)) return ways[name];
   throw new TypeError(`Cannot use ${String(name)} for ${option}: it takes ${Object.keys(ways).join(", ")}`);
-}
-
-function isNumber(value: unknown): value is number {
-  return typeof value === "number";
 }
 
 function refused(name: string, value: unknown, takes: string): RangeError {
