@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
 
 PORT ?= 8080
 PREFIX ?= $(HOME)/.local
@@ -44,19 +45,20 @@ run: build ## Build and serve (PORT=8080)
 	exec dist/fibserver -p $(PORT)
 
 .PHONY: build
-build: dist/fibserver dist/client/client.js ## Build dist/fibserver for this machine, and dist/client for programs
+build: dist/fibserver dist/client/package.json ## Build dist/fibserver for this machine, and dist/client for npm
 
 dist/fibserver: $(SOURCES) Makefile node_modules/.ready
 	$(BUN) $(BUILD) --outfile $@
 
-# For browsers is for all: no built-in module, nothing of Bun. The declarations name the server's types nowhere,
-# so those, and the module that checks paths against them, stay behind.
-dist/client/client.js: $(SOURCES) tsconfig.client.json Makefile node_modules/.ready
+# The package @fibserver/client, as `npm publish dist/client` takes it. For browsers is for all: no built-in module, nothing
+# of Bun. Of the declarations those that client.d.ts leads to: none names a type of the server's.
+CLIENT_TYPES := client codes cursor error forms options status tasks
+dist/client/package.json: $(SOURCES) $(wildcard packages/client/*) LICENSE Makefile node_modules/.ready
 	rm -rf build/types dist/client
-	$(BUN) $(BIN)/tsc --project tsconfig.client.json
-	rm build/types/client/routes.d.ts
+	$(BUN) $(BIN)/tsc --project packages/client
 	$(BUN) build --target=browser --outdir dist/client src/client/client.ts
-	cp build/types/client/*.d.ts dist/client
+	cp $(CLIENT_TYPES:%=build/types/client/%.d.ts) packages/client/README.md LICENSE dist/client
+	$(BUN) packages/client/manifest.ts >$@
 
 .PHONY: dist
 dist: $(TARGETS:%=dist/fibserver-%) ## Build for Linux on x64 and arm64, glibc and musl

@@ -10,7 +10,7 @@ import { onEnd } from "./ending.ts";
 import { serverFlag } from "./hints.ts";
 import { warn } from "./output.ts";
 import { openProgress, type Progress } from "./progress.ts";
-import { asking, impatientFetch, openClient } from "./remote.ts";
+import { asking, impatience, openClient } from "./remote.ts";
 
 /** Whoever waits for hours waits for a server that is started again, too: half a minute (21 to 41 s). */
 export const WAITING = { retriesMax: 13 };
@@ -42,7 +42,7 @@ export class Wait {
     this.#url = url;
     this.client = openClient(
       url,
-      impatientFetch((reason) => {
+      impatience((reason) => {
         if (!this.#isEnding) this.#say(`Waiting for ${url.origin}: ${reason}; Ctrl-C to stop`);
       }),
     );

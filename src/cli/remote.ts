@@ -2,7 +2,7 @@
  * A server that is asked by a shell command, through the client library.
  * @module
  */
-import { FibClient, FibClientError, type FibClientOptions } from "../client/client.ts";
+import { FibClient, FibClientError, type Hooks } from "../client/client.ts";
 import { CODES, type ErrorCode, FibError } from "../errors.ts";
 import { goAnswer } from "../go-answer.ts";
 import { LETTERS, printPosition } from "./moves.ts";
@@ -15,34 +15,32 @@ const PATIENCE_MS = 1000;
 /** Answers that the client takes for none, and asks again. */
 const PASSING: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
-/** A client for a command. @param fetch - Instead of the global one. */
-export function openClient(url: URL, fetch?: FibClientOptions["fetch"]): FibClient {
-  return new FibClient(url, { retriesMax: RETRIES_MAX, fetch });
+/** A client for a command. */
+export function openClient(url: URL, hooks?: Hooks): FibClient {
+  return new FibClient(url, { retriesMax: RETRIES_MAX, ...hooks });
 }
 
 /**
- * A `fetch` that tells when a server keeps somebody waiting: nothing good was heard of it for a second, however often
- * it was asked.
+ * Tells when a server keeps somebody waiting: nothing good was heard of it for a second, however often it was asked.
  *
  * @param onWaiting - Called once, until the server has answered again.
  */
-export function impatientFetch(onWaiting: (reason: string) => void): NonNullable<FibClientOptions["fetch"]> {
+export function impatience(onWaiting: (reason: string) => void): Hooks {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let reason = "it does not answer";
-  return async (url, init) => {
-    timer ??= setTimeout(() => onWaiting(reason), PATIENCE_MS);
-    try {
-      const response = await fetch(url, init);
-      if (!PASSING.has(response.status)) {
+  return {
+    onRequest() {
+      timer ??= setTimeout(() => onWaiting(reason), PATIENCE_MS);
+    },
+    onResponse({ status }) {
+      if (status === undefined) reason = "it cannot be reached";
+      else if (PASSING.has(status)) reason = `it answers ${status}`;
+      else {
+        reason = "it does not answer";
         clearTimeout(timer);
         timer = undefined;
       }
-      reason = PASSING.has(response.status) ? `it answers ${response.status}` : "it does not answer";
-      return response;
-    } catch (error) {
-      reason = "it cannot be reached";
-      throw error;
-    }
+    },
   };
 }
 

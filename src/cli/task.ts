@@ -154,7 +154,7 @@ const cancel = defineCommand({
   args: { id, ...CLIENT_FLAGS },
   async run({ args }) {
     const taskId = checkId(args, "cancel");
-    const { state } = await askServer(args, async ({ tasks }) => (await tasks.get(taskId)).cancel());
+    const { state } = await askServer(args, ({ tasks }) => tasks.cancel(taskId));
     print(`${state}\n`);
   },
 });

@@ -1,5 +1,5 @@
 /**
- * A fibserver's client, for browsers, Node from 20 on, and Bun: `import { FibClient } from "fibserver/client"`.
+ * A fibserver's client, for browsers, Node from 20 on, and Bun: `import { FibClient } from "@fibserver/client"`.
  *
  * Only what browsers have is used. Every call may be aborted, ends when the server is silent for
  * too long, is repeated where that helps, and throws one class of errors.
@@ -7,34 +7,30 @@
  */
 import { CursorClient } from "./cursor.ts";
 import { FibClientError } from "./error.ts";
+import type { NumberForm, NumberForms, SequenceForm, SequenceForms } from "./forms.ts";
+import { chosen, natural } from "./limits.ts";
+import type { CallOptions, FibClientOptions } from "./options.ts";
 import { openBytes } from "./resume.ts";
-import type { CallOptions } from "./retry.ts";
 import { pathTo } from "./routes.ts";
 import { TasksClient } from "./tasks.ts";
-import {
-  type NumberForm,
-  type NumberForms,
-  numberAs,
-  type SequenceForm,
-  type SequenceForms,
-  sequenceAs,
-} from "./terms.ts";
-import { type FibClientOptions, Transport } from "./transport.ts";
+import { NUMBERS, SEQUENCES } from "./terms.ts";
+import { Transport } from "./transport.ts";
 
+export type { ErrorCode } from "./codes.ts";
 export type { CursorClient, MoveOptions, Position, PositionOptions } from "./cursor.ts";
 export { FibClientError } from "./error.ts";
-export type { CallOptions } from "./retry.ts";
+export type { NumberForm, NumberForms, SequenceForm, SequenceForms } from "./forms.ts";
 export type {
-  CancelOptions,
-  Computation,
-  ListOptions,
-  ResultOptions,
-  Task,
-  TasksClient,
-  TaskStatus,
-} from "./tasks.ts";
-export type { NumberForm, NumberForms, SequenceForm, SequenceForms } from "./terms.ts";
-export type { FibClientOptions } from "./transport.ts";
+  CallOptions,
+  Fetch,
+  FibClientOptions,
+  Hooks,
+  RequestFacts,
+  ResponseFacts,
+  RetryFacts,
+} from "./options.ts";
+export type { Computation, TaskStatus } from "./status.ts";
+export type { CancelOptions, ListOptions, ResultOptions, Task, TasksClient } from "./tasks.ts";
 
 /** How a number is wanted. */
 export interface NumberOptions<F extends NumberForm = "bigint"> extends CallOptions {
@@ -65,7 +61,8 @@ export class FibClient {
 
   /**
    * @param baseUrl - Such as `http://127.0.0.1:8080`; on a page of the server's own, `location.origin`.
-   * @throws TypeError, when it is no http or https URL.
+   *   A user and a password in it are sent as Basic Authorization, for a proxy that asks for them.
+   * @throws TypeError, when it is no http or https URL; RangeError for a limit that is none.
    */
   constructor(baseUrl: string | URL, options: FibClientOptions = {}) {
     this.#transport = new Transport(baseUrl, options);
@@ -78,7 +75,7 @@ export class FibClient {
     n: number | bigint,
     options: NumberOptions<F> = {},
   ): Promise<NumberForms[F]> {
-    return this.#number(pathTo("/v1/fibonacci/:n", { n: String(n) }, TEXT), options);
+    return this.#number(pathTo("/v1/fibonacci/:n", { n: natural(n, "n") }, TEXT), options);
   }
 
   /** n!. @throws {@link FibClientError} `result_too_large`, and as every call does. */
@@ -86,7 +83,7 @@ export class FibClient {
     n: number | bigint,
     options: NumberOptions<F> = {},
   ): Promise<NumberForms[F]> {
-    return this.#number(pathTo("/v1/factorial/:n", { n: String(n) }, TEXT), options);
+    return this.#number(pathTo("/v1/factorial/:n", { n: natural(n, "n") }, TEXT), options);
   }
 
   /** A(m,n), Ackermann's function. @throws {@link FibClientError} `result_too_large`, and as every call does. */
@@ -95,12 +92,17 @@ export class FibClient {
     n: number | bigint,
     options: NumberOptions<F> = {},
   ): Promise<NumberForms[F]> {
-    return this.#number(pathTo("/v1/ackermann/:m/:n", { m: String(m), n: String(n) }, TEXT), options);
+    return this.#number(
+      pathTo("/v1/ackermann/:m/:n", { m: natural(m, "m"), n: natural(n, "n") }, TEXT),
+      options,
+    );
   }
 
   /** Where a value stands in the sequence. */
   async index(value: bigint | number | string, options: CallOptions = {}): Promise<FoundIndex> {
-    const path = pathTo("/v1/index/:value", { value: String(value) });
+    const digits =
+      typeof value === "string" && /^\d+$/.test(value) ? value : natural(value as bigint, "value");
+    const path = pathTo("/v1/index/:value", { value: digits });
     try {
       const { body } = await this.#transport.ask({ path }, options);
       return { isTerm: true, index: readIndex((body as { index?: unknown } | undefined)?.index) };
@@ -115,26 +117,28 @@ export class FibClient {
    * Terms of the sequence, read no faster than they are taken. After a cut it goes on where it was.
    *
    * @returns What asks the server when it is first read, and then throws as every call does.
+   * @throws TypeError or RangeError, at once, for options that are wrong.
    */
   sequence<F extends SequenceForm = "bigint">(options: SequenceOptions<F> = {}): SequenceForms[F] {
     const { from, count, to, as = "bigint" as F, ...call } = options;
-    const query = { from: text(from), count: text(count), to: text(to), ...TEXT };
-    return sequenceAs(() => openBytes(this.#transport, pathTo("/v1/sequence", {}, query), call), as);
+    const read = chosen(SEQUENCES, as, "as");
+    const limits = this.#transport.limits(call);
+    const given = Object.entries({ from, count, to }).filter(([, value]) => value !== undefined);
+    const query = Object.fromEntries(given.map(([name, value]) => [name, natural(value!, name)]));
+    const path = pathTo("/v1/sequence", {}, { ...query, ...TEXT });
+    return read(() => openBytes(this.#transport, path, limits));
   }
 
   async #number<F extends NumberForm>(
     path: string,
     { as = "bigint" as F, ...call }: NumberOptions<F>,
   ): Promise<NumberForms[F]> {
-    return numberAs(await openBytes(this.#transport, path, call), as);
+    const read = chosen(NUMBERS, as, "as");
+    return read(await openBytes(this.#transport, path, this.#transport.limits(call)));
   }
 }
 
 const TEXT = { format: "text" };
-
-function text(value: number | bigint | undefined): string | undefined {
-  return value === undefined ? undefined : String(value);
-}
 
 function readIndex(value: unknown): number {
   if (typeof value === "string" && /^\d{1,16}$/.test(value)) return Number(value);

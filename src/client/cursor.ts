@@ -6,9 +6,11 @@
  * @module
  */
 import { FibClientError } from "./error.ts";
-import type { CallOptions } from "./retry.ts";
+import type { NumberForms } from "./forms.ts";
+import { chosen, natural } from "./limits.ts";
+import type { CallOptions } from "./options.ts";
 import { type Output, pathTo } from "./routes.ts";
-import { type NumberForms, toBigInt } from "./terms.ts";
+import { toBigInt } from "./terms.ts";
 import type { Answer, Call, Transport } from "./transport.ts";
 
 /** What the value may be had as. */
@@ -42,13 +44,14 @@ export interface Position<F extends Form = "bigint"> {
 export class CursorClient {
   readonly #transport: Transport;
 
+  /** @internal */
   constructor(transport: Transport) {
     this.#transport = transport;
   }
 
   /** Where it stands. */
   async current<F extends Form = "bigint">(options: PositionOptions<F> = {}): Promise<Position<F>> {
-    return readPosition(await this.#transport.ask({ path: pathTo("/v1/cursor", {}) }, options), options);
+    return this.#ask({ path: pathTo("/v1/cursor", {}) }, options);
   }
 
   /** One step forward. @throws {@link FibClientError} `sequence_end`, and as every call does. */
@@ -66,32 +69,48 @@ export class CursorClient {
     index: number | bigint,
     options: MoveOptions<F> = {},
   ): Promise<Position<F>> {
-    const call = { method: "PUT", path: pathTo("/v1/cursor", {}), body: { index: String(index) } } as const;
+    const call = {
+      method: "PUT",
+      path: pathTo("/v1/cursor", {}),
+      body: { index: natural(index, "index") },
+    } as const;
     return this.#move(call, options);
   }
 
   async #move<F extends Form>(call: Call, options: MoveOptions<F>): Promise<Position<F>> {
     const { key = randomKey(), ifMatch } = options;
     const headers = { "idempotency-key": key, ...(ifMatch !== undefined && { "if-match": ifMatch }) };
-    return readPosition(await this.#transport.ask({ ...call, headers }, options), options);
+    return this.#ask({ ...call, headers }, options);
+  }
+
+  async #ask<F extends Form>(
+    call: Call,
+    { as = "bigint" as F, ...options }: PositionOptions<F>,
+  ): Promise<Position<F>> {
+    const valueOf = chosen(VALUES, as, "as");
+    return readPosition(await this.#transport.ask(call, options), valueOf);
   }
 }
+
+const VALUES: { readonly [F in Form]: (digits: string) => NumberForms[F] } = {
+  bigint: toBigInt,
+  text: (digits) => digits,
+};
 
 /** The answer to every operation. */
 type PositionBody = Output<"/v1/cursor/next", "$post">;
 
 function readPosition<F extends Form>(
   { body, headers }: Answer,
-  { as = "bigint" as F }: PositionOptions<F>,
+  valueOf: (digits: string) => NumberForms[F],
 ): Position<F> {
   const { index, value } = (body ?? {}) as Partial<PositionBody>;
   if (typeof value !== "string" || !/^\d{1,16}$/.test(index ?? "")) {
     throw new FibClientError("bad_answer", "The server sent no position");
   }
-  const forms: { [As in Form]: () => NumberForms[As] } = { bigint: () => toBigInt(value), text: () => value };
   return {
     index: Number(index),
-    value: forms[as](),
+    value: valueOf(value),
     etag: headers.get("etag") ?? undefined,
     replayed: headers.get("idempotency-replayed") === "true",
   };

@@ -4,12 +4,11 @@
  * @module
  */
 import { FibClientError } from "./error.ts";
-import type { CallOptions } from "./retry.ts";
+import type { Limits } from "./limits.ts";
+import type { Fetch } from "./options.ts";
 
-/** The part of `fetch` that is used. */
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
-
-const TIMEOUT_DEFAULT_MS = 60_000;
+/** The longest that a timer takes: one that is longer would go off at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** The part of a stream's reader that is used. */
 interface Reader {
@@ -26,7 +25,7 @@ export class Exchange {
   #response: Response | undefined;
   #reader: Reader | undefined;
 
-  private constructor(url: string, { signal, timeoutMs = TIMEOUT_DEFAULT_MS }: CallOptions) {
+  private constructor(url: string, { signal, timeoutMs }: Limits) {
     this.#url = url;
     this.#signal = signal;
     this.#timeoutMs = timeoutMs;
@@ -37,9 +36,9 @@ export class Exchange {
    *
    * @throws {@link FibClientError} `unreachable` or `timeout`; the signal's reason.
    */
-  static async open(fetch: Fetch, url: string, init: RequestInit, options: CallOptions): Promise<Exchange> {
-    options.signal?.throwIfAborted();
-    const exchange = new Exchange(url, options);
+  static async open(fetch: Fetch, url: string, init: RequestInit, limits: Limits): Promise<Exchange> {
+    limits.signal?.throwIfAborted();
+    const exchange = new Exchange(url, limits);
     exchange.#signal?.addEventListener("abort", exchange.#onAbort, { once: true });
     const { signal } = exchange.#abort;
     exchange.#response = await exchange.#watch(
@@ -125,7 +124,7 @@ export class Exchange {
       this.#end(
         new FibClientError("timeout", `${this.#url} was silent for ${this.#timeoutMs / 1000} seconds`),
       );
-    const timer = setTimeout(silence, this.#timeoutMs);
+    const disarm = startTimer(this.#timeoutMs, silence);
     try {
       const result = await step;
       signal.throwIfAborted();
@@ -137,14 +136,42 @@ export class Exchange {
         cause: error,
       });
     } finally {
-      clearTimeout(timer);
+      disarm();
     }
   }
 }
 
-// Node says "fetch failed", and why in the cause; Bun adds advice to the system's word.
+/** As `setTimeout`, for any time up to `Infinity`. @returns What ends it. */
+export function startTimer(durationMs: number, onEnd: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout>;
+  const arm = (restMs: number) => {
+    const stepMs = Math.min(restMs, TIMER_MS_MAX);
+    timer = setTimeout(() => (restMs > stepMs ? arm(restMs - stepMs) : onEnd()), stepMs);
+  };
+  arm(durationMs);
+  return () => clearTimeout(timer);
+}
+
+/** Says whether a connection failed because of a certificate, which no other attempt makes a better one. */
+export function isDistrusted(error: unknown): boolean {
+  return /CERT|^UNABLE_TO_/.test(systemCode(error));
+}
+
+// The system's word where there is one. What engines say besides is advice about themselves, and in several tongues.
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { message } = error.cause instanceof Error && error.cause.message !== "" ? error.cause : error;
-  return /^E[A-Z]+(?=: )/.exec(message)?.[0] ?? message;
+  const code = systemCode(error);
+  if (isDistrusted(error)) return `its certificate is not trusted: ${code}`;
+  if (/^E[A-Z_]+$/.test(code)) return code;
+  // Node says "fetch failed", and why in the cause.
+  return messageOf((error as { cause?: unknown } | null)?.cause) ?? messageOf(error) ?? String(error);
+}
+
+function systemCode(error: unknown): string {
+  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: { code?: unknown } };
+  const word = cause?.code ?? code;
+  return typeof word === "string" ? word : "";
+}
+
+function messageOf(error: unknown): string | undefined {
+  return error instanceof Error && error.message !== "" ? error.message : undefined;
 }

@@ -7,7 +7,8 @@
  */
 import { FibClientError } from "./error.ts";
 import type { Exchange } from "./exchange.ts";
-import { type CallOptions, Retries, retrying } from "./retry.ts";
+import type { Limits } from "./limits.ts";
+import type { Attempts } from "./retry.ts";
 import type { Transport } from "./transport.ts";
 
 /** A text that is being read. */
@@ -32,20 +33,19 @@ interface Part {
  *
  * @throws {@link FibClientError} when it is refused; the signal's reason.
  */
-export async function openBytes(transport: Transport, path: string, options: CallOptions): Promise<Bytes> {
-  const limits = transport.limits(options);
+export async function openBytes(transport: Transport, path: string, limits: Limits): Promise<Bytes> {
   const { signal } = limits;
   signal?.throwIfAborted();
   const abort = new AbortController();
   const onAbort = () => abort.abort(signal!.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
   const end = () => signal?.removeEventListener("abort", onAbort);
-  const own = { ...limits, signal: abort.signal };
+  const attempts = transport.attempts({ ...limits, signal: abort.signal });
   try {
-    const first = await retrying(own, () => openPart(transport, path, 0, own));
+    const first = await attempts.until(() => openFirst(transport, path, attempts));
     return {
       sizeBytes: first.sizeBytes,
-      pieces: readPieces(transport, path, first, own, end),
+      pieces: readPieces(transport, path, first, attempts, end),
       close: () => {
         end();
         abort.abort(new DOMException("The rest is not wanted", "AbortError"));
@@ -85,30 +85,29 @@ async function* readPieces(
   transport: Transport,
   path: string,
   first: Part,
-  limits: CallOptions,
+  attempts: Attempts,
   onEnd: () => void,
 ): AsyncGenerator<Uint8Array, void> {
   const { sizeBytes, etag } = first;
-  const retries = new Retries(limits);
   let part: Part | undefined = first;
   let position = 0;
   try {
     while (position !== sizeBytes) {
-      limits.signal?.throwIfAborted();
+      attempts.limits.signal?.throwIfAborted();
       let piece: Uint8Array | undefined;
       try {
-        part ??= await openRest(transport, path, position, first, limits);
+        part ??= await openRest(transport, path, position, first, attempts);
         piece = await readPiece(part, position);
       } catch (error) {
         part?.exchange.close();
         part = undefined;
         // Without a length and a tag, what comes next may be of another text.
         if (sizeBytes === undefined || etag === null) throw error;
-        await retries.wait(error);
+        await attempts.wait(error);
         continue;
       }
       if (piece === undefined) return;
-      retries.reset();
+      if (piece.length > 0) attempts.progress();
       position += piece.length;
       yield piece;
     }
@@ -131,14 +130,21 @@ async function readPiece({ exchange, sizeBytes }: Part, position: number): Promi
   return piece;
 }
 
+async function openFirst(transport: Transport, path: string, attempts: Attempts): Promise<Part> {
+  const part = await openPart(transport, path, 0, attempts);
+  if (part.start === 0) return part;
+  part.exchange.close();
+  throw new FibClientError("bad_answer", `The answer to ${path} begins at byte ${part.start}`);
+}
+
 async function openRest(
   transport: Transport,
   path: string,
   position: number,
   first: Part,
-  limits: CallOptions,
+  attempts: Attempts,
 ): Promise<Part> {
-  const part = await openPart(transport, path, position, limits, first.etag ?? undefined);
+  const part = await openPart(transport, path, position, attempts, first.etag ?? undefined);
   if (part.start === position && part.sizeBytes === first.sizeBytes && part.etag === first.etag) return part;
   part.exchange.close();
   throw new FibClientError("changed", `The text at ${path} has changed since its first ${position} bytes`);
@@ -148,7 +154,7 @@ async function openPart(
   transport: Transport,
   path: string,
   position: number,
-  limits: CallOptions,
+  attempts: Attempts,
   etag?: string,
 ): Promise<Part> {
   const headers = {
@@ -157,7 +163,7 @@ async function openPart(
     "accept-encoding": "identity",
     ...(etag !== undefined && { "if-range": etag }),
   };
-  const exchange = await transport.open({ path, headers }, limits, 416);
+  const exchange = await transport.open({ path, headers }, attempts, 416);
   const { status } = exchange;
   const range = /^bytes (?:(\d+)-\d+|\*)\/(\d+)$/.exec(exchange.headers.get("content-range") ?? "");
   const tag = exchange.headers.get("etag");
@@ -167,8 +173,8 @@ async function openPart(
   // An empty text has no byte 0.
   if (status === 416 && range?.[2] === "0") return { exchange, start: 0, sizeBytes: 0, etag: tag };
   if (status === 200) {
-    const length = exchange.headers.get("content-length");
-    return { exchange, start: 0, sizeBytes: length === null ? undefined : Number(length), etag: tag };
+    const length = exchange.headers.get("content-length") ?? "";
+    return { exchange, start: 0, sizeBytes: /^\d+$/.test(length) ? Number(length) : undefined, etag: tag };
   }
   exchange.close();
   throw new FibClientError("bad_answer", `The answer to a request for a range is ${status}`, { status });

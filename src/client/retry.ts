@@ -12,34 +12,56 @@
  * @module
  */
 import { FibClientError } from "./error.ts";
-
-/** How a call may be limited. */
-export interface CallOptions {
-  /** Ends the call at once, which then rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
-  /** How long the server may be silent, in milliseconds; 60,000. It does not limit the call as a whole. */
-  readonly timeoutMs?: number | undefined;
-  /** How often a request is repeated before its error is thrown; 5. A stream that makes progress counts anew. */
-  readonly retriesMax?: number | undefined;
-}
+import { Exchange, isDistrusted } from "./exchange.ts";
+import type { Limits } from "./limits.ts";
+import type { Hooks, RequestFacts } from "./options.ts";
 
 const DELAY_FIRST_MS = 100;
 const DELAY_MAX_MS = 5000;
 /** A server that wants to be left alone for longer is not waited for. */
 const RETRY_AFTER_MS_MAX = 60_000;
 
-/** The attempts of one call. */
-export class Retries {
-  readonly #options: CallOptions;
-  #count = 0;
+/** The requests of one call: told to the hooks, and counted, so that they end. */
+export class Attempts {
+  readonly limits: Limits;
+  readonly #hooks: Hooks;
+  #last: RequestFacts | undefined;
+  #failureCount = 0;
 
-  constructor(options: CallOptions) {
-    this.#options = options;
+  constructor(limits: Limits, hooks: Hooks) {
+    this.limits = limits;
+    this.#hooks = hooks;
   }
 
   /** There was progress: what comes now is a new failure. */
-  reset(): void {
-    this.#count = 0;
+  progress(): void {
+    this.#failureCount = 0;
+  }
+
+  /**
+   * Makes a request.
+   *
+   * @param send - As `Exchange.open` does it.
+   * @throws what `send` and the hooks throw; the signal's reason.
+   */
+  async request(method: string, url: string, send: () => Promise<Exchange>): Promise<Exchange> {
+    this.limits.signal?.throwIfAborted();
+    const facts = (this.#last = { method, url, attempt: (this.#last?.attempt ?? 0) + 1 });
+    this.#hooks.onRequest?.(facts);
+    const startMs = performance.now();
+    const tell = (status: number | undefined, error?: unknown) =>
+      this.#hooks.onResponse?.({ ...facts, status, error, durationMs: performance.now() - startMs });
+    const exchange = await send().catch((error: unknown) => {
+      tell(undefined, error);
+      throw error;
+    });
+    try {
+      tell(exchange.status);
+    } catch (error) {
+      exchange.close();
+      throw error;
+    }
+    return exchange;
   }
 
   /**
@@ -49,30 +71,31 @@ export class Retries {
    * @throws `error`, when another attempt would not help or there were enough; the signal's reason.
    */
   async wait(error: unknown): Promise<void> {
-    const { retriesMax = 5, signal } = this.#options;
-    if (!(error instanceof FibClientError) || !isPassing(error) || this.#count >= retriesMax) throw error;
+    const { retriesMax, signal } = this.limits;
+    if (!(error instanceof FibClientError) || !isPassing(error) || this.#failureCount >= retriesMax)
+      throw error;
     const { retryAfterMs = 0 } = error;
     if (retryAfterMs > RETRY_AFTER_MS_MAX) throw error;
-    await sleep(Math.max(retryAfterMs, 0) + delayMs(this.#count), signal);
-    this.#count++;
+    signal?.throwIfAborted();
+    const delayMs = retryAfterMs + delayAfter(this.#failureCount++);
+    this.#hooks.onRetry?.({ ...this.#last!, error, delayMs });
+    await sleep(delayMs, signal);
   }
-}
 
-/** Makes attempts until one succeeds. */
-export async function retrying<T>(options: CallOptions, attempt: () => Promise<T>): Promise<T> {
-  const retries = new Retries(options);
-  for (;;) {
-    try {
-      return await attempt();
-    } catch (error) {
-      await retries.wait(error);
+  /** Makes attempts until one succeeds. */
+  async until<T>(attempt: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await attempt();
+      } catch (error) {
+        await this.wait(error);
+      }
     }
   }
 }
 
 /** @throws the signal's reason, as soon as it is aborted. */
 async function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
-  signal?.throwIfAborted();
   await new Promise<void>((resolve, reject) => {
     const onAbort = () => {
       clearTimeout(timer);
@@ -86,11 +109,12 @@ async function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-function isPassing({ code, status }: FibClientError): boolean {
-  return code === "unreachable" || (status !== undefined && [429, 502, 503, 504].includes(status));
+function isPassing({ code, status, cause }: FibClientError): boolean {
+  if (code === "unreachable") return !isDistrusted(cause);
+  return status !== undefined && [429, 502, 503, 504].includes(status);
 }
 
 // Between half of the step and all of it.
-function delayMs(count: number): number {
-  return Math.min(DELAY_MAX_MS, DELAY_FIRST_MS * 2 ** count) * (0.5 + Math.random() / 2);
+function delayAfter(failureCount: number): number {
+  return Math.min(DELAY_MAX_MS, DELAY_FIRST_MS * 2 ** failureCount) * (0.5 + Math.random() / 2);
 }

@@ -28,15 +28,18 @@ export type Output<P extends Path, Method extends keyof Schema[P]> = Schema[P][M
   ? Body
   : never;
 
-/** Fills in a path. */
+/** Fills in a path. @throws TypeError for what would be another path. */
 export function pathTo<P extends Path>(
   pattern: P,
   parameters: Readonly<Record<ParameterOf<P>, string>>,
   query: Readonly<Record<string, string | undefined>> = {},
 ): string {
-  const filled = pattern.replaceAll(/:(\w+)/g, (_, name: string) =>
-    encodeURIComponent((parameters as Readonly<Record<string, string>>)[name]!),
-  );
+  const filled = pattern.replaceAll(/:(\w+)/g, (_, name: string) => {
+    const value = (parameters as Readonly<Record<string, string>>)[name]!;
+    // URLs resolve dots.
+    if (/^\.{0,2}$/.test(value)) throw new TypeError(`Cannot use '${value}' for ${name}`);
+    return encodeURIComponent(value);
+  });
   const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
   return given.length === 0 ? filled : `${filled}?${new URLSearchParams(given).toString()}`;
 }

@@ -4,58 +4,22 @@
  */
 import { FibClientError } from "./error.ts";
 import { followEvents } from "./events.ts";
+import type { NumberForm, NumberForms, SequenceForm, SequenceForms } from "./forms.ts";
+import { chosen, type Limits, natural } from "./limits.ts";
+import type { CallOptions } from "./options.ts";
 import { openBytes } from "./resume.ts";
-import type { CallOptions } from "./retry.ts";
 import { type Output, pathTo } from "./routes.ts";
-import {
-  type NumberForm,
-  type NumberForms,
-  numberAs,
-  type SequenceForm,
-  type SequenceForms,
-  sequenceAs,
-} from "./terms.ts";
+import { bodyOf, type Computation, IS_FINISHED, isFinished, readStatus, type TaskStatus } from "./status.ts";
+import { NUMBERS, SEQUENCES } from "./terms.ts";
 import type { Transport } from "./transport.ts";
-
-/** What a task can compute. */
-export type Computation =
-  | { readonly kind: "fibonacci" | "factorial"; readonly n: number | bigint }
-  | { readonly kind: "ackermann"; readonly m: number | bigint; readonly n: number | bigint }
-  | { readonly kind: "sequence"; readonly from?: number | bigint; readonly count: number | bigint };
-
-/** A task as the server shows it; times as RFC 3339, big integers as text. */
-export interface TaskStatus {
-  readonly id: string;
-  readonly kind: Computation["kind"];
-  readonly m?: string;
-  readonly n?: string;
-  readonly from?: string;
-  readonly count?: string;
-  readonly state: "queued" | "running" | "ready" | "failed" | "cancelled";
-  /** From 0 to 1. */
-  readonly progress: number;
-  /** Of a number. */
-  readonly digits?: number;
-  /** Of a sequence as text. */
-  readonly bytes?: number;
-  /** How often it was begun. */
-  readonly attempts: number;
-  /** How often it was asked for while it waited or ran; {@link Task.events} brings no news of that alone. */
-  readonly requests: number;
-  readonly createdAt: string;
-  readonly startedAt?: string;
-  readonly finishedAt?: string;
-  /** When it is forgotten. */
-  readonly expiresAt?: string;
-  /** Why it failed. */
-  readonly reason?: string;
-}
 
 /** Which tasks are wanted. */
 export interface ListOptions extends CallOptions {
   readonly state?: TaskStatus["state"] | undefined;
   /** Begin behind this id. */
   readonly after?: string | undefined;
+  /** No more than so many. */
+  readonly limit?: number | undefined;
 }
 
 /** When a task is to be cancelled. */
@@ -71,10 +35,14 @@ export interface ResultOptions<F> extends CallOptions {
   readonly wait?: boolean | undefined;
 }
 
+/** The most that a server lists at once. */
+const PAGE_MAX = 1000;
+
 /** The tasks of a server. */
 export class TasksClient {
   readonly #transport: Transport;
 
+  /** @internal */
   constructor(transport: Transport) {
     this.#transport = transport;
   }
@@ -86,17 +54,23 @@ export class TasksClient {
    * @throws {@link FibClientError} `result_too_large`, `too_many_tasks`, and as every call does.
    */
   async create(computation: Computation, options: CallOptions = {}): Promise<Task> {
-    const fields = computation.kind === "sequence" ? { from: 0, ...computation } : computation;
-    const body = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, String(value)]));
-    const call = { method: "POST", path: pathTo("/v1/tasks", {}), body } as const;
+    const call = { method: "POST", path: pathTo("/v1/tasks", {}), body: bodyOf(computation) } as const;
     const answer = await this.#transport.ask(call, options);
     return new Task(this.#transport, readStatus(answer.body));
   }
 
-  /** A task by its id. @throws {@link FibClientError} `not_found`, and as every call does. */
+  /** A task by its id. @throws {@link FibClientError} `task_unknown`, and as every call does. */
   async get(id: string, options: CallOptions = {}): Promise<Task> {
     const { body } = await this.#transport.ask({ path: pathTo("/v1/tasks/:id", { id }) }, options);
-    return new Task(this.#transport, readStatus(body));
+    return new Task(this.#transport, readStatus(body, id));
+  }
+
+  /** Cancels a task by its id, as {@link Task.cancel} does. */
+  async cancel(id: string, { unlessShared = false, ...options }: CancelOptions = {}): Promise<TaskStatus> {
+    const unless = unlessShared ? "shared" : undefined;
+    const path = pathTo("/v1/tasks/:id/cancel", { id }, { unless });
+    const { body } = await this.#transport.ask({ method: "POST", path }, options);
+    return readStatus(body, id);
   }
 
   /** Removes a task by its id, as {@link Task.forget} does. */
@@ -104,16 +78,39 @@ export class TasksClient {
     await this.#transport.ask({ method: "DELETE", path: pathTo("/v1/tasks/:id", { id }) }, options);
   }
 
-  /** Tasks in the order in which they were created; asks for more when they are wanted. */
-  async *list({ state, after, ...options }: ListOptions = {}): AsyncGenerator<Task, void> {
-    for (let last = after; ;) {
-      const path = pathTo("/v1/tasks", {}, { state, after: last });
-      const { body } = await this.#transport.ask({ path }, options);
+  /**
+   * Tasks in the order in which they were created; asks for more when they are wanted.
+   *
+   * @throws RangeError or TypeError, at once, for options that are wrong.
+   */
+  list({ state, after, limit, ...options }: ListOptions = {}): AsyncGenerator<Task, void> {
+    if (limit !== undefined) natural(limit, "limit");
+    if (state !== undefined) chosen(IS_FINISHED, state, "state");
+    return this.#list(state, after, limit ?? Number.POSITIVE_INFINITY, this.#transport.limits(options));
+  }
+
+  async *#list(
+    state: TaskStatus["state"] | undefined,
+    after: string | undefined,
+    limit: number,
+    limits: Limits,
+  ): AsyncGenerator<Task, void> {
+    const asked = new Set<string>();
+    let emptyCount = 0;
+    for (let last = after, rest = limit; rest > 0;) {
+      const page = rest === Number.POSITIVE_INFINITY ? undefined : String(Math.min(rest, PAGE_MAX));
+      const path = pathTo("/v1/tasks", {}, { state, after: last, limit: page });
+      const { body } = await this.#transport.ask({ path }, limits);
       const { tasks, next } = (body ?? {}) as Partial<TaskList>;
       if (!Array.isArray(tasks)) throw new FibClientError("bad_answer", "The server sent no list of tasks");
-      for (const task of tasks) yield new Task(this.#transport, readStatus(task));
+      for (const task of tasks.slice(0, rest)) yield new Task(this.#transport, readStatus(task));
+      rest -= tasks.length;
       if (next === undefined) return;
-      last = next;
+      emptyCount = tasks.length === 0 ? emptyCount + 1 : 0;
+      if (asked.has(next) || emptyCount > limits.retriesMax) {
+        throw new FibClientError("bad_answer", `The server's list of tasks goes round behind ${next}`);
+      }
+      asked.add((last = next));
     }
   }
 }
@@ -126,6 +123,7 @@ export class Task {
   readonly #transport: Transport;
   #status: TaskStatus;
 
+  /** @internal */
   constructor(transport: Transport, status: TaskStatus) {
     this.#transport = transport;
     this.#status = status;
@@ -142,17 +140,35 @@ export class Task {
 
   /** Asks how it is. */
   async refresh(options: CallOptions = {}): Promise<TaskStatus> {
-    const { body } = await this.#transport.ask({ path: pathTo("/v1/tasks/:id", { id: this.id }) }, options);
-    return (this.#status = readStatus(body));
+    const { status } = await this.#tasks.get(this.id, options);
+    return (this.#status = status);
   }
 
-  /** How it is now, and each change until it has ended; goes on after a cut. */
-  async *events(options: CallOptions = {}): AsyncGenerator<TaskStatus, void> {
+  /**
+   * How it is now, and each change until it has ended; goes on after a cut.
+   *
+   * What counts as progress is that it has come further, or that a connection has held for 5 s with the server still
+   * there: after `retriesMax` cuts without either it gives up.
+   *
+   * @throws RangeError, at once, for limits that are none.
+   */
+  events(options: CallOptions = {}): AsyncGenerator<TaskStatus, void> {
+    return this.#events(this.#transport.limits(options));
+  }
+
+  async *#events(limits: Limits): AsyncGenerator<TaskStatus, void> {
+    const attempts = this.#transport.attempts(limits);
     const path = pathTo("/v1/tasks/:id/events", { id: this.id });
-    for await (const data of followEvents(this.#transport, path, options)) {
-      this.#status = readStatus(data);
-      yield this.#status;
-      if (isFinished(this.#status)) return;
+    let furthest = -1;
+    for await (const data of followEvents(this.#transport, path, attempts)) {
+      const status = readStatus(data, this.id);
+      // Both only grow, whatever becomes of executors; a server that tells of less repeats itself.
+      const reached = status.attempts + status.progress;
+      if (reached > furthest) attempts.progress();
+      furthest = Math.max(furthest, reached);
+      this.#status = status;
+      yield status;
+      if (isFinished(status)) return;
     }
   }
 
@@ -162,14 +178,7 @@ export class Task {
    * @throws {@link FibClientError} `task_failed`, `task_cancelled`, and as every call does.
    */
   async ready(options: CallOptions = {}): Promise<void> {
-    if (!isFinished(this.#status)) {
-      const events = this.events(options);
-      while (!(await events.next()).done);
-    }
-    const { state, reason, id } = this.#status;
-    if (state === "failed")
-      throw new FibClientError("task_failed", `Task ${id} has failed: ${reason ?? "?"}`);
-    if (state === "cancelled") throw new FibClientError("task_cancelled", `Task ${id} was cancelled`);
+    await this.#ready(this.#transport.limits(options));
   }
 
   /**
@@ -178,12 +187,17 @@ export class Task {
    * @throws {@link FibClientError} `task_failed`, `task_cancelled`, and as every call does.
    */
   async result<F extends NumberForm = "bigint">(options: ResultOptions<F> = {}): Promise<NumberForms[F]> {
-    return numberAs(await this.#open(options), options.as ?? ("bigint" as F));
+    const { as = "bigint" as F, wait = true, ...call } = options;
+    const read = chosen(NUMBERS, as, "as");
+    return read(await this.#open(wait, this.#transport.limits(call)));
   }
 
   /** The terms of a sequence, once the task is ready; otherwise as `FibClient.sequence` gives them. */
   terms<F extends SequenceForm = "bigint">(options: ResultOptions<F> = {}): SequenceForms[F] {
-    return sequenceAs(() => this.#open(options), options.as ?? ("bigint" as F));
+    const { as = "bigint" as F, wait = true, ...call } = options;
+    const read = chosen(SEQUENCES, as, "as");
+    const limits = this.#transport.limits(call);
+    return read(() => this.#open(wait, limits));
   }
 
   /**
@@ -191,33 +205,32 @@ export class Task {
    *
    * @returns What has become of it.
    */
-  async cancel({ unlessShared = false, ...options }: CancelOptions = {}): Promise<TaskStatus> {
-    const unless = unlessShared ? "shared" : undefined;
-    const path = pathTo("/v1/tasks/:id/cancel", { id: this.id }, { unless });
-    const { body } = await this.#transport.ask({ method: "POST", path }, options);
-    return (this.#status = readStatus(body));
+  async cancel(options: CancelOptions = {}): Promise<TaskStatus> {
+    return (this.#status = await this.#tasks.cancel(this.id, options));
   }
 
   /** Removes it with its result, for everybody; one that waits or runs is ended. There need not be one any more. */
   async forget(options: CallOptions = {}): Promise<void> {
-    await new TasksClient(this.#transport).forget(this.id, options);
+    await this.#tasks.forget(this.id, options);
   }
 
-  async #open({ wait = true, ...options }: ResultOptions<unknown>) {
-    if (wait) await this.ready(options);
-    return openBytes(this.#transport, pathTo("/v1/tasks/:id/result", { id: this.id }), options);
+  get #tasks(): TasksClient {
+    return new TasksClient(this.#transport);
   }
-}
 
-function isFinished({ state }: TaskStatus): boolean {
-  return state !== "queued" && state !== "running";
-}
+  async #ready(limits: Limits): Promise<void> {
+    if (!isFinished(this.#status)) {
+      const events = this.#events(limits);
+      while (!(await events.next()).done);
+    }
+    const { state, reason, id } = this.#status;
+    if (state === "failed")
+      throw new FibClientError("task_failed", `Task ${id} has failed: ${reason ?? "?"}`);
+    if (state === "cancelled") throw new FibClientError("task_cancelled", `Task ${id} was cancelled`);
+  }
 
-/** What the server says of a task is what {@link TaskStatus} promises, or this does not compile. */
-type ServerStatus = Output<"/v1/tasks/:id", "$get"> extends TaskStatus ? TaskStatus : never;
-
-function readStatus(body: unknown): ServerStatus {
-  const { id, state } = (body ?? {}) as Partial<TaskStatus>;
-  if (typeof id === "string" && typeof state === "string") return body as ServerStatus;
-  throw new FibClientError("bad_answer", "The server sent no task");
+  async #open(wait: boolean, limits: Limits) {
+    if (wait) await this.#ready(limits);
+    return openBytes(this.#transport, pathTo("/v1/tasks/:id/result", { id: this.id }), limits);
+  }
 }

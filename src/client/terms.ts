@@ -1,34 +1,10 @@
 /**
- * The forms in which texts are handed out: integers, text, streams.
+ * From the bytes of a text to the form in which it is wanted.
  * @module
  */
 import { FibClientError } from "./error.ts";
+import type { NumberForm, NumberForms, SequenceForm, SequenceForms } from "./forms.ts";
 import { type Bytes, streamOf } from "./resume.ts";
-
-/** What a number may be had as. */
-export interface NumberForms {
-  /** Engines end it somewhere between 300,000 and 300 million digits, and reading it takes longer than sending. */
-  bigint: bigint;
-  /** Decimal digits. */
-  text: string;
-  /** Decimal digits, in ASCII. */
-  stream: ReadableStream<Uint8Array>;
-}
-
-/** The name of one. */
-export type NumberForm = keyof NumberForms;
-
-/** What a sequence may be had as. */
-export interface SequenceForms {
-  bigint: AsyncGenerator<bigint, void>;
-  /** Decimal digits, term by term. */
-  text: AsyncGenerator<string, void>;
-  /** One term a line, in ASCII. */
-  stream: ReadableStream<Uint8Array>;
-}
-
-/** The name of one. */
-export type SequenceForm = keyof SequenceForms;
 
 /** ASCII is the same in all of these, and this one need not look for longer characters. */
 const ASCII = "latin1";
@@ -45,10 +21,13 @@ async function joinText({ pieces }: Bytes): Promise<string> {
  * The lines of a text, wherever its pieces were cut; the last one needs no end.
  *
  * @param encoding - Numbers are ASCII; words are not.
+ * @param charsMax - Of a line that is still without an end.
+ * @throws {@link FibClientError} `bad_answer` for a longer one.
  */
 export async function* splitLines(
   pieces: AsyncIterable<Uint8Array>,
   encoding: "latin1" | "utf-8" = ASCII,
+  charsMax = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<string, void> {
   const decoder = new TextDecoder(encoding);
   let rest = "";
@@ -57,6 +36,7 @@ export async function* splitLines(
     // The rest is looked through once only, however many pieces a long line takes.
     lines[0] = rest + lines[0];
     rest = lines.pop()!;
+    if (rest.length > charsMax) throw new FibClientError("bad_answer", "The server sent a line without end");
     for (const line of lines) yield line;
   }
   if (rest !== "") yield rest;
@@ -77,25 +57,21 @@ export function toBigInt(digits: unknown): bigint {
   throw new FibClientError("bad_answer", `The server sent no number: ${String(digits).slice(0, 40)}`);
 }
 
-/** A text as a number in the form that is wanted; a stream may still be cut off by its reader. */
-export async function numberAs<F extends NumberForm>(bytes: Bytes, form: F): Promise<NumberForms[F]> {
-  const forms: { [Form in NumberForm]: () => NumberForms[Form] | Promise<NumberForms[Form]> } = {
-    bigint: async () => toBigInt(await joinText(bytes)),
-    text: () => joinText(bytes),
-    stream: () => streamOf(() => Promise.resolve(bytes)),
-  };
-  return forms[form]();
-}
+/** How a text is read as a number in each form; a stream may still be cut off by its reader. */
+export const NUMBERS: { readonly [Form in NumberForm]: (bytes: Bytes) => Promise<NumberForms[Form]> } = {
+  bigint: async (bytes) => toBigInt(await joinText(bytes)),
+  text: joinText,
+  stream: (bytes) => Promise.resolve(streamOf(() => Promise.resolve(bytes))),
+};
 
-/** A text of lines as a sequence in the form that is wanted; it is opened when the first of it is asked for. */
-export function sequenceAs<F extends SequenceForm>(open: () => Promise<Bytes>, form: F): SequenceForms[F] {
-  const forms: { [Form in SequenceForm]: () => SequenceForms[Form] } = {
-    bigint: () => toBigInts(linesOf(open)),
-    text: () => linesOf(open),
-    stream: () => streamOf(open),
-  };
-  return forms[form]();
-}
+/** How lines are read as a sequence in each form; they are opened when the first of them is asked for. */
+export const SEQUENCES: {
+  readonly [Form in SequenceForm]: (open: () => Promise<Bytes>) => SequenceForms[Form];
+} = {
+  bigint: (open) => toBigInts(linesOf(open)),
+  text: linesOf,
+  stream: streamOf,
+};
 
 async function* linesOf(open: () => Promise<Bytes>): AsyncGenerator<string, void> {
   yield* splitLines((await open()).pieces);

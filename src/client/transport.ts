@@ -3,20 +3,17 @@
  * answers mean.
  * @module
  */
-import { errorFrom, FibClientError } from "./error.ts";
-import { Exchange, type Fetch } from "./exchange.ts";
-import { type CallOptions, retrying } from "./retry.ts";
+import { FibClientError } from "./error.ts";
+import { Exchange } from "./exchange.ts";
+import { type Limits, limitsOf } from "./limits.ts";
+import type { CallOptions, Fetch, FibClientOptions, Hooks } from "./options.ts";
+import { errorFrom, redirectError } from "./refusal.ts";
+import { Attempts } from "./retry.ts";
 
 /** More of an error is not read. */
 const ERROR_BYTES_MAX = 64 * 1024;
-
-/** How a client is set up; the limits are those of calls that name none. */
-export interface FibClientOptions extends Omit<CallOptions, "signal"> {
-  /** Sent with each request, for a proxy that asks for a password. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Instead of the global `fetch`. */
-  readonly fetch?: Fetch | undefined;
-}
+/** Three times the value at the last index that a cursor can have. */
+const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
 /** A request, ready to be sent. */
 export interface Call {
@@ -37,29 +34,40 @@ export interface Answer {
 /** Sends requests to one server. */
 export class Transport {
   readonly #base: string;
-  readonly #headers: Readonly<Record<string, string>>;
+  readonly #headers: Headers;
   readonly #fetch: Fetch;
-  readonly #limits: CallOptions;
+  readonly #hooks: Hooks;
+  readonly #limits: Limits;
 
-  /** @throws TypeError, when the address is no http or https URL. */
-  constructor(baseUrl: string | URL, { headers = {}, fetch, ...limits }: FibClientOptions) {
-    const { protocol, origin, pathname } = new URL(baseUrl);
+  /** @throws TypeError for an address that is no http or https URL, and for bad headers; RangeError for bad limits. */
+  constructor(baseUrl: string | URL, { headers = {}, fetch, ...options }: FibClientOptions) {
+    const { protocol, origin, pathname, username, password } = new URL(baseUrl);
     if (!/^https?:$/.test(protocol))
-      throw new TypeError(`Cannot use ${String(baseUrl)}: it takes http or https`);
+      throw new TypeError(`Cannot use ${protocol} URLs: it takes http or https`);
     this.#base = origin + pathname.replace(/\/+$/, "");
-    this.#headers = headers;
+    this.#headers = new Headers(headers);
+    // `fetch` takes no URL with a password in it. A header that was given says the same, and wins.
+    if (username + password !== "" && !this.#headers.has("authorization")) {
+      this.#headers.set("authorization", basic(`${username}:${password}`));
+    }
     // Called through the global: browsers insist on it.
     this.#fetch = fetch ?? ((url, init) => globalThis.fetch(url, init));
-    this.#limits = limits;
+    this.#hooks = options;
+    this.#limits = limitsOf(options);
   }
 
-  /** The limits of a call: its own over the client's. */
-  limits({ signal, timeoutMs, retriesMax }: CallOptions): CallOptions {
-    return {
+  /** The limits of a call: its own over the client's. @throws RangeError for one that is none. */
+  limits({ signal, timeoutMs, retriesMax }: CallOptions): Limits {
+    return limitsOf({
       signal,
       timeoutMs: timeoutMs ?? this.#limits.timeoutMs,
       retriesMax: retriesMax ?? this.#limits.retriesMax,
-    };
+    });
+  }
+
+  /** The requests of a call that begins. */
+  attempts(limits: Limits): Attempts {
+    return new Attempts(limits, this.#hooks);
   }
 
   /**
@@ -67,25 +75,30 @@ export class Transport {
    *
    * @param expected - A status from 400 that is an answer here.
    * @returns The answer with its body unread.
-   * @throws {@link FibClientError} for every other status from 400, and as `Exchange.open` does.
+   * @throws {@link FibClientError} for every other status from 300, and as `Exchange.open` does.
    */
-  async open({ method = "GET", path, headers, body }: Call, limits: CallOptions, expected?: number) {
-    const exchange = await Exchange.open(
-      this.#fetch,
-      this.#base + path,
-      {
-        method,
-        headers: {
-          ...this.#headers,
-          ...headers,
-          ...(body !== undefined && { "content-type": "application/json" }),
-        },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-      },
-      limits,
-    );
+  async open(call: Call, attempts: Attempts, expected?: number): Promise<Exchange> {
+    const { method = "GET", path, body } = call;
+    const url = this.#base + path;
+    const headers = new Headers(this.#headers);
+    for (const [name, value] of Object.entries(call.headers ?? {})) headers.set(name, value);
+    if (body !== undefined) headers.set("content-type", "application/json");
+    const init = {
+      method,
+      headers,
+      redirect: "manual" as const,
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    };
+    const send = () => Exchange.open(this.#fetch, url, init, attempts.limits);
+    const exchange = await attempts.request(method, url, send);
     const { status } = exchange;
-    if (status < 400 || status === expected) return exchange;
+    if ((status >= 200 && status < 300) || status === expected) return exchange;
+    const location = exchange.headers.get("location");
+    // Browsers hide what a redirect says, and its status.
+    if (status < 400 && (status === 0 || location !== null)) {
+      exchange.close();
+      throw redirectError(url, location);
+    }
     throw errorFrom(status, exchange.headers, await exchange.text(ERROR_BYTES_MAX));
   }
 
@@ -96,18 +109,26 @@ export class Transport {
    * @throws {@link FibClientError}; the signal's reason.
    */
   async ask(call: Call, options: CallOptions): Promise<Answer> {
-    const limits = this.limits(options);
-    return retrying(limits, () => this.#askOnce(call, limits));
+    const attempts = this.attempts(this.limits(options));
+    return attempts.until(() => this.#askOnce(call, attempts));
   }
 
-  async #askOnce(call: Call, limits: CallOptions): Promise<Answer> {
-    const exchange = await this.open(call, limits);
+  async #askOnce(call: Call, attempts: Attempts): Promise<Answer> {
+    const exchange = await this.open(call, attempts);
     const { status, headers } = exchange;
-    const text = await exchange.text();
+    const text = await exchange.text(ANSWER_BYTES_MAX);
     try {
       return { status, headers, body: text === "" ? undefined : JSON.parse(text) };
     } catch (cause) {
       throw new FibClientError("bad_answer", `The answer to ${call.path} is not JSON`, { status, cause });
     }
   }
+}
+
+/** RFC 7617, in UTF-8: of the bytes that a URL has percent-encoded, each as the character that `btoa` wants. */
+function basic(encoded: string): string {
+  const bytes = encoded.replaceAll(/%([\da-f]{2})/gi, (_, hex: string) =>
+    String.fromCharCode(Number(`0x${hex}`)),
+  );
+  return `Basic ${btoa(bytes)}`;
 }

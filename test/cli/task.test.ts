@@ -389,6 +389,22 @@ test("what answers and is no fibserver, or has a bug, is named, and is no bug of
   });
 });
 
+test("a server that sends elsewhere is named, with where it leads to", async () => {
+  await using moved = openScripted(() => Response.redirect("https://other.example/v1/cursor?secret=1", 302));
+  const { stdout, stderr, exitCode } = await run(["n", "--server", moved.url]);
+  expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 69 });
+  expect(stderr).toContain("redirects to https://other.example, and redirects are not followed");
+  expect(stderr).toContain("Name one with --server URL");
+  expect(moved.requests).toHaveLength(1);
+});
+
+test("fibserver n --server sends the password of the URL", async () => {
+  await using server = openScripted(() => Response.json({ index: "7", value: "13" }));
+  const { stdout, exitCode } = await run(["n", "--server", server.url.replace("//", "//me:secret%20@")]);
+  expect({ stdout, exitCode }).toEqual({ stdout: "13\n", exitCode: 0 });
+  expect(server.requests[0]!.headers.get("authorization")).toBe(`Basic ${btoa("me:secret ")}`);
+});
+
 test("a password in --server is in no line to paste", async () => {
   await using server = openTaskServer(() => new Response("", { status: 404 }));
   const address = server.url.replace("//", "//user:secret@");

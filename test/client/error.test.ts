@@ -1,6 +1,7 @@
 /** What an answer says about itself becomes an error that says the same. */
 import { expect, test } from "bun:test";
-import { errorFrom, FibClientError, parseRetryAfter } from "../../src/client/error.ts";
+import { FibClientError } from "../../src/client/error.ts";
+import { errorFrom, parseRetryAfter } from "../../src/client/refusal.ts";
 
 test("parseRetryAfter() takes seconds and dates, and nothing else", () => {
   const nowMs = Date.parse("Sat, 21 Nov 2026 09:00:00 GMT");
@@ -40,7 +41,9 @@ test("errorFrom() makes do with what is no problem document", () => {
     [400, "null", "bad_answer"],
     [400, '"text"', "bad_answer"],
     [418, '{"code":7}', "bad_answer"],
-    [409, '{"code":"x"}', "x"],
+    [409, '{"code":"x"}', "unknown_code"],
+    [409, '{"code":"toString"}', "unknown_code"],
+    [409, '{"code":"sequence_start"}', "sequence_start"],
   ] as const) {
     expect(errorFrom(status, new Headers(), body)).toMatchObject({ code, status });
   }

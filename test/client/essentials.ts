@@ -1,6 +1,6 @@
 /**
- * What the client must do wherever it runs, as one function without imports: Bun runs it from here, Node and a
- * browser as JavaScript, each with the client that `make build` has built.
+ * What the client must do wherever it runs, as one function without imports: Bun, Node and a browser run it as
+ * JavaScript, each with the package that `make build` has made.
  * @module
  */
 import type { FibClient, FibClientError } from "../../src/client/client.ts";
@@ -13,6 +13,8 @@ export interface Urls {
   readonly cutting: string;
   /** Something that never answers. */
   readonly silent: string;
+  /** Something that sends everybody elsewhere. */
+  readonly moved: string;
 }
 
 /** Does it all once; what comes out is JSON, and the same everywhere. */
@@ -21,7 +23,13 @@ export async function runEssentials(
   urls: Urls,
 ): Promise<Record<string, unknown>> {
   const fib = new client.FibClient(urls.server);
-  const cut = new client.FibClient(urls.cutting);
+  const told = { requests: 0, responses: 0, retries: 0 };
+  const cut = new client.FibClient(urls.cutting, {
+    timeoutMs: Infinity,
+    onRequest: () => told.requests++,
+    onResponse: () => told.responses++,
+    onRetry: () => told.retries++,
+  });
   const failure = async (call: Promise<unknown>) => {
     const error = await call.then(
       () => undefined,
@@ -62,5 +70,8 @@ export async function runEssentials(
     unknown: await failure(fib.tasks.get("none")),
     timeout: await failure(new client.FibClient(urls.silent, { timeoutMs: 100 }).cursor.next()),
     aborted: await aborted,
+    redirect: await failure(new client.FibClient(urls.moved).cursor.next()),
+    misused: await failure(fib.fibonacci(1, { as: "string" as "text" })),
+    told: [told.requests === told.responses, told.requests > told.retries, told.retries > 0],
   };
 }

@@ -1,6 +1,5 @@
 /** Events are read right, wherever the bytes are cut. */
 import { expect, test } from "bun:test";
-import { FibClient } from "../../src/client/client.ts";
 import { parseEvents } from "../../src/client/events.ts";
 
 const TEXT = `retry: 1000
@@ -46,36 +45,3 @@ for (const [lineEnd, text] of [
     }
   });
 }
-
-test("a server that says the same again and again, and ends each time, is given up; news is followed for ever", async () => {
-  const id = "01a1fd64-51f4-7678-af12-2ee8e6058112";
-  const statusOf = (progress: number) =>
-    JSON.stringify({ id, kind: "fibonacci", state: "running", progress });
-  for (const [isNews, expected] of [
-    [false, 3],
-    // Twelve with news, and two retries.
-    [true, 14],
-  ] as const) {
-    let asked = 0;
-    using server = Bun.serve({
-      hostname: "127.0.0.1",
-      port: 0,
-      routes: {
-        [`/v1/tasks/${id}`]: () => new Response(statusOf(0)),
-        [`/v1/tasks/${id}/events`]: () => {
-          asked++;
-          const isOver = asked > 12;
-          return new Response(isOver ? "" : `data: ${statusOf(isNews ? asked / 100 : 0)}\n\n`, {
-            headers: { "content-type": "text/event-stream" },
-          });
-        },
-      },
-    });
-    const task = await new FibClient(server.url.origin, { retriesMax: 2 }).tasks.get(id);
-    const follow = async () => {
-      for await (const _ of task.events()) continue;
-    };
-    expect(await follow().catch(({ code }: { code: string }) => code)).toBe("unreachable");
-    expect(asked).toBe(expected);
-  }
-});

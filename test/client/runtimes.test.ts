@@ -1,21 +1,22 @@
 /**
- * The built client does the same in Bun, in Node and in a browser, and its declarations serve strict projects.
- *
- * Each gets it as a program would: as `fibserver/client`, by the package's exports.
+ * The package `@fibserver/client` holds what it should, does the same in Bun, in Node and in a browser, and its
+ * declarations serve strict projects. Each gets it as a program would: packed by npm, and installed.
  */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
 import { chromium } from "playwright-core";
-import * as client from "../../src/client/client.ts";
+import root from "../../package.json" with { type: "json" };
 import { requireTool, temporaryFolder } from "../binary.ts";
 import { runEssentials, type Urls } from "./essentials.ts";
 import { startProxy } from "./proxy.ts";
-import { openServer } from "./server.ts";
+import { openScripted, openServer } from "./server.ts";
 
 setDefaultTimeout(120_000);
 
 const ROOT = path.resolve(import.meta.dir, "../..");
+const PACKAGE = path.join(ROOT, "dist/client");
+const withNpm = requireTool(["npm", "--version"], "apt-get install npm");
 const withNode = requireTool(
   ["node", "--eval", "process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)"],
   "install Node 20 or later, from https://nodejs.org",
@@ -45,33 +46,73 @@ const EXPECTED = {
   unknown: "task_unknown 404",
   timeout: "timeout 0",
   aborted: "Error: enough",
+  redirect: "bad_answer 0",
+  misused: "TypeError: Cannot use string for as: it takes bigint, text, stream",
+  told: [true, true, true],
 };
 
-test("the client does the essentials in Bun", async () => {
-  await using servers = await openServers();
-  expect(await runEssentials(client, servers.urls)).toEqual(EXPECTED);
-  expect(servers.cutCount()).toBeGreaterThan(0);
+withNpm(
+  "npm pack puts the module, its declarations, README and licence into the package, and nothing else",
+  async () => {
+    using folder = temporaryFolder();
+    const { files, name, version } = await pack(PACKAGE, folder.path);
+    expect({ name, version, files }).toEqual({
+      name: "@fibserver/client",
+      version: root.version,
+      files: [
+        "LICENSE",
+        "README.md",
+        "client.d.ts",
+        "client.js",
+        "codes.d.ts",
+        "cursor.d.ts",
+        "error.d.ts",
+        "forms.d.ts",
+        "options.d.ts",
+        "package.json",
+        "status.d.ts",
+        "tasks.d.ts",
+      ],
+    });
+    const manifest = (await Bun.file(path.join(PACKAGE, "package.json")).json()) as Record<string, unknown>;
+    expect(Object.keys(manifest).filter((key) => /dependencies|scripts|private/i.test(key))).toEqual([]);
+    const module = await Bun.file(path.join(PACKAGE, "client.js")).text();
+    expect(new Bun.Transpiler({ loader: "js" }).scanImports(module)).toEqual([]);
+    for (const file of ["LICENSE", "README.md"]) {
+      const source = path.join(ROOT, file === "LICENSE" ? file : "packages/client/README.md");
+      expect(await Bun.file(path.join(PACKAGE, file)).text()).toBe(await Bun.file(source).text());
+    }
+  },
+);
+
+withNpm("npm pack of the server's sources holds no source, and exports no client", async () => {
+  using folder = temporaryFolder();
+  expect((await pack(ROOT, folder.path)).files).toEqual(["LICENSE", "README.md", "package.json"]);
+  expect(root).not.toHaveProperty("exports");
+  expect(root.private).toBe(true);
 });
 
-withNode("the built client does the essentials in Node", async () => {
-  using project = await openProject();
-  await using servers = await openServers();
-  const main = path.join(project.path, "main.mjs");
-  fs.writeFileSync(
-    main,
-    `import run from "./app.mjs";
-     console.log(JSON.stringify(await run(JSON.parse(process.argv[2]))));`,
-  );
-  await using node = Bun.spawn(["node", main, JSON.stringify(servers.urls)], {
-    stdio: ["ignore", "pipe", "pipe"],
+for (const [engine, command, withEngine] of [
+  ["Bun", process.execPath, withNpm],
+  ["Node", "node", withNode],
+] as const) {
+  withEngine(`the installed client does the essentials in ${engine}`, async () => {
+    using project = await openProject();
+    await using servers = await openServers();
+    const main = path.join(project.path, "main.mjs");
+    fs.writeFileSync(
+      main,
+      `import run from "./app.mjs";
+       console.log(JSON.stringify(await run(JSON.parse(process.argv[2]))));`,
+    );
+    expect(JSON.parse(await outputOf([command, main, JSON.stringify(servers.urls)], project.path))).toEqual(
+      EXPECTED,
+    );
+    expect(servers.cutCount()).toBeGreaterThan(0);
   });
-  const [stdout, stderr] = await Promise.all([node.stdout.text(), node.stderr.text()]);
-  expect({ stderr, exitCode: await node.exited }).toEqual({ stderr: "", exitCode: 0 });
-  expect(JSON.parse(stdout)).toEqual(EXPECTED);
-  expect(servers.cutCount()).toBeGreaterThan(0);
-});
+}
 
-withChromium("the built client does the essentials in a browser's bundle", async () => {
+withChromium("the installed client does the essentials in a browser's bundle", async () => {
   using project = await openProject();
   await using servers = await openServers();
   const { outputs } = await Bun.build({
@@ -94,9 +135,13 @@ withChromium("the built client does the essentials in a browser's bundle", async
       route.fulfill({ contentType: "text/javascript", body: script }),
     );
     await page.route(`${origin}/silent/**`, () => {});
+    await page.route(`${origin}/moved/**`, (route) =>
+      route.fulfill({ status: 302, headers: { location: `${origin}/` } }),
+    );
     await page.goto(`${origin}/`);
     const call = `import("/app.js").then(({ default: run }) => run({
-      server: location.origin, cutting: location.origin, silent: location.origin + "/silent" }))`;
+      server: location.origin, cutting: location.origin, silent: location.origin + "/silent",
+      moved: location.origin + "/moved" }))`;
     expect(await page.evaluate<unknown>(call)).toEqual(EXPECTED);
   } finally {
     await browser.close();
@@ -104,38 +149,51 @@ withChromium("the built client does the essentials in a browser's bundle", async
   expect(servers.cutCount()).toBeGreaterThan(0);
 });
 
-for (const moduleResolution of ["nodenext", "bundler"] as const) {
-  test(`the declarations serve a strict project with browsers' types only, by ${moduleResolution}`, async () => {
-    using project = await openProject();
-    const compilerOptions = {
-      strict: true,
-      skipLibCheck: false,
-      exactOptionalPropertyTypes: true,
-      noEmit: true,
-      target: "es2022",
-      lib: ["es2022", "dom"],
-      types: [],
-      module: moduleResolution === "bundler" ? "esnext" : "nodenext",
-      moduleResolution,
-    };
-    fs.writeFileSync(
-      path.join(project.path, "tsconfig.json"),
-      JSON.stringify({ compilerOptions, files: ["use.mts"] }),
-    );
-    fs.writeFileSync(path.join(project.path, "use.mts"), USE);
-    const tsc = path.join(ROOT, "node_modules/.bin/tsc");
-    await using check = Bun.spawn([process.execPath, tsc, "-p", project.path], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    const [stdout, stderr] = await Promise.all([check.stdout.text(), check.stderr.text()]);
-    expect({ stdout, stderr, exitCode: await check.exited }).toEqual({ stdout: "", stderr: "", exitCode: 0 });
-  });
+for (const [moduleResolution, types] of [
+  ["nodenext", "browsers'"],
+  ["bundler", "browsers'"],
+  ["nodenext", "Node's"],
+] as const) {
+  withNpm(
+    `the declarations serve a strict project with ${types} types only, by ${moduleResolution}`,
+    async () => {
+      using project = await openProject();
+      const ofNode = types === "Node's";
+      const compilerOptions = {
+        strict: true,
+        skipLibCheck: false,
+        exactOptionalPropertyTypes: true,
+        noUncheckedIndexedAccess: true,
+        verbatimModuleSyntax: true,
+        noEmit: true,
+        target: "es2022",
+        lib: ofNode ? ["es2022"] : ["es2022", "dom"],
+        types: ofNode ? ["node"] : [],
+        typeRoots: [path.join(ROOT, "node_modules/@types")],
+        module: moduleResolution === "bundler" ? "esnext" : "nodenext",
+        moduleResolution,
+      };
+      fs.writeFileSync(
+        path.join(project.path, "tsconfig.json"),
+        JSON.stringify({ compilerOptions, files: ["use.mts"] }),
+      );
+      fs.writeFileSync(path.join(project.path, "use.mts"), USE);
+      const tsc = path.join(ROOT, "node_modules/.bin/tsc");
+      expect(await outputOf([process.execPath, tsc, "-p", project.path], project.path)).toBe("");
+    },
+  );
 }
 
 /** Each line has the type that it says, or does not compile. */
 const USE = `
-import { FibClient, FibClientError, type TaskStatus } from "fibserver/client";
-const fib = new FibClient("http://127.0.0.1:8080", { timeoutMs: 1000, headers: { authorization: "x" } });
+import { type ErrorCode, FibClient, FibClientError, type TaskStatus } from "@fibserver/client";
+const fib = new FibClient("http://127.0.0.1:8080", {
+  timeoutMs: Infinity,
+  headers: { authorization: "x" },
+  onRequest: ({ method, attempt }) => { const d: [string, number] = [method, attempt]; void d; },
+  onResponse: ({ status, durationMs }) => { const d: [number | undefined, number] = [status, durationMs]; void d; },
+  onRetry: ({ error, delayMs }) => { const d: [ErrorCode, number] = [error.code, delayMs]; void d; },
+});
 const a: bigint = await fib.fibonacci(1);
 const b: string = await fib.factorial(1n, { as: "text", signal: AbortSignal.timeout(1) });
 const c: ReadableStream<Uint8Array> = await fib.ackermann(1, 1, { as: "stream" });
@@ -144,33 +202,80 @@ for await (const term of fib.sequence({ count: 2, as: "text" })) { const d: stri
 const e: bigint = (await fib.cursor.next()).value;
 const f: string = (await fib.cursor.set(7, { as: "text", key: "k" })).value;
 const task = await fib.tasks.create({ kind: "ackermann", m: 1, n: 2 });
+for await (const listed of fib.tasks.list({ state: "ready", limit: 3 })) { const d: string = listed.id; void d; }
+const i: TaskStatus = await fib.tasks.cancel(task.id, { unlessShared: true });
 for await (const status of task.events()) { const d: TaskStatus = status; void d; }
 const g: bigint = await task.result();
 const found = await fib.index(13);
 const h: number = found.isTerm ? found.index : found.below;
+const isBusy = ({ code }: FibClientError): boolean => code === "overloaded" || code === "timeout";
+// @ts-expect-error
+const isNone = ({ code }: FibClientError): boolean => code === "overlooked";
+// What is left of the codes after each of the client's own is a server's: none is any string.
+type Own = "unreachable" | "timeout" | "changed" | "task_failed" | "task_cancelled" | "bad_answer" | "unknown_code";
+const j: string extends ErrorCode ? never : Own extends ErrorCode ? true : never = true;
 // @ts-expect-error
 await fib.tasks.create({ kind: "lucas", n: 2 });
 // @ts-expect-error
 await fib.fibonacci(1, { as: "number" });
-void [a, b, c, e, f, g, h, FibClientError];
+void [a, b, c, e, f, g, h, i, j, isBusy, isNone];
 `;
 
-/** A folder in which `fibserver` is installed, and `app.mjs` does the essentials with it. */
+/** Packs a folder. @returns What npm says of the tarball. */
+async function pack(folder: string, destination: string) {
+  const printed = await outputOf(
+    ["npm", "pack", folder, "--json", "--pack-destination", destination],
+    destination,
+  );
+  const [packed] = JSON.parse(printed) as {
+    name: string;
+    version: string;
+    filename: string;
+    files: { path: string }[];
+  }[];
+  return { ...packed!, files: packed!.files.map((file) => file.path).toSorted() };
+}
+
+/** A folder in which the package is installed, and `app.mjs` does the essentials with it. */
 async function openProject(): Promise<ReturnType<typeof temporaryFolder>> {
   const folder = temporaryFolder();
-  const modules = path.join(folder.path, "node_modules");
-  fs.mkdirSync(modules);
-  fs.symlinkSync(ROOT, path.join(modules, "fibserver"));
-  const source = await Bun.file(path.join(import.meta.dir, "essentials.ts")).text();
-  const transpiler = new Bun.Transpiler({ loader: "ts" });
-  fs.writeFileSync(path.join(folder.path, "essentials.mjs"), transpiler.transformSync(source));
+  fs.writeFileSync(path.join(folder.path, "package.json"), JSON.stringify({ private: true }));
+  const { filename } = await pack(PACKAGE, folder.path);
+  await outputOf(
+    ["npm", "install", "--offline", "--no-audit", "--no-fund", path.join(folder.path, filename)],
+    folder.path,
+  );
   fs.writeFileSync(
     path.join(folder.path, "app.mjs"),
-    `import * as client from "fibserver/client";
-     import { runEssentials } from "./essentials.mjs";
+    `import * as client from "@fibserver/client";
+     ${runEssentials.toString()}
      export default (urls) => runEssentials(client, urls);`,
   );
   return folder;
+}
+
+/** What a program prints that must end well, and say nothing else; npm's notices aside. */
+async function outputOf(command: readonly string[], folder: string): Promise<string> {
+  await using child = Bun.spawn([...command], {
+    cwd: folder,
+    // What npm keeps goes away with the folder.
+    env: {
+      PATH: process.env["PATH"],
+      HOME: folder,
+      npm_config_loglevel: "error",
+      npm_config_update_notifier: "false",
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  const exitCode = await child.exited;
+  expect({ command: command.slice(0, 3), stderr, exitCode, stdout: exitCode === 0 ? "" : stdout }).toEqual({
+    command: command.slice(0, 3),
+    stderr: "",
+    exitCode: 0,
+    stdout: "",
+  });
+  return stdout;
 }
 
 /** The servers that the essentials need; every other connection through `cutting` breaks. */
@@ -180,11 +285,12 @@ async function openServers() {
     connection % 2 === 0 ? { cutAfterBytes: 15_000 } : {},
   );
   const silent = await startProxy(server.url, () => ({ silentAfterBytes: 0 }));
+  const moved = openScripted(() => Response.redirect(server.url, 302));
   return {
-    urls: { server: server.url, cutting: cutting.url, silent: silent.url } satisfies Urls,
+    urls: { server: server.url, cutting: cutting.url, silent: silent.url, moved: moved.url } satisfies Urls,
     cutCount: cutting.cutCount,
     async [Symbol.asyncDispose]() {
-      for (const each of [silent, cutting, server]) await each[Symbol.asyncDispose]();
+      for (const each of [moved, silent, cutting, server]) await each[Symbol.asyncDispose]();
     },
   };
 }

@@ -1,0 +1,282 @@
+/**
+ * A server that is broken, or a proxy, or somebody who means harm: none of them holds a call for ever without progress,
+ * fills the memory, or passes something else for an answer.
+ */
+import { expect, setDefaultTimeout, spyOn, test } from "bun:test";
+import path from "node:path";
+import { FibClient, FibClientError, type FibClientOptions } from "../../src/client/client.ts";
+import { requireTool, temporaryFolder } from "../binary.ts";
+import { openScripted } from "./server.ts";
+
+setDefaultTimeout(60_000);
+
+const withOpenssl = requireTool(["openssl", "version"], "apt-get install openssl");
+const STATUS = { id: "a", kind: "fibonacci", state: "running", progress: 0.5, attempts: 2, requests: 1 };
+const queued = () => Response.json(STATUS);
+
+for (const [what, bodies] of [
+  ["with retry: only", ["retry: 1000\n\n"]],
+  ["with nothing", [""]],
+  ["with heartbeats", [": still here\n\n: still here\n\n"]],
+  ["with the same event", [event({})]],
+  ["with two events in turn", [event({ progress: 0.6 }), event({ progress: 0.5 })]],
+  [
+    "with earlier states",
+    [event({}), event({ state: "queued", progress: 0 }), event({ attempts: 1, progress: 1 })],
+  ],
+  ["with more requests each time", [1, 2, 3, 4].map((requests) => event({ requests }))],
+] as const) {
+  test(`Task.events() and ready() end after retriesMax connections that end ${what}`, async () => {
+    for (const follow of ["events", "ready"] as const) {
+      let count = 0;
+      await using server = openScripted(queued, () => events(bodies[count++ % bodies.length]!));
+      const task = await new FibClient(server.url, { retriesMax: 2 }).tasks.get("a");
+      const followed = follow === "events" ? Array.fromAsync(task.events()) : task.ready();
+      expect(await refusal(followed)).toMatchObject({ code: "unreachable" });
+      expect(count).toBe(3);
+    }
+  });
+}
+
+test("Task.events() goes on as long as connections hold, or there is news", async () => {
+  for (const isNews of [true, false]) {
+    let nowMs = 0;
+    // Each look at the clock is ten seconds after the last.
+    using _ = isNews ? undefined : spyOn(performance, "now").mockImplementation(() => (nowMs += 10_000));
+    let count = 0;
+    await using server = openScripted(queued, () => {
+      count++;
+      if (count === 12) return events(event({ state: "ready", progress: 1 }));
+      return events(isNews ? event({ attempts: count, progress: 0 }) : ": still here\n\n");
+    });
+    const task = await new FibClient(server.url, { retriesMax: 2 }).tasks.get("a");
+    await task.ready();
+    expect(count).toBe(12);
+  }
+});
+
+test("TasksClient.list() ends when the server's pages go round, or are empty without end", async () => {
+  for (const [pages, expectedCount] of [
+    [() => page("b", STATUS), 2],
+    [(count: number) => page("bc"[count % 2]!, STATUS), 3],
+    [(count: number) => page(String(count)), 3],
+  ] as const) {
+    let count = 0;
+    await using server = openScripted(() => pages(count++));
+    const { tasks } = new FibClient(server.url, { retriesMax: 2 });
+    expect(await refusal(Array.fromAsync(tasks.list()))).toMatchObject({ code: "bad_answer" });
+    expect(count).toBe(expectedCount);
+  }
+});
+
+test("TasksClient.list() asks for no more than its limit, and takes no more", async () => {
+  let count = 0;
+  await using server = openScripted(() =>
+    Response.json({ tasks: Array.from({ length: 1000 }, () => STATUS), next: String(count++) }),
+  );
+  const { tasks } = new FibClient(server.url);
+  expect(await Array.fromAsync(tasks.list({ limit: 1500 }))).toHaveLength(1500);
+  expect(await Array.fromAsync(tasks.list({ limit: 3 }))).toHaveLength(3);
+  expect(await Array.fromAsync(tasks.list({ limit: 0 }))).toEqual([]);
+  const asked = server.requests.map(({ url }) => new URL(url).searchParams.get("limit"));
+  expect(asked).toEqual(["1000", "500", "3"]);
+});
+
+test("FibClient.sequence() ends when connections bring a head and no byte", async () => {
+  for (const pieces of [[], [new Uint8Array(0), new Uint8Array(0)]]) {
+    let count = 0;
+    const client = answering(() => {
+      count++;
+      const rest = count === 1 ? [new TextEncoder().encode("0\n")] : [...pieces];
+      const body = new ReadableStream<Uint8Array>({
+        pull(controller) {
+          const piece = rest.shift();
+          if (piece === undefined) controller.error(new Error("cut"));
+          else controller.enqueue(piece);
+        },
+      });
+      const range = `bytes ${count === 1 ? 0 : 2}-5/6`;
+      return new Response(body, { status: 206, headers: { "content-range": range, etag: '"a"' } });
+    });
+    expect(await refusal(Array.fromAsync(client.sequence({ count: 3 })))).toMatchObject({
+      code: "unreachable",
+    });
+    expect(count).toBe(3);
+  }
+});
+
+test("FibClient takes no part of a text that begins elsewhere", async () => {
+  const client = answering(
+    () => new Response("345", { status: 206, headers: { "content-range": "bytes 2-4/5", etag: '"a"' } }),
+  );
+  expect(await refusal(client.fibonacci(20))).toMatchObject({ code: "bad_answer" });
+});
+
+test("answers, events and lines without an end are not kept in memory", async () => {
+  const spaces = new Uint8Array(1024 * 1024).fill(0x20);
+  const lines = new TextEncoder().encode("data: x\n".repeat(10_000));
+  let sizeBytes = 0;
+  const endless = (bytes: Uint8Array) =>
+    new ReadableStream<Uint8Array>({
+      pull(controller) {
+        sizeBytes += bytes.length;
+        controller.enqueue(bytes);
+      },
+    });
+  expect(await refusal(answering(() => new Response(endless(spaces))).cursor.next())).toMatchObject({
+    code: "bad_answer",
+  });
+  expect(sizeBytes).toBeLessThan(70e6);
+  const server = (bytes: Uint8Array) => (url: string) =>
+    url.endsWith("/events")
+      ? new Response(endless(bytes), { headers: { "content-type": "text/event-stream" } })
+      : queued();
+  for (const bytes of [spaces, lines]) {
+    sizeBytes = 0;
+    const task = await answering(server(bytes)).tasks.get("a");
+    expect(await refusal(task.ready())).toMatchObject({ code: "bad_answer" });
+    expect(sizeBytes).toBeLessThan(8e6);
+  }
+});
+
+test("another task, and one in an unknown state, is a bad answer, wherever it comes from", async () => {
+  for (const [wrong, says] of [
+    [{ ...STATUS, id: "b" }, "b in place of a"],
+    [{ ...STATUS, state: "paused" }, "paused"],
+    [{ ...STATUS, state: "constructor" }, "constructor"],
+    [{ ...STATUS, id: 7 }, "no task"],
+  ] as const) {
+    let isWrong = false;
+    using server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: ({ url }) => {
+        const status = isWrong ? wrong : STATUS;
+        return url.endsWith("/events")
+          ? events(`data: ${JSON.stringify(status)}\n\n`)
+          : Response.json(status);
+      },
+    });
+    const { tasks } = new FibClient(server.url);
+    const task = await tasks.get("a");
+    isWrong = true;
+    for (const call of [
+      () => tasks.get("a"),
+      () => tasks.cancel("a"),
+      () => task.refresh(),
+      () => task.cancel(),
+      () => task.ready(),
+      () => task.result(),
+    ]) {
+      expect(await refusal(call())).toMatchObject({
+        code: "bad_answer",
+        detail: expect.stringContaining(says),
+      });
+    }
+    expect(task.status.state).toBe("running");
+  }
+});
+
+test("a redirect is not followed, and its error names where it leads to", async () => {
+  for (const [status, location, says] of [
+    [302, "https://other.example:8443/path?secret=1", "redirects to https://other.example:8443, and"],
+    [307, "/v1/cursor/next", "redirects to SERVER, and"],
+    [301, "http://[", "redirects, and"],
+  ] as const) {
+    await using server = openScripted(() => new Response(null, { status, headers: { location } }));
+    const client = new FibClient(server.url);
+    for (const call of [() => client.cursor.next(), () => client.fibonacci(5), () => client.tasks.get("a")]) {
+      const error = await refusal(call());
+      expect(error).toMatchObject({ code: "bad_answer" });
+      expect(error.detail.replaceAll(server.url, "SERVER")).toContain(says);
+      expect(error.detail).not.toContain("secret");
+    }
+    expect(server.requests).toHaveLength(3);
+  }
+  await using server = openScripted(() => new Response(null, { status: 304 }));
+  expect(await refusal(new FibClient(server.url).cursor.current())).toMatchObject({
+    code: "bad_answer",
+    detail: "The answer is 304 without a problem document",
+  });
+});
+
+withOpenssl("a certificate that is not trusted is said in one line, and not tried again", async () => {
+  using folder = temporaryFolder();
+  const [key, cert] = ["key.pem", "cert.pem"].map((name) => path.join(folder.path, name));
+  const request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"];
+  expect(Bun.spawnSync(["openssl", ...request, "-keyout", key!, "-out", cert!]).exitCode).toBe(0);
+  using server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    tls: { key: Bun.file(key!), cert: Bun.file(cert!) },
+    fetch: queued,
+  });
+  const url = server.url.origin;
+  let count = 0;
+  const error = await refusal(new FibClient(url, { onRequest: () => count++ }).tasks.get("a"));
+  expect(error).toMatchObject({
+    code: "unreachable",
+    message: `Cannot reach ${url}/v1/tasks/a: its certificate is not trusted: DEPTH_ZERO_SELF_SIGNED_CERT`,
+    cause: expect.any(Error),
+  });
+  expect(count).toBe(1);
+});
+
+test("a connection that fails is said by the system's word, without the engine's advice", async () => {
+  for (const [error, says] of [
+    [coded("ECONNRESET: closed. For more information, pass `verbose: true`", "ECONNRESET"), "ECONNRESET"],
+    [new TypeError("fetch failed", { cause: coded("", "ECONNREFUSED") }), "ECONNREFUSED"],
+    [
+      new TypeError("fetch failed", { cause: coded("80FC:error:0A00:wrong\n", "ERR_SSL_WRONG") }),
+      "ERR_SSL_WRONG",
+    ],
+    [
+      new TypeError("fetch failed", { cause: coded("other side closed", "UND_ERR_SOCKET") }),
+      "other side closed",
+    ],
+    [new TypeError("Failed to fetch"), "Failed to fetch"],
+    ["gone", "gone"],
+  ] as const) {
+    const client = answering(() => {
+      throw error;
+    });
+    const { code, detail, cause } = await refusal(client.cursor.next());
+    expect({ code, detail, cause }).toEqual({
+      code: "unreachable",
+      detail: `Cannot reach http://fib.test/v1/cursor/next: ${says}`,
+      cause: error,
+    });
+  }
+});
+
+/** A client of a server that answers so. */
+function answering(answer: (url: string) => Response): FibClient {
+  const fetch: FibClientOptions["fetch"] = async (url) => answer(url);
+  return new FibClient("http://fib.test", { retriesMax: 2, fetch });
+}
+
+function page(next: string, ...tasks: unknown[]): Response {
+  return Response.json({ tasks, next });
+}
+
+/** As engines throw it. */
+function coded(message: string, code: string): TypeError {
+  return Object.assign(new TypeError(message), { code });
+}
+
+function event(changes: Partial<typeof STATUS>): string {
+  return `data: ${JSON.stringify({ ...STATUS, ...changes })}\n\n`;
+}
+
+function events(text: string): Response {
+  return new Response(text, { headers: { "content-type": "text/event-stream" } });
+}
+
+async function refusal(call: Promise<unknown>): Promise<FibClientError> {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(FibClientError);
+  return error as FibClientError;
+}
