@@ -82,10 +82,8 @@ export async function runInShell(line: string, cwd: string): Promise<Result> {
   return { stdout, stderr, exitCode };
 }
 
-/** A server that has said that it serves. */
-export interface Server extends AsyncDisposable {
-  /** Such as `http://127.0.0.1:40123`. */
-  readonly url: string;
+/** A program that has said that it is ready, and runs until it is ended. */
+export interface Program extends AsyncDisposable {
   readonly pid: number;
   kill(signal: NodeJS.Signals): void;
   /** The exit status, or 128 and the signal's number. @throws {@link Error} when it goes on for ten seconds. */
@@ -94,35 +92,43 @@ export interface Server extends AsyncDisposable {
   log(): string;
 }
 
+/** A server that has said that it serves. */
+export interface Server extends Program {
+  /** Such as `http://127.0.0.1:40123`. */
+  readonly url: string;
+}
+
 /**
- * Starts a server on a free port of the loopback, and waits for the line that says where.
+ * Starts the program, and waits for what it writes to stderr when it is ready.
  *
- * @param args - Usually `-f FILE`.
  * @throws {@link Error} with its stderr, when it ends instead.
  */
-export async function startServer(args: readonly string[], start: Start = {}): Promise<Server> {
-  const child = spawn(["-p", "0", ...args], start);
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
+export async function startProgram(
+  args: readonly string[],
+  isReady: RegExp,
+  start: Start = {},
+): Promise<Program> {
+  const child = spawn(args, start);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
   let log = "";
   const logged = (async () => {
     for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
       log += chunk;
-      const url = /"url":"(http:[^"]*)\/"/.exec(log)?.[1];
-      if (url !== undefined) resolve(url);
+      if (isReady.test(log)) resolve();
     }
   })();
   const exited = (async () => {
     const exitCode = await child.exited;
     await logged;
-    reject(new Error(`The server ended with ${exitCode}: ${log}`));
+    reject(new Error(`The program ended with ${exitCode}: ${log}`));
     return exitCode;
   })();
+  await promise;
   return {
-    url: await promise,
     pid: child.pid,
     kill: (signal) => child.kill(signal),
     async ended() {
-      await until("the server ended", () => Bun.peek.status(exited) !== "pending");
+      await until("the program ended", () => Bun.peek.status(exited) !== "pending");
       return exited;
     },
     log: () => log,
@@ -131,6 +137,13 @@ export async function startServer(args: readonly string[], start: Start = {}): P
       await exited;
     },
   };
+}
+
+/** Starts a server on a free port of the loopback; see {@link startProgram}. @param args - Usually `-f FILE`. */
+export async function startServer(args: readonly string[], start: Start = {}): Promise<Server> {
+  const where = /"url":"(http:[^"]*)\/"/;
+  const program = await startProgram(["-p", "0", ...args], where, start);
+  return { ...program, url: where.exec(program.log())![1]! };
 }
 
 /** A folder that is gone when the test is over. */

@@ -9,7 +9,7 @@ import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { isWorking, requireTool, until } from "./binary.ts";
+import { isWorking, type Program, requireTool, type Start, startProgram, until } from "./binary.ts";
 
 const INSTALL = "apt-get install redis-server";
 
@@ -29,6 +29,8 @@ export interface Redis extends AsyncDisposable {
   readonly port: number;
   /** Sends a signal to the process that runs now. */
   kill(signal: NodeJS.Signals): void;
+  /** Sends a signal that ends it, and waits until it is gone. */
+  end(signal: NodeJS.Signals): Promise<void>;
   /** Ends it with SIGKILL, and waits until it is gone. */
   crash(): Promise<void>;
   /** Starts it again, with its data, and waits until it answers. */
@@ -68,14 +70,16 @@ export async function startRedis(settings: readonly string[] = [], wire?: "tls")
     return child;
   };
   let child = await start();
-  const crash = async () => {
-    child.kill("SIGKILL");
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal);
     await child.exited;
   };
+  const crash = () => end("SIGKILL");
   return {
     url: `${wire === "tls" ? "rediss" : "redis"}://127.0.0.1:${port}`,
     port,
     kill: (signal) => child.kill(signal),
+    end,
     crash,
     restart: async () => {
       child = await start();
@@ -87,6 +91,27 @@ export async function startRedis(settings: readonly string[] = [], wire?: "tls")
       fs.rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** An executor. */
+export interface Executor extends Program {
+  /** Sends a signal, and waits for the end. @returns The exit status. */
+  end(signal: NodeJS.Signals): Promise<number>;
+}
+
+/** Starts an executor that computes one long task at a time, and waits until it takes them. */
+export async function startWorker(
+  url: string,
+  start: Start = {},
+  args: readonly string[] = [],
+): Promise<Executor> {
+  const line = ["worker", "--redis", url, "--max-computations", "1", ...args];
+  const program = await startProgram(line, /Computing for/, start);
+  const end = async (signal: NodeJS.Signals) => {
+    program.kill(signal);
+    return await program.ended();
+  };
+  return { ...program, end };
 }
 
 /** A port that was free a moment ago. */

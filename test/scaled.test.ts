@@ -13,13 +13,12 @@ import {
   requireTool,
   run,
   type Server,
-  spawn,
   startServer,
   temporaryFolder,
   until,
 } from "./binary.ts";
 import { bigTerms } from "./oracle.ts";
-import { hasRedis, startRedis, withRedis } from "./redis.ts";
+import { hasRedis, startRedis, startWorker, withRedis } from "./redis.ts";
 
 /** Kills of an executor, with 25 tasks for each; `KILLS=50` for more. */
 const KILL_COUNT = Number(process.env["KILLS"] ?? 3);
@@ -42,26 +41,6 @@ interface TaskView {
   readonly n: string;
   readonly state: string;
   readonly attempts: number;
-}
-
-/** An executor that has said that it computes. */
-async function startWorker(url: string, start: Parameters<typeof spawn>[1] = {}) {
-  const child = spawn(["worker", "--redis", url, "--max-computations", "1"], start);
-  let log = "";
-  const logged = (async () => {
-    for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) log += chunk;
-  })();
-  await until("the executor computes", () => {
-    if (child.exitCode !== null) throw new Error(`The executor ended with ${child.exitCode}: ${log}`);
-    return log.includes("Computing for");
-  });
-  const end = async (signal: NodeJS.Signals) => {
-    child.kill(signal);
-    await child.exited;
-    await logged;
-    return child.exitCode;
-  };
-  return { end, log: () => log, [Symbol.asyncDispose]: async () => void (await end("SIGKILL")) };
 }
 
 /** Asks for a task; undefined unless it was accepted. */

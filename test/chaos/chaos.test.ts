@@ -1,0 +1,51 @@
+/**
+ * Whatever goes wrong with Redis, the network and our own processes, what was promised is kept.
+ *
+ * Method: the compiled program as fronts and executors on a real Redis with a replica, clients that note what they were
+ * answered, and faults that a seed chooses. When all is healed and done, the answers are held against each other and
+ * against Redis. A round that fails prints its seed and its history.
+ *
+ * `CHAOS=3600` goes on for so many seconds, with other seeds in each round; `SEED=7` begins with the choices of that one.
+ * Timing is not repeated, so what a seed has found may take it a few runs to find again.
+ */
+import { setDefaultTimeout } from "bun:test";
+import { withRedis } from "../redis.ts";
+import { happen, planFaults } from "./faults.ts";
+import { heldBy, mustBeFlat, mustHold } from "./invariants.ts";
+import { Random } from "./random.ts";
+import { work } from "./workload.ts";
+import { World } from "./world.ts";
+
+const ROUND_SECONDS = 30;
+const ROUND_COUNT = Math.max(1, Math.round(Number(process.env["CHAOS"] ?? ROUND_SECONDS) / ROUND_SECONDS));
+const SEED = Number(process.env["SEED"] ?? Math.floor(Math.random() * 1_000_000));
+/** A round, and what it takes to settle when it goes wrong. */
+setDefaultTimeout(ROUND_COUNT * 120_000 + 60_000);
+
+async function round(world: World, seed: number): Promise<void> {
+  const random = new Random(seed);
+  const plan = planFaults(random.fork(), ROUND_SECONDS * 1000);
+  world.begin(`round ${seed}`, ROUND_SECONDS * 1000);
+  const working = work(world, random.fork());
+  await happen(world, plan);
+  await mustHold(world, await working, random.fork());
+}
+
+withRedis(`chaos from seed ${SEED} keeps every promise`, async () => {
+  await using world = await World.open();
+  const before = heldBy(world);
+  const check = (seed: number) => {
+    const { violations } = world.history;
+    if (violations.length === 0) return;
+    throw new Error(
+      `SEED=${seed} CHAOS=${ROUND_SECONDS}\n${world.history.text()}\n\n${violations.length} promises were broken:\n${violations.slice(0, 20).join("\n")}`,
+    );
+  };
+  for (let seed = SEED; seed < SEED + ROUND_COUNT; seed++) {
+    await round(world, seed);
+    mustBeFlat(world, before);
+    check(seed);
+  }
+  for (const member of world.members) await member.stop();
+  check(SEED + ROUND_COUNT - 1);
+});

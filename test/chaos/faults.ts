@@ -1,0 +1,182 @@
+/**
+ * What goes wrong: each fault begins, lasts, and is healed, and the history has both.
+ *
+ * A seed chooses which, when, to whom and for how long. All kinds are dealt like cards, so that each comes in a
+ * round; what is broken already is left alone, and everything else may overlap.
+ * @module
+ */
+import type { Member } from "./member.ts";
+import type { Random } from "./random.ts";
+import type { World } from "./world.ts";
+
+/** A front that is paused does not answer at all. */
+const READY_MS_MAX = 1000;
+
+/** One that has begun. */
+interface Fault {
+  /** What it does, for the history. */
+  readonly text: string;
+  readonly heal: () => void | Promise<void>;
+}
+
+/** Begins a fault. */
+type Begin<Victim> = (victim: Victim, random: Random, world: World) => Fault | Promise<Fault>;
+
+const onRedis: Readonly<Record<string, Begin<World["redis"]>>> = {
+  kill: async (redis) => {
+    await redis.primary.crash();
+    return { text: "killed", heal: () => redis.restart() };
+  },
+  pause: ({ primary }) => {
+    primary.kill("SIGSTOP");
+    return { text: "paused", heal: () => primary.kill("SIGCONT") };
+  },
+  restart: async (redis) => {
+    await redis.primary.end("SIGTERM");
+    return { text: "stopped", heal: () => redis.restart() };
+  },
+  full: async ({ primary }, random, world) => {
+    const used = Number(/used_memory:(\d+)/.exec(await primary.cli("INFO", "memory"))![1]);
+    // Either nothing fits any more, or what is short still does.
+    const room = random.chance(0.5) ? 1 - used : random.between(200_000, 1_000_000);
+    await primary.cli("CONFIG", "SET", "maxmemory", String(used + room));
+    return {
+      text: `full, with ${Math.max(0, room)} bytes left`,
+      heal: async () => {
+        if (room < 0) await mustNotBeReady(world);
+        await primary.cli("CONFIG", "SET", "maxmemory", "0");
+      },
+    };
+  },
+  failover: async (redis) => {
+    await redis.failover();
+    return { text: "its replica has become the primary", heal: () => {} };
+  },
+  disconnect: async ({ primary }, random) => {
+    const type = random.pick(["normal", "pubsub"]);
+    await primary.cli("CLIENT", "KILL", "TYPE", type);
+    return { text: `disconnected everybody ${type}`, heal: () => {} };
+  },
+};
+
+/** A front that cannot write says so to whoever sends it requests. */
+async function mustNotBeReady({ fronts, history }: World): Promise<void> {
+  for (const { name, program } of fronts) {
+    const signal = AbortSignal.timeout(READY_MS_MAX);
+    const answer = program && (await fetch(`${program.url}/readyz`, { signal }).catch(() => undefined));
+    if (answer?.status === 200) history.violation(name, "/readyz says 200 while Redis is full");
+  }
+}
+
+const onLink: Readonly<Record<string, Begin<Member>>> = {
+  cut: ({ link }) => {
+    link.cut();
+    return { text: "is cut off from Redis", heal: () => link.mend() };
+  },
+  cutInside: ({ link }, random) => {
+    const bytes = random.ofAnySize(1, 500_000);
+    link.cut(bytes);
+    return { text: `is cut off from Redis after ${bytes} bytes`, heal: () => link.mend() };
+  },
+  delay: ({ link }, random) => {
+    link.delayMs = random.ofAnySize(2, 200);
+    return { text: `is ${link.delayMs} ms away from Redis`, heal: () => link.mend() };
+  },
+  stall: ({ link }) => {
+    link.stall();
+    return { text: "hears nothing from Redis", heal: () => link.mend() };
+  },
+  spoil: ({ link }, random) => {
+    const place = random.between(0, 3);
+    link.spoil(place);
+    return { text: `gets a reply with byte ${place} spoilt`, heal: () => link.mend() };
+  },
+};
+
+const onProcess: Readonly<Record<string, Begin<Member>>> = {
+  kill: async (member) => {
+    await member.crash();
+    return { text: "is killed", heal: () => member.start() };
+  },
+  stop: async (member) => {
+    await member.stop();
+    return { text: "is asked to end", heal: () => member.start() };
+  },
+  pause: (member) => {
+    // Another one may have killed it by the time it is to go on.
+    const { program } = member;
+    program?.kill("SIGSTOP");
+    return { text: "is paused", heal: () => program?.kill("SIGCONT") };
+  },
+};
+
+/** What a round will do. */
+export interface Planned {
+  readonly atMs: number;
+  readonly lastsMs: number;
+  /** Names what is broken, and keeps others away from it. */
+  readonly victim: string;
+  readonly name: string;
+  readonly begin: (world: World) => Promise<Fault>;
+}
+
+/** Chooses the faults of a round. */
+export function planFaults(random: Random, roundMs: number): Planned[] {
+  const plan: Planned[] = [];
+  let deck: (() => Omit<Planned, "atMs" | "lastsMs">)[] = [];
+  for (let atMs = 500; ; atMs += random.ofAnySize(50, 2000)) {
+    const lastsMs = random.ofAnySize(100, 4000);
+    if (atMs + lastsMs > roundMs) return plan;
+    if (deck.length === 0) deck = random.shuffled(allFaults(random.fork()));
+    plan.push({ atMs, lastsMs, ...deck.pop()!() });
+  }
+}
+
+function allFaults(random: Random): (() => Omit<Planned, "atMs" | "lastsMs">)[] {
+  const redis = Object.entries(onRedis).map(([name, begin]) => () => {
+    const choices = random.fork();
+    return { victim: "Redis", name, begin: async (world: World) => begin(world.redis, choices, world) };
+  });
+  const members = (["fronts", "executors"] as const).flatMap((role) =>
+    Object.entries({ link: onLink, process: onProcess }).flatMap(([part, faults]) =>
+      Object.entries(faults).map(([name, begin]) => () => {
+        const choices = random.fork();
+        const at = choices.between(0, 1);
+        return {
+          victim: `${role} ${at} ${part}`,
+          name,
+          begin: async (world: World) => begin(world[role][at]!, choices, world),
+        };
+      }),
+    ),
+  );
+  return [...redis, ...members];
+}
+
+/** Lets the faults of a plan happen; all of them are healed when it ends. */
+export async function happen(world: World, plan: readonly Planned[]): Promise<void> {
+  const { history } = world;
+  const broken = new Set<string>();
+  const happenOne = async ({ victim, name, lastsMs, begin }: Planned) => {
+    if (broken.has(victim)) return history.world(`${victim}: no ${name}, it is broken already`);
+    broken.add(victim);
+    try {
+      history.world(`${victim}: ${name} for ${lastsMs} ms`);
+      const fault = await begin(world);
+      history.world(`${victim}: ${fault.text}`);
+      // A fault lasts for a time, and not until something happens.
+      await Bun.sleep(lastsMs);
+      await fault.heal();
+      history.world(`${victim}: ${name} is over`);
+    } catch (error) {
+      history.violation(victim, `cannot ${name}: ${String(error)}`);
+    }
+    broken.delete(victim);
+  };
+  const happening: Promise<void>[] = [];
+  for (const planned of plan) {
+    await Bun.sleep(Math.max(0, planned.atMs - history.nowMs()));
+    happening.push(happenOne(planned));
+  }
+  await Promise.all(happening);
+}
