@@ -90,7 +90,13 @@ async function bareQueue(fill: (queue: Queue) => Promise<void>): Promise<number>
 
 async function sharedTasks(): Promise<number> {
   await using redis = await startRedis();
-  const places = { queueUrl: redis.url, storeUrl: redis.url, limits: LIMITS, onError: () => {} };
+  const places = {
+    queueUrl: redis.url,
+    storeUrl: redis.url,
+    prefix: "fibserver",
+    limits: LIMITS,
+    onError: () => {},
+  };
   const tasks = await RedisTasks.open(places);
   const pool = new Pool({ threads: 1, queueMax: 1 });
   const executor = await RedisExecutor.open({ ...places, pool });
@@ -140,7 +146,12 @@ async function increments(): Promise<number> {
 async function moves(): Promise<number> {
   await using redis = await startRedis();
   const connection = await RedisConnection.open(redis.url);
-  const cursor = await RedisCursor.open({ redis: connection, indexMax: 1_000_000, notice: () => {} });
+  const cursor = await RedisCursor.open({
+    redis: connection,
+    prefix: "fibserver",
+    indexMax: 1_000_000,
+    notice: () => {},
+  });
   let indexMax = 0;
   const perSecond = await perSecondOf(() =>
     cursor.submit({ operation: "next" }, (outcome) => {
@@ -182,7 +193,13 @@ async function compareExecutors(rounds: number): Promise<void> {
 
 async function longTasks(executorCount: number): Promise<number> {
   await using redis = await startRedis();
-  const places = { queueUrl: redis.url, storeUrl: redis.url, limits: LIMITS, onError: () => {} };
+  const places = {
+    queueUrl: redis.url,
+    storeUrl: redis.url,
+    prefix: "fibserver",
+    limits: LIMITS,
+    onError: () => {},
+  };
   const tasks = await RedisTasks.open(places);
   const executors = await Promise.all(Array.from({ length: executorCount }, () => startExecutor(redis.url)));
   const startMs = performance.now();

@@ -7,6 +7,7 @@
  */
 import path from "node:path";
 import { FibError } from "./errors.ts";
+import { parseRedisUrl } from "./redis-url.ts";
 import { shortened } from "./shell-word.ts";
 
 /** Limits that nobody has asked to set. */
@@ -67,10 +68,18 @@ export interface Config {
   readonly oneCpu: boolean;
 }
 
-/** URLs with their passwords: never to be logged. */
+/** What is shared through Redis. The URLs hold passwords: never to be logged. */
 export interface RedisConfig {
   readonly queueUrl: string;
   readonly storeUrl: string;
+  /** All keys begin with it and a colon. */
+  readonly prefix: string;
+  /** `[USER:]PASSWORD` of the Sentinels. */
+  readonly sentinelAuth: string | undefined;
+  /** Names of files that TLS needs. */
+  readonly tlsFiles: { readonly [file in "cert" | "key" | "ca"]?: string | undefined };
+  /** A move, and what a task promises, is answered when so many replicas have it. */
+  readonly replicasMin: number;
 }
 
 /** The values of flags by their long names, as parsed: text, true or false. */
@@ -192,7 +201,28 @@ function redisConfig(setting: (name: string) => Setting): RedisConfig | undefine
     return redisUrl(own.text === undefined ? both : own);
   });
   if (queueUrl === undefined && storeUrl === undefined) return undefined;
-  if (queueUrl !== undefined && storeUrl !== undefined) return { queueUrl, storeUrl };
+  if (queueUrl !== undefined && storeUrl !== undefined) {
+    const { text: wait = "0", source } = setting("redis-wait");
+    const replicasMin = parseInteger(wait, source, 0, 100);
+    const [cert, key, ca] = ["cert", "key", "ca"].map(
+      (file) => setting(`redis-tls-${file}`).text || undefined,
+    );
+    if ((cert ?? key ?? ca) !== undefined && ![queueUrl, storeUrl].some((url) => parseRedisUrl(url)!.isTls)) {
+      throw new FibError(
+        "bad_argument",
+        "Cannot use --redis-tls-…: that is for rediss:// and rediss+sentinel://",
+      );
+    }
+    return {
+      queueUrl,
+      storeUrl,
+      prefix: redisPrefix(setting("redis-prefix")),
+      // Only in the environment: ps shows no password there.
+      sentinelAuth: setting("sentinel-auth").text,
+      tlsFiles: { cert, key, ca },
+      replicasMin,
+    };
+  }
   throw new FibError(
     "bad_argument",
     "Cannot use one Redis of two: give --redis URL, or both --redis-queue URL and --redis-store URL",
@@ -202,22 +232,22 @@ function redisConfig(setting: (name: string) => Setting): RedisConfig | undefine
 // What is wrong with a URL is said without the URL: it may hold a password.
 function redisUrl({ text, source }: Setting): string | undefined {
   if (text === undefined || text === "") return undefined;
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isRedis = url !== undefined && ["redis:", "rediss:"].includes(url.protocol) && url.hostname !== "";
-  if (isRedis && /^(\/\d{0,4})?$/.test(url.pathname) && isDecodable(url.username + url.password)) return text;
+  if (parseRedisUrl(text) !== undefined) return text;
+  const examples = /^rediss?\+sentinel:/i.test(text)
+    ? "redis+sentinel://:PASSWORD@HOST1:26379,HOST2:26379/NAME, where NAME is what Sentinel calls the primary"
+    : "redis://127.0.0.1:6379 or rediss://:PASSWORD@HOST:6379/0";
   throw new FibError(
     "bad_argument",
-    `Cannot use ${source}: it takes a URL such as redis://127.0.0.1:6379 or rediss://:PASSWORD@HOST:6379/0, with special characters of the password as %XX`,
+    `Cannot use ${source}: it takes a URL such as ${examples}, with special characters of the password as %XX`,
   );
 }
 
-function isDecodable(text: string): boolean {
-  try {
-    decodeURIComponent(text);
-    return true;
-  } catch {
-    return false;
-  }
+function redisPrefix({ text = "fibserver", source }: Setting): string {
+  if (/^[\w.-]+(:[\w.-]+)*$/.test(text) && text.length <= 100) return text;
+  throw new FibError(
+    "bad_argument",
+    `Cannot use '${shortened(text)}' for ${source}: it takes letters, digits, _ . - and colons inside, such as fibserver or team:fib`,
+  );
 }
 
 // An empty one would open the server to the network, and a variable that is empty is enough.

@@ -34,6 +34,13 @@ export const CODES = {
   cursor_locked: { http: 503, exit: 75, title: "The cursor file is locked" },
   redis_unavailable: { http: 503, exit: 69, title: "Redis cannot be reached", isForOperators: true },
   redis_unusable: { http: 503, exit: 69, title: "Redis cannot be used as it is", isForOperators: true },
+  redis_full: { http: 503, exit: 75, title: "Redis is full", isForOperators: true },
+  not_replicated: {
+    http: 503,
+    exit: 75,
+    title: "Too few replicas of Redis have it, and it may have been done",
+    isForOperators: true,
+  },
   tasks_io: { http: 503, exit: 74, title: "The tasks cannot be read or written" },
   tasks_locked: { http: 503, exit: 75, title: "Another process has the tasks" },
   overloaded: { http: 503, exit: 75, title: "Too much work is waiting" },

@@ -160,7 +160,8 @@ test("resolveConfig() keeps the state where XDG says, else in the home of the us
 });
 
 test("resolveConfig() finds the cursor in a file or in Redis, and takes a flag over the environment", () => {
-  const inRedis = { file: "", fileIsDefault: true, redis: { queueUrl: "redis://h", storeUrl: "redis://h" } };
+  const redis = { queueUrl: "redis://h", storeUrl: "redis://h", prefix: "fibserver", replicasMin: 0 };
+  const inRedis = { file: "", fileIsDefault: true, redis };
   const inFile = { file: "x", fileIsDefault: false, redis: undefined };
   for (const [flags, env, place] of [
     [{}, { FIBSERVER_REDIS: "redis://h" }, inRedis],
@@ -171,6 +172,14 @@ test("resolveConfig() finds the cursor in a file or in Redis, and takes a flag o
   ] as const) {
     expect(resolveConfig(flags, { ...home, ...env })).toMatchObject(place);
   }
+});
+
+test("resolveConfig() takes a prefix for the keys in Redis, and how many replicas must have what is promised", () => {
+  const given = { redis: "redis://h", "redis-prefix": "team-1:fib", "redis-wait": "2" };
+  expect(resolveConfig(given, home).redis).toMatchObject({ prefix: "team-1:fib", replicasMin: 2 });
+  const env = { FIBSERVER_REDIS_PREFIX: "a_b", FIBSERVER_REDIS_WAIT: "1" };
+  const { redis } = resolveConfig({ redis: "redis://h" }, { ...home, ...env });
+  expect(redis).toMatchObject({ prefix: "a_b", replicasMin: 1 });
 });
 
 test("resolveConfig() is not moved by PORT and the like: only FIBSERVER_ names count", () => {
@@ -206,6 +215,11 @@ test("resolveConfig() refuses what cannot be, and names the setting and what it 
     [{}, { FIBSERVER_LOCK_TIMEOUT: "soon" }, "'soon' for FIBSERVER_LOCK_TIMEOUT"],
     [{}, { FIBSERVER_DEBUG: "yes" }, "'yes' for FIBSERVER_DEBUG: it takes 1 or 0"],
     [{ "result-ttl": "0" }, {}, "'0' for --result-ttl: it takes seconds from 0.001 to 999999.999"],
+    [{ redis: "redis://h", "redis-wait": "-1" }, {}, "'-1' for --redis-wait"],
+    ...["", ":", "a:", ":a", "a::b", "a b", "{a}", "a*", "é", "a".repeat(101)].map(
+      (name) =>
+        [{ redis: "redis://h", "redis-prefix": name }, {}, "for --redis-prefix: it takes letters"] as const,
+    ),
     [{ file: "" }, {}, "an empty file name for --file"],
     [{}, { FIBSERVER_FILE: "" }, "an empty file name for FIBSERVER_FILE"],
     [{ file: "x", redis: "redis://h" }, {}, "both --file and --redis"],

@@ -21,6 +21,7 @@ const LEAVES = new Set([
   "go-answer.ts",
   "groups.ts",
   "notices.ts",
+  "redis-url.ts",
   "shares.ts",
   "shell-word.ts",
   "thread.ts",

@@ -9,7 +9,7 @@ import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { isWorking, type Program, requireTool, type Start, startProgram, until } from "./binary.ts";
+import { isWorking, requireTool, until } from "./binary.ts";
 
 const INSTALL = "apt-get install redis-server";
 
@@ -93,29 +93,8 @@ export async function startRedis(settings: readonly string[] = [], wire?: "tls")
   };
 }
 
-/** An executor. */
-export interface Executor extends Program {
-  /** Sends a signal, and waits for the end. @returns The exit status. */
-  end(signal: NodeJS.Signals): Promise<number>;
-}
-
-/** Starts an executor that computes one long task at a time, and waits until it takes them. */
-export async function startWorker(
-  url: string,
-  start: Start = {},
-  args: readonly string[] = [],
-): Promise<Executor> {
-  const line = ["worker", "--redis", url, "--max-computations", "1", ...args];
-  const program = await startProgram(line, /Computing for/, start);
-  const end = async (signal: NodeJS.Signals) => {
-    program.kill(signal);
-    return await program.ended();
-  };
-  return { ...program, end };
-}
-
 /** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = net.createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const { port } = server.address() as net.AddressInfo;

@@ -18,7 +18,8 @@ import {
   until,
 } from "./binary.ts";
 import { bigTerms } from "./oracle.ts";
-import { hasRedis, startRedis, startWorker, withRedis } from "./redis.ts";
+import { hasRedis, startRedis, withRedis } from "./redis.ts";
+import { startWorker } from "./worker.ts";
 
 /** Kills of an executor, with 25 tasks for each; `KILLS=50` for more. */
 const KILL_COUNT = Number(process.env["KILLS"] ?? 3);

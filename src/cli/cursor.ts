@@ -32,7 +32,7 @@ const inspect = defineCommand({
   async run({ args }) {
     const { file: filePath, redis } = resolveConfig({ file: args.file }, process.env);
     if (redis !== undefined) {
-      const { addressOf } = await import("../redis/connection.ts");
+      const { addressOf } = await import("../redis-url.ts");
       const reason = `the cursor is not in a file, but in Redis at ${addressOf(redis.storeUrl)}`;
       throw usageError("fibserver cursor inspect", reason);
     }
@@ -57,7 +57,7 @@ const set = defineCommand({
   args: {
     index: { type: "positional", required: true, description: "The index n of F(n), from 0 to --max-index" },
     ...CURSOR_FLAGS,
-    redis: REDIS_FLAGS.redis,
+    ...REDIS_FLAGS,
   },
   async run({ args }) {
     const config = resolveConfig(args as unknown as Flags, process.env);

@@ -95,13 +95,34 @@ export const REDIS_FLAGS = {
     type: "string",
     valueHint: "URL",
     description:
-      "Share cursor and tasks through this Redis: redis://[USER:PASSWORD@]HOST[:PORT][/DB], or rediss://",
+      "Share cursor and tasks through this Redis: redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss:// for TLS, or redis+sentinel://HOST[:PORT],…/NAME[/DB]",
   },
   "redis-queue": { type: "string", valueHint: "URL", description: "Another Redis for the queue of tasks" },
   "redis-store": {
     type: "string",
     valueHint: "URL",
     description: "Another Redis for cursor, tasks and results",
+  },
+  "redis-tls-cert": {
+    type: "string",
+    valueHint: "FILE",
+    description: "A client's certificate for rediss://",
+  },
+  "redis-tls-key": { type: "string", valueHint: "FILE", description: "The key of that certificate" },
+  "redis-tls-ca": {
+    type: "string",
+    valueHint: "FILE",
+    description: "The authority of Redis's certificate, in the place of the system's",
+  },
+  "redis-prefix": {
+    type: "string",
+    valueHint: "NAME",
+    description: "What all keys in Redis begin with, for several installations in one (default fibserver)",
+  },
+  "redis-wait": {
+    type: "string",
+    valueHint: "N",
+    description: "Answer when N replicas have a move or a task (default 0): a failover loses none of those",
   },
 } as const;
 

@@ -8,6 +8,7 @@ import { RedisCursor } from "../cursor/redis.ts";
 import { FibError } from "../errors.ts";
 import { explainFailure } from "../redis/check.ts";
 import { RedisConnection } from "../redis/connection.ts";
+import { placesOf, type RedisPlace } from "../redis/place.ts";
 import { warn } from "./output.ts";
 
 /** A connection that failed later than this was not refused: asking once more would only take as long again. */
@@ -19,13 +20,11 @@ const SILENT_MS = 1000;
  *
  * @throws {@link FibError} `redis_unavailable`, `redis_unusable`.
  */
-export async function openRedisCursor(
-  { indexMax }: Config,
-  { storeUrl }: RedisConfig,
-): Promise<CursorService> {
-  const redis = await connect(storeUrl);
+export async function openRedisCursor({ indexMax }: Config, config: RedisConfig): Promise<CursorService> {
+  const { prefix } = config;
+  const redis = await connect(placesOf(config).store);
   try {
-    const cursor = await RedisCursor.open({ redis, indexMax, notice: warn });
+    const cursor = await RedisCursor.open({ redis, prefix, indexMax, notice: warn });
     const close = async () => {
       await cursor.close();
       await redis.close();
@@ -37,12 +36,13 @@ export async function openRedisCursor(
   }
 }
 
-async function connect(url: string): Promise<RedisConnection> {
+async function connect(place: RedisPlace): Promise<RedisConnection> {
   const startMs = performance.now();
   try {
-    return await RedisConnection.open(url);
+    return await RedisConnection.open(place);
   } catch (error) {
-    if (!(error instanceof FibError) || performance.now() - startMs > SILENT_MS) throw error;
-    throw await explainFailure(url, error);
+    // One that does not answer to TLS may do without.
+    const isSilent = performance.now() - startMs > SILENT_MS && !place.isTls;
+    throw error instanceof FibError && !isSilent ? await explainFailure(place, error) : error;
   }
 }

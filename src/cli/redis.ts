@@ -10,9 +10,10 @@ import { RedisCursor } from "../cursor/redis.ts";
 import { FibError } from "../errors.ts";
 import type { Pool } from "../numbers/pool.ts";
 import { checkRedis, explainFailure } from "../redis/check.ts";
-import { addressOf, type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
+import { type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
+import { placesOf, type RedisPlace } from "../redis/place.ts";
 import { RedisExecutor } from "../tasks/redis-executor.ts";
-import { RedisTasks } from "../tasks/redis.ts";
+import { type RedisPlaces, RedisTasks } from "../tasks/redis.ts";
 import { taskLimits } from "./engine.ts";
 
 /** A server's part of what Redis holds. */
@@ -31,16 +32,18 @@ export interface RedisParts {
  */
 export async function openRedis(config: Config, places: RedisConfig, log: Logger): Promise<RedisParts> {
   const { indexMax } = config;
-  await checkPlaces(places, log);
-  const redis = await RedisConnection.open(places.storeUrl, connectionLog(log));
-  const cursor = await RedisCursor.open({ redis, indexMax, notice: noticesTo(log) });
-  const tasks = await RedisTasks.open({ ...places, limits: taskLimits(config), onError: queueLog(log) });
+  const parts = partsOf(places);
+  await checkPlaces(parts, log);
+  const redis = await RedisConnection.open(parts.storeUrl, connectionLog(log));
+  const { prefix } = places;
+  const cursor = await RedisCursor.open({ redis, prefix, indexMax, notice: noticesTo(log) });
+  const tasks = await RedisTasks.open({ ...parts, limits: taskLimits(config), onError: queueLog(log) });
   const close = async () => {
     await cursor.close();
     await tasks.close();
     await redis.close();
   };
-  return { cursor, tasks, address: addressesOf(places), close };
+  return { cursor, tasks, address: addressesOf(parts), close };
 }
 
 /**
@@ -54,34 +57,44 @@ export async function openExecutor(
   pool: Pool,
   log: Logger,
 ): Promise<{ readonly address: string; readonly close: () => Promise<void> }> {
-  await checkPlaces(places, log);
+  const parts = partsOf(places);
+  await checkPlaces(parts, log);
   const executor = await RedisExecutor.open({
-    ...places,
+    ...parts,
     pool,
     limits: taskLimits(config),
     onError: queueLog(log),
     events: connectionLog(log),
   });
-  return { address: addressesOf(places), close: () => executor.close() };
+  return { address: addressesOf(parts), close: () => executor.close() };
 }
 
-async function checkPlaces({ queueUrl, storeUrl }: RedisConfig, log: Logger): Promise<void> {
-  for (const url of new Set([queueUrl, storeUrl])) {
+type Parts = Omit<RedisPlaces, "queueUrl" | "storeUrl"> & {
+  readonly [place in "queueUrl" | "storeUrl"]: RedisPlace;
+};
+
+async function checkPlaces({ queueUrl, storeUrl }: Parts, log: Logger): Promise<void> {
+  for (const place of new Set([queueUrl, storeUrl])) {
     try {
-      const redis = await RedisConnection.open(url);
+      const redis = await RedisConnection.open(place);
       try {
         await checkRedis(redis, noticesTo(log));
       } finally {
         await redis.close();
       }
     } catch (error) {
-      throw error instanceof FibError ? await explainFailure(url, error) : error;
+      throw error instanceof FibError ? await explainFailure(place, error) : error;
     }
   }
 }
 
-function addressesOf({ queueUrl, storeUrl }: RedisConfig): string {
-  return [...new Set([storeUrl, queueUrl].map(addressOf))].join(" and ");
+function partsOf(config: RedisConfig): Parts {
+  const { queue, store } = placesOf(config);
+  return { queueUrl: queue, storeUrl: store, prefix: config.prefix };
+}
+
+function addressesOf({ queueUrl, storeUrl }: Parts): string {
+  return [...new Set([storeUrl.address, queueUrl.address])].join(" and ");
 }
 
 function connectionLog(log: Logger): ConnectionEvents {

@@ -49,7 +49,10 @@ const root = defineCommand({
       "fibserver fib 100000000 -o f.txt  # F(10^8): 20,898,764 digits",
       "fibserver -p 8080 --debug",
     ],
-    unlisted: [...Object.keys({ ...SERVING_FLAGS, ...PROCESS_FLAGS }), "redis-queue", "redis-store"],
+    unlisted: [
+      ...Object.keys({ ...SERVING_FLAGS, ...PROCESS_FLAGS }),
+      ...Object.keys(REDIS_FLAGS).filter((flag) => flag !== "redis"),
+    ],
     notes: "A server's options, and their names in the environment: fibserver help serve.",
   },
   args: {

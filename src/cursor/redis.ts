@@ -12,16 +12,18 @@
  * applied: it is refused and never sent again. Who retries with an Idempotency-Key moves
  * once, as with the file.
  *
+ * With `--redis-wait` a group waits once, for all its moves, until enough replicas have them.
+ *
  * A cursor that is gone from Redis (evicted, flushed, restarted without its data) is not
  * made again behind its owner's back: only {@link RedisCursor.open} makes one.
  *
- *   fibserver:cursor        hash  generation, index
- *   fibserver:cursor:keys   hash  digest of a key, in hex → operation and index answered
- *   fibserver:cursor:ring   list  those digests, the newest first
+ *   PREFIX:cursor        hash  generation, index
+ *   PREFIX:cursor:keys   hash  digest of a key, in hex → operation and index answered
+ *   PREFIX:cursor:ring   list  those digests, the newest first
  * @module
  */
 import { FibError } from "../errors.ts";
-import { defineScript, type RedisConnection } from "../redis/connection.ts";
+import { defineScript, DoubtfulError, type RedisConnection } from "../redis/connection.ts";
 import { Groups } from "../groups.ts";
 import {
   type CursorRequest,
@@ -38,6 +40,8 @@ import { RING_COUNT } from "./record.ts";
 /** How a cursor in Redis is opened. */
 export interface RedisCursorOptions {
   readonly redis: RedisConnection;
+  /** All keys begin with it and a colon. */
+  readonly prefix: string;
   /** The last index that moves may reach. */
   readonly indexMax: number;
   readonly notice: (message: string) => void;
@@ -48,7 +52,7 @@ const WAITING_COUNT_MAX = 100_000;
 /** Requests in one script call: 2 ms, during which Redis serves nobody else. */
 const GROUP_COUNT_MAX = 1000;
 
-const KEYS = ["fibserver:cursor", "fibserver:cursor:keys", "fibserver:cursor:ring"] as const;
+const keysOf = (prefix: string) => ["", ":keys", ":ring"].map((end) => `${prefix}:cursor${end}`);
 
 /** What the script says of a request: the first of its three numbers. */
 const VERDICTS = { done: 0, replayed: 1, keyReused: 2, moved: 3, end: 4, start: 5, outOfRange: 6 } as const;
@@ -62,7 +66,8 @@ return 1`;
 /**
  * Applies a group. ARGV: the last index, then for each request its operation, target, key digest (or "") and
  * the generations it may happen at (",7,8,", or "" for any). Returns three numbers for each: verdict, index,
- * generation; or nothing when there is no cursor.
+ * generation; or nothing when there is no cursor. What is replayed is written once more: WAIT asks for what its own
+ * connection has written, and the move may be another front's, which no replica has yet.
  */
 const APPLY = `local found = redis.call('HMGET', KEYS[1], 'generation', 'index')
 local generation, index = tonumber(found[1]), tonumber(found[2])
@@ -78,7 +83,7 @@ for at = 2, #ARGV, 4 do
       local did, where = string.match(known, '^(%a+) (%d+)$')
       local same = did == operation and (did ~= 'set' or where == target)
       verdict = same and ${VERDICTS.replayed} or ${VERDICTS.keyReused}
-      answer = tonumber(where)
+      answer, changed = tonumber(where), changed or same
     elseif wanted ~= '' and not string.find(wanted, string.format(',%.0f,', generation), 1, true) then
       verdict = ${VERDICTS.moved}
     elseif operation == 'set' and (goal < 0 or goal > last) then
@@ -110,12 +115,14 @@ const APPLY_SCRIPT = defineScript(APPLY);
 /** The cursor in Redis, as one process sees it. */
 export class RedisCursor implements CursorService {
   readonly #redis: RedisConnection;
+  readonly #keys: readonly string[];
   readonly #indexMax: number;
   readonly #groups = new Groups<CursorRequest, Outcome>(GROUP_COUNT_MAX, (requests) => this.#apply(requests));
   #closed: FibError | undefined;
 
-  private constructor({ redis, indexMax }: RedisCursorOptions) {
+  private constructor({ redis, prefix, indexMax }: RedisCursorOptions) {
     this.#redis = redis;
+    this.#keys = keysOf(prefix);
     this.#indexMax = indexMax;
   }
 
@@ -125,8 +132,8 @@ export class RedisCursor implements CursorService {
    * @throws {@link FibError} `redis_unavailable`, `redis_unusable`.
    */
   static async open(options: RedisCursorOptions): Promise<RedisCursor> {
-    const { redis, notice } = options;
-    if ((await redis.run(CREATE_SCRIPT, KEYS, [])) === 1) {
+    const { redis, prefix, notice } = options;
+    if ((await redis.run(CREATE_SCRIPT, keysOf(prefix), [])) === 1) {
       notice(`There was no cursor in Redis at ${redis.address}: a new one begins at index 0`);
     }
     return new RedisCursor(options);
@@ -169,18 +176,27 @@ export class RedisCursor implements CursorService {
         ifGeneration === undefined ? "" : `,${ifGeneration.join(",")},`,
       );
     }
+    const isMove = requests.some(({ operation }) => operation !== "current");
     let reply: readonly number[] | null;
+    let doubt: FibError | undefined;
     try {
-      reply = (await this.#redis.run(APPLY_SCRIPT, KEYS, args)) as readonly number[] | null;
+      reply = (await this.#redis.run(APPLY_SCRIPT, this.#keys, args, { replicated: isMove })) as typeof reply;
     } catch (error) {
       const reason =
         error instanceof FibError ? error : new FibError("internal", String(error), { cause: error });
-      return requests.map(() => reason);
+      if (!(error instanceof DoubtfulError)) return requests.map(() => reason);
+      doubt = perhapsMoved(error);
+      if (error.reply === undefined) {
+        return requests.map(({ operation }) => (operation === "current" ? error : doubt!));
+      }
+      reply = error.reply as typeof reply;
     }
     if (reply === null) return requests.map(() => cursorGone(this.#redis.address));
-    return requests.map(({ target }, i) =>
-      this.#outcome(reply[3 * i]!, reply[3 * i + 1]!, reply[3 * i + 2]!, target),
-    );
+    return requests.map(({ operation, target }, i) => {
+      const outcome = this.#outcome(reply[3 * i]!, reply[3 * i + 1]!, reply[3 * i + 2]!, target);
+      // Who reads, or was refused, has moved nothing that could be lost.
+      return operation === "current" || outcome instanceof FibError ? outcome : (doubt ?? outcome);
+    });
   }
 
   #outcome(verdict: number, index: number, generation: number, target = -1): Outcome {
@@ -201,6 +217,10 @@ export class RedisCursor implements CursorService {
         return outOfRange(target, this.#indexMax);
     }
   }
+}
+
+function perhapsMoved({ code, message, cause }: FibError): FibError {
+  return new FibError(code, `${message}: the move may have been made or not`, { cause });
 }
 
 function tooManyWaiting(): FibError {

@@ -6,11 +6,14 @@
  * @module
  */
 import { FibError } from "../errors.ts";
-import { addressOf, ADVICE, type RedisConnection } from "./connection.ts";
+import { addressOf } from "../redis-url.ts";
+import { ADVICE, type RedisConnection } from "./connection.ts";
+import type { RedisPlace, Target } from "./place.ts";
 
 /** The scripts use `ZRANGE … BYLEX`, which came with it. */
 const VERSION_MIN = { major: 6, minor: 2 } as const;
 const PROBE_TIMEOUT_MS = 2000;
+const PLAIN_TIMEOUT_MS = 500;
 
 /**
  * Refuses a Redis that cannot be used, and says which settings weaken what is promised.
@@ -50,13 +53,19 @@ export async function checkRedis(redis: RedisConnection, warn: (message: string)
  * @param error - What the failed attempt threw.
  * @returns The error to show: the same, or one that says more.
  */
-export async function explainFailure(url: string, error: FibError): Promise<FibError> {
+export async function explainFailure(place: RedisPlace, error: FibError): Promise<FibError> {
   if (error.code !== "redis_unavailable") return error;
-  const said = await probe(url);
-  const reason = said === undefined ? undefined : readProbe(said, url);
-  if (reason === undefined) return error;
-  const code = reason.passes ? "redis_unavailable" : "redis_unusable";
-  return new FibError(code, `Cannot use Redis at ${addressOf(url)}: ${reason.text}`, { cause: error });
+  const primary = await place.locate().catch(() => undefined);
+  const servers = primary === undefined ? place.sentinels : [primary];
+  for (const server of servers) {
+    const reason = readProbe(await probe(server), server);
+    if (reason === undefined) continue;
+    const code = reason.passes ? "redis_unavailable" : "redis_unusable";
+    const where =
+      place.name === undefined ? place.address : `${place.address}, by way of ${addressOf(server.url)}`;
+    return new FibError(code, `Cannot use Redis at ${where}: ${reason.text}`, { cause: error });
+  }
+  return error;
 }
 
 function refuseUnusable(info: Readonly<Record<string, string>>, address: string): void {
@@ -69,7 +78,6 @@ function refuseUnusable(info: Readonly<Record<string, string>>, address: string)
     refuse(tooOld(version));
   }
   if (info["cluster_enabled"] === "1") refuse(ADVICE["MOVED"]!);
-  if (info["role"] === "slave") refuse("it is a replica, which takes no writes; name its primary");
 }
 
 function tooOld(version: string): string {
@@ -93,26 +101,33 @@ function parseInfo(text: string): Record<string, string> {
 }
 
 /** What a server answers to our password and INFO; an {@link Error} when there is no connection. */
-async function probe(url: string): Promise<string | Error> {
-  const { protocol, hostname, port, username, password } = new URL(url);
+async function probe({ url, tls }: Target): Promise<string | Error> {
+  if (tls !== undefined && (await speaksPlainly(url)))
+    return new Error("it speaks without TLS: try redis://");
+  const { hostname, port, username, password } = new URL(url);
   const { promise, resolve } = Promise.withResolvers<string | Error>();
   const timer = setTimeout(() => resolve(received), PROBE_TIMEOUT_MS);
   let received = "";
   const credentials = [username, password].filter((part) => part !== "").map(decodeURIComponent);
   const commands = [...(credentials.length > 0 ? [["AUTH", ...credentials]] : []), ["INFO", "server"]];
+  const say = (socket: Bun.Socket) => void socket.write(commands.map(encodeCommand).join(""));
   try {
     const socket = await Bun.connect({
       hostname: hostname.replace(/^\[|\]$/g, ""),
-      port: Number(port || 6379),
-      tls: protocol === "rediss:",
+      port: Number(port),
+      tls: tls ?? false,
       socket: {
-        open: (opened) => void opened.write(commands.map(encodeCommand).join("")),
+        open: (opened) => {
+          if (tls === undefined) say(opened);
+        },
         data: (_, bytes) => {
           received += bytes.toString("latin1");
           if (received.includes("redis_version") || received.startsWith("-")) resolve(received);
         },
-        handshake: (_, isAuthorized, error) => {
-          if (!isAuthorized) resolve(new Error(`its certificate is refused: ${error?.message ?? "unknown"}`));
+        // Not before the server is known to be the one that may hear the password.
+        handshake: (opened, isAuthorized, error) => {
+          if (isAuthorized) say(opened);
+          else resolve(new Error(`its certificate is refused: ${error?.message ?? "unknown"}`));
         },
         close: () => resolve(received),
         error: (_, error) => resolve(error),
@@ -134,8 +149,7 @@ function encodeCommand(words: readonly string[]): string {
   return `*${words.length}\r\n${bulks.join("")}`;
 }
 
-function readProbe(answer: string | Error, url: string): { text: string; passes: boolean } | undefined {
-  const isTls = url.startsWith("rediss:");
+function readProbe(answer: string | Error, { tls }: Target): { text: string; passes: boolean } | undefined {
   if (answer instanceof Error) {
     const { code = "", message } = answer as Error & { code?: string };
     if (code === "ECONNREFUSED")
@@ -154,6 +168,31 @@ function readProbe(answer: string | Error, url: string): { text: string; passes:
       ? { text: tooOld(version), passes: false }
       : undefined;
   if (answer !== "") return { text: "what answers there is no Redis", passes: false };
-  const other = isTls ? "it may speak without TLS: try redis://" : "it may want TLS: try rediss://";
-  return { text: `it says nothing; ${other}`, passes: false };
+  const text = tls === undefined ? "it says nothing; it may want TLS: try rediss://" : "it says nothing";
+  return { text, passes: tls !== undefined };
+}
+
+/** Whether a server that is said to speak TLS answers without; it gets no password. */
+async function speaksPlainly(url: string): Promise<boolean> {
+  const { hostname, port } = new URL(url);
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), PLAIN_TIMEOUT_MS);
+  try {
+    const socket = await Bun.connect({
+      hostname: hostname.replace(/^\[|\]$/g, ""),
+      port: Number(port),
+      socket: {
+        open: (opened) => void opened.write("PING\r\n"),
+        data: (_, bytes) => resolve(/^[+-][A-Z]/.test(bytes.toString("latin1"))),
+        close: () => resolve(false),
+      },
+    });
+    const isPlain = await promise;
+    socket.terminate();
+    return isPlain;
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -1,5 +1,5 @@
 /**
- * One connection to Redis, as Bun has it, with a limit on silence.
+ * One connection to Redis, as Bun has it: to a primary, and with a limit on silence.
  *
  * Bun's client rejects what is in flight when a connection breaks, and sends nothing
  * twice; that is what a move needs. It has no timeout for a reply, so a Redis that
@@ -7,9 +7,15 @@
  * connection that owes replies and brings none for a while is closed. A timer for each
  * command would say the same and cost a timer for each command: replies come in order.
  *
+ * A server that has become a replica refuses writes and answers reads from the past. So a connection is used when ROLE
+ * has said that it leads to a primary, asks again every second, and is closed by an error that says so: whoever
+ * connects next finds the new one.
+ *
  * BullMQ's adapter takes any object of this shape, so its connections are watched too.
  * @module
  */
+import { FibError } from "../errors.ts";
+import { placeOf, type RedisPlace, type Target } from "./place.ts";
 
 /** How a connection behaves. */
 export interface ClientOptions {
@@ -21,85 +27,159 @@ export interface ClientOptions {
 
 /** Looks at the replies this often; a silence lasts up to this much longer than the limit. */
 const WATCH_MS = 250;
-/** A server that accepts a connection and says nothing within this is away. */
-const CONNECT_TIMEOUT_MS = 2000;
+/** Asks this often whether it is still a primary. */
+const ROLE_MS = 1000;
+
+/** First words of errors that say that this is not the primary, or not yet. Of a server that waits for replicas or a disk they say nothing. */
+const NOT_PRIMARY = new Set(["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN"]);
+
+/** The first word of an error of Redis. Before 7.0 one inside of a script stood further back. */
+export function kindOf(message: string): string {
+  return /^(?:ERR Error running script.*? -)?(\S*)/.exec(message)![1]!;
+}
 
 /** A connection that can be made once, and lost once. The two callbacks are for BullMQ's adapter. */
 export class WatchedClient {
   onconnect: (() => void) | null = null;
   onclose: ((error: Error) => void) | null = null;
 
-  readonly #url: string;
+  readonly #place: RedisPlace;
   readonly #options: ClientOptions;
-  readonly #raw: Bun.RedisClient;
+  #raw: Bun.RedisClient | undefined;
+  #isReady = false;
+  #hasEnded = false;
   #owedCount = 0;
   #heardAtMs = 0;
+  #roleAtMs = 0;
   #watch: NodeJS.Timeout | undefined;
 
-  constructor(url: string, options: ClientOptions) {
-    this.#url = url;
+  constructor(place: RedisPlace | string, options: ClientOptions) {
+    this.#place = placeOf(place);
     this.#options = options;
-    this.#raw = new Bun.RedisClient(url, {
-      autoReconnect: false,
-      enableOfflineQueue: false,
-      connectionTimeout: CONNECT_TIMEOUT_MS,
-    });
-    // These are no events of the web: the client has one place for each.
-    Object.assign(this.#raw, {
-      onconnect: () => this.onconnect?.(),
-      onclose: (error: Error) => {
-        clearInterval(this.#watch);
-        this.onclose?.(error);
-        options.onLost?.();
-      },
-    });
   }
 
   /** Whether commands can be sent. */
   get connected(): boolean {
-    return this.#raw.connected;
+    return this.#isReady && this.#raw?.connected === true;
   }
 
-  /** Connects, and logs in with the user and the password that are in the URL. */
+  /**
+   * Finds the primary, connects, and logs in with the user and the password that are in the URL.
+   *
+   * @throws {@link FibError} as `RedisPlace.locate`; also for a replica. Others are Bun's.
+   */
   async connect(): Promise<void> {
-    await this.#raw.connect();
-    clearInterval(this.#watch);
-    this.#watch = setInterval(() => {
-      const silenceMs = performance.now() - this.#heardAtMs;
-      if (this.#owedCount > 0 && silenceMs > this.#options.silenceMaxMs) this.close();
-    }, WATCH_MS);
-    this.#watch.unref();
+    try {
+      const target = await this.#place.locate();
+      await this.#connectTo(target);
+      if (this.#hasEnded) throw new Error("Connection closed");
+      this.#place.settle(this, target);
+    } catch (error) {
+      this.#end(error as Error);
+      throw error;
+    }
+    this.#isReady = true;
+    this.#roleAtMs = performance.now();
+    this.onconnect?.();
   }
 
   /** Sends a command; rejected when the connection is lost before the reply: it may have been done then. */
   async send(command: string, args: string[]): Promise<unknown> {
+    const reply = await this.#owed((raw) => raw.send(command, args));
+    // A transaction is answered as a whole, with its errors inside.
+    if (command === "EXEC" && Array.isArray(reply)) reply.forEach((each) => this.#heed(each));
+    return reply;
+  }
+
+  /** The value of a key as bytes. */
+  getBuffer(key: string): Promise<Uint8Array<ArrayBuffer> | null> {
+    return this.#owed((raw) => raw.getBuffer(key));
+  }
+
+  /** Listens to a channel; the connection can do nothing else from then on. */
+  async subscribe(channel: string, listener: (message: string) => void): Promise<void> {
+    await this.#owed((raw) => raw.subscribe(channel, (message) => listener(message)));
+  }
+
+  /** Ends the connection; what is in flight is rejected. */
+  close(): void {
+    this.#end(new Error("Connection closed"));
+  }
+
+  /** A further connection to the same place. */
+  duplicate(): Promise<WatchedClient> {
+    return Promise.resolve(new WatchedClient(this.#place, this.#options));
+  }
+
+  async #connectTo(target: Target): Promise<void> {
+    const { url, tls, connectTimeoutMs } = target;
+    if (this.#hasEnded) throw new Error("Connection closed");
+    this.#raw = new Bun.RedisClient(url, {
+      autoReconnect: false,
+      enableOfflineQueue: false,
+      connectionTimeout: connectTimeoutMs,
+      ...(tls && { tls }),
+    });
+    // This is no event of the web: the client has one place for it.
+    Object.assign(this.#raw, { onclose: (error: Error) => this.#end(error) });
+    try {
+      await this.#raw.connect();
+      this.#watch = setInterval(() => this.#look(), WATCH_MS);
+      this.#watch.unref();
+      // PING is refused by a server that is loading its data, which tells its role all the same.
+      const [role] = await Promise.all([this.send("ROLE", []), this.send("PING", [])]);
+      this.#mustBePrimary(role);
+    } catch (error) {
+      this.#place.distrust(target);
+      throw error;
+    }
+  }
+
+  async #owed<T>(ask: (raw: Bun.RedisClient) => Promise<T>): Promise<T> {
+    if (this.#raw === undefined) throw new Error("Connection closed");
     if (this.#owedCount++ === 0) this.#heardAtMs = performance.now();
     try {
-      return await this.#raw.send(command, args);
+      return await ask(this.#raw);
+    } catch (error) {
+      this.#heed(error);
+      throw error;
     } finally {
       this.#owedCount--;
       this.#heardAtMs = performance.now();
     }
   }
 
-  /** The value of a key as bytes. */
-  getBuffer(key: string): Promise<Uint8Array<ArrayBuffer> | null> {
-    return this.#raw.getBuffer(key);
+  #heed(reply: unknown): void {
+    if (reply instanceof Error && NOT_PRIMARY.has(kindOf(reply.message))) this.#end(reply);
   }
 
-  /** Listens to a channel; the connection can do nothing else from then on. */
-  async subscribe(channel: string, listener: (message: string) => void): Promise<void> {
-    await this.#raw.subscribe(channel, (message) => listener(message));
+  #look(): void {
+    const nowMs = performance.now();
+    if (this.#owedCount > 0 && nowMs - this.#heardAtMs > this.#options.silenceMaxMs) return this.close();
+    if (!this.#isReady || nowMs - this.#roleAtMs < ROLE_MS) return;
+    this.#roleAtMs = Infinity;
+    this.send("ROLE", [])
+      .then((role) => this.#mustBePrimary(role))
+      .catch((error: Error) => error instanceof FibError && this.#end(error))
+      .finally(() => (this.#roleAtMs = performance.now()));
   }
 
-  /** Ends the connection; what is in flight is rejected. */
-  close(): void {
+  #mustBePrimary(role: unknown): void {
+    if (Array.isArray(role) && role[0] === "master") return;
+    const { address, name } = this.#place;
+    const what = `Cannot use Redis at ${address}: it is a replica, which takes no writes`;
+    if (name === undefined) throw new FibError("redis_unusable", `${what}; name its primary`);
+    throw new FibError("redis_unavailable", `${what}, and its Sentinels name no other yet; try again`);
+  }
+
+  #end(error: Error): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#isReady = false;
     clearInterval(this.#watch);
-    this.#raw.close();
-  }
-
-  /** A further connection to the same server. */
-  duplicate(): Promise<WatchedClient> {
-    return Promise.resolve(new WatchedClient(this.#url, this.#options));
+    this.#place.leave(this);
+    this.#raw?.close();
+    this.onclose?.(error);
+    this.#options.onLost?.();
   }
 }

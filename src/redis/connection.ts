@@ -6,18 +6,22 @@
  * flight when a connection broke is sent again: it may have been done, and only who
  * asked knows whether doing it twice is harmless.
  *
- * No message here holds a URL with its password; see {@link addressOf}.
+ * No message here holds a URL with its password; see `addressOf`.
  * @module
  */
 import { FibError } from "../errors.ts";
-import { WatchedClient } from "./client.ts";
+import { kindOf, WatchedClient } from "./client.ts";
+import { placeOf, type RedisPlace } from "./place.ts";
 
 /** Silence after which a server that owes replies is taken for dead. */
 const SILENCE_MAX_MS = 2000;
-/** Pauses between attempts to connect, doubled from the first to the last. */
-const RECONNECT_MS = { first: 50, last: 1000 } as const;
+/** Pauses between attempts to connect, doubled from the first to the last: a new primary is not missed for longer. */
+const RECONNECT_MS = { first: 50, last: 250 } as const;
 /** Commands that may wait for a reply; beyond it they are refused. */
 const OWED_COUNT_MAX = 100_000;
+
+/** How long replicas may take to say that they have something. Less than the silence above. */
+const REPLICATED_TIMEOUT_MS = 1000;
 
 /** A Lua script and the name that Redis keeps it under. */
 export interface Script {
@@ -31,15 +35,24 @@ export interface ConnectionEvents {
   readonly onBack?: ((address: string) => void) | undefined;
 }
 
+/** What was asked may have been done or not. */
+export class DoubtfulError extends FibError {
+  /** What a script has returned all the same; undefined when the connection broke before. */
+  readonly reply: unknown;
+
+  constructor(
+    code: "redis_unavailable" | "not_replicated",
+    message: string,
+    { reply, cause }: { readonly reply?: unknown; readonly cause?: unknown },
+  ) {
+    super(code, message, { cause });
+    this.reply = reply;
+  }
+}
+
 /** Prepares a script for {@link RedisConnection.run}. */
 export function defineScript(text: string): Script {
   return { text, sha1: new Bun.CryptoHasher("sha1").update(text).digest("hex") };
-}
-
-/** Where a URL leads, without its password: what may stand in a log. */
-export function addressOf(url: string): string {
-  const { protocol, host, pathname } = new URL(url);
-  return `${protocol}//${host}${pathname === "/" ? "" : pathname}`;
 }
 
 /** One server, connected whenever it can be. */
@@ -47,23 +60,25 @@ export class RedisConnection {
   /** Where it leads, without the password. */
   readonly address: string;
 
-  readonly #url: string;
+  readonly #place: RedisPlace;
   readonly #events: ConnectionEvents;
   /** Set up anew on each connection, before anybody else may use it. */
   readonly #prepare: (client: WatchedClient) => Promise<void>;
   #client: WatchedClient | undefined;
+  /** Scripts whose text this connection has sent. */
+  readonly #known = new Set<Script>();
   #owedCount = 0;
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
   #wasLost = false;
 
   private constructor(
-    url: string,
+    place: RedisPlace | string,
     events: ConnectionEvents,
     prepare: (client: WatchedClient) => Promise<void>,
   ) {
-    this.address = addressOf(url);
-    this.#url = url;
+    this.#place = placeOf(place);
+    this.address = this.#place.address;
     this.#events = events;
     this.#prepare = prepare;
   }
@@ -72,19 +87,19 @@ export class RedisConnection {
    * Connects for the first time.
    *
    * @param prepare - Is done on each new connection before it is used, such as a subscription.
-   * @throws {@link FibError} `redis_unavailable`.
+   * @throws {@link FibError} `redis_unavailable`, `redis_unusable`.
    */
   static async open(
-    url: string,
+    place: RedisPlace | string,
     events: ConnectionEvents = {},
     prepare: (client: WatchedClient) => Promise<void> = () => Promise.resolve(),
   ): Promise<RedisConnection> {
-    const connection = new RedisConnection(url, events, prepare);
+    const connection = new RedisConnection(place, events, prepare);
     try {
       await connection.#connect();
     } catch (error) {
       await connection.close();
-      throw connection.#explain(error);
+      throw connection.#explain(error, "no connection could be made");
     }
     return connection;
   }
@@ -97,8 +112,8 @@ export class RedisConnection {
   /**
    * Sends one command.
    *
-   * @throws {@link FibError} `redis_unavailable`, also when the connection broke before the reply: the command
-   * may have been done or not. `redis_unusable` for an error that does not pass by itself.
+   * @throws {@link FibError} `redis_unavailable`; `redis_full`; `redis_unusable` for an error that does not pass by
+   * itself. {@link DoubtfulError} when the connection broke before the reply.
    */
   async send(command: string, args: string[]): Promise<unknown> {
     const client = this.#usable();
@@ -112,20 +127,37 @@ export class RedisConnection {
     }
   }
 
-  /** Runs a script, which is one atomic step. Throws as {@link send} does. */
-  async run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+  /**
+   * Runs a script, which is one atomic step. Throws as {@link send} does.
+   *
+   * @param options - `replicated`: it makes a promise, so what it wrote must be with as many replicas as the place asks
+   * for. WAIT goes out right behind the script: it is for all that this connection has written.
+   * @throws {@link DoubtfulError} `not_replicated` with what the script has returned.
+   */
+  async run(
+    script: Script,
+    keys: readonly string[],
+    args: readonly string[],
+    { replicated = false }: { readonly replicated?: boolean } = {},
+  ): Promise<unknown> {
     const rest = [String(keys.length), ...keys, ...args];
-    const client = this.#usable();
-    this.#owedCount++;
-    try {
-      return await client.send("EVALSHA", [script.sha1, ...rest]);
-    } catch (error) {
-      // Redis forgets its scripts when it restarts, and has then done nothing.
-      if (!(error as Error).message.startsWith("NOSCRIPT")) throw this.#explain(error);
-    } finally {
-      this.#owedCount--;
+    const replicasMin = replicated ? this.#place.replicasMin : 0;
+    // A WAIT behind a script that is not there would hold up the second try: the text goes first where there is one.
+    if (replicasMin === 0 || this.#known.has(script)) {
+      try {
+        return await this.#runOnce("EVALSHA", script.sha1, rest, replicasMin);
+      } catch (error) {
+        // Redis forgets its scripts when it restarts, and has then done nothing.
+        if (!(error as Error).message.startsWith("NOSCRIPT")) throw this.#explain(error);
+      }
     }
-    return await this.send("EVAL", [script.text, ...rest]);
+    try {
+      const reply = this.#runOnce("EVAL", script.text, rest, replicasMin);
+      this.#known.add(script);
+      return await reply;
+    } catch (error) {
+      throw this.#explain(error);
+    }
   }
 
   /** The value of a key as bytes, or undefined. Throws as {@link send} does. */
@@ -155,8 +187,27 @@ export class RedisConnection {
     return client;
   }
 
+  async #runOnce(command: string, script: string, rest: string[], replicasMin: number): Promise<unknown> {
+    const client = this.#usable();
+    this.#owedCount++;
+    try {
+      const done = client.send(command, [script, ...rest]);
+      if (replicasMin === 0) return await done;
+      const counted = client.send("WAIT", [String(replicasMin), String(REPLICATED_TIMEOUT_MS)]);
+      // An error of the script says more, and then nobody asks for this one.
+      counted.catch(() => {});
+      const reply = await done;
+      const count = Number(await counted);
+      if (count >= replicasMin) return reply;
+      const had = `${count} of ${replicasMin} replicas had it after ${REPLICATED_TIMEOUT_MS} ms`;
+      throw new DoubtfulError("not_replicated", `Cannot use Redis at ${this.address}: ${had}`, { reply });
+    } finally {
+      this.#owedCount--;
+    }
+  }
+
   async #connect(): Promise<void> {
-    const client: WatchedClient = new WatchedClient(this.#url, {
+    const client: WatchedClient = new WatchedClient(this.#place, {
       silenceMaxMs: SILENCE_MAX_MS,
       onLost: () => this.#client === client && this.#lost(),
     });
@@ -170,6 +221,7 @@ export class RedisConnection {
     // It was closed while this connected.
     if (this.#closed) return client.close();
     this.#client = client;
+    this.#known.clear();
     if (this.#wasLost) this.#events.onBack?.(this.address);
     this.#wasLost = false;
   }
@@ -198,18 +250,22 @@ export class RedisConnection {
     });
   }
 
-  #explain(error: unknown): FibError {
+  #explain(error: unknown, lost?: string): FibError {
     if (error instanceof FibError) return error;
     const message = (error as Error).message.replace(/\.$/, "");
-    const [kind = ""] = message.split(" ", 1);
-    const said = `Cannot use Redis at ${this.address}: ${message}`;
-    if (PASSING.has(kind)) return new FibError("redis_unavailable", `${said}; try again`, { cause: error });
-    if (/^[A-Z]{3,}$/.test(kind)) {
-      return new FibError("redis_unusable", ADVICE[kind] ? `${said}; ${ADVICE[kind]}` : said, {
-        cause: error,
-      });
+    const kind = kindOf(message);
+    if (!/^[A-Z]{3,}$/.test(kind)) {
+      if (lost !== undefined) return this.#unavailable(lost, error);
+      const text = `Cannot use Redis at ${this.address}: the connection was lost before the answer`;
+      return new DoubtfulError("redis_unavailable", text, { cause: error });
     }
-    return this.#unavailable("the connection was lost", error);
+    const advice = ADVICE[kind] === undefined ? "" : `; ${ADVICE[kind]}`;
+    const said = `Cannot use Redis at ${this.address}: ${message}${advice}`;
+    if (kind === "OOM") return new FibError("redis_full", said, { cause: error });
+    // A replica ends what waits there; the script before it was run by a primary.
+    if (kind === "UNBLOCKED") return new DoubtfulError("redis_unavailable", said, { cause: error });
+    if (PASSING.has(kind)) return new FibError("redis_unavailable", `${said}; try again`, { cause: error });
+    return new FibError("redis_unusable", said, { cause: error });
   }
 }
 
@@ -222,15 +278,21 @@ const PASSING = new Set([
   "NOREPLICAS",
   "READONLY",
   "MISCONF",
-  "OOM",
   "TRYAGAIN",
 ]);
 
 /** What to do about an error, by its first word. */
 export const ADVICE: Readonly<Record<string, string>> = {
-  WRONGTYPE: "something else uses our keys: give fibserver a database of its own, as in redis://HOST:6379/1",
+  WRONGTYPE:
+    "something else uses our keys: give fibserver a database of its own, as in redis://HOST:6379/1, or a --redis-prefix",
   NOAUTH: "put the password into the URL, as in redis://:PASSWORD@HOST:6379",
   WRONGPASS: "the user name or the password in the URL is wrong",
-  NOPERM: "the user in the URL needs more rights: ~fibserver:* &fibserver:* +@all",
-  MOVED: "it is a cluster, and fibserver needs a single server",
+  NOPERM:
+    "the user in the URL needs more rights: ~PREFIX:* &PREFIX:* +@all, where PREFIX is fibserver or your --redis-prefix",
+  MOVED:
+    "it is a cluster, and fibserver needs a single server, with replicas if you like: its scripts touch keys of several slots, since one order of all moves and tasks is made in one place",
+  READONLY: "it has become a replica: name its primary, or let Sentinel name it with redis+sentinel://",
+  NOREPLICAS: "it takes no writes before it has the replicas that its min-replicas-to-write asks for",
+  MISCONF: "it takes no writes before it can save them: see its log",
+  OOM: "it is full: raise its maxmemory, or make room",
 };

@@ -12,6 +12,7 @@
  */
 import { createBunRedisClient, Queue, Worker, type Job as BullJob, type WorkerOptions } from "bullmq";
 import { WatchedClient } from "../redis/client.ts";
+import type { RedisPlace } from "../redis/place.ts";
 import { isShort } from "./compute.ts";
 import type { Task } from "./task.ts";
 
@@ -51,7 +52,7 @@ export function queueOf(task: Pick<Task, "request" | "sizeBytes">): QueueName {
 
 /** Opens one queue for those who put tasks into it. */
 export async function openQueue(
-  url: string,
+  place: RedisPlace | string,
   name: QueueName,
   onError: (error: Error) => void,
 ): Promise<{
@@ -62,7 +63,7 @@ export async function openQueue(
   readonly remove: (id: string) => Promise<void>;
   readonly close: () => Promise<void>;
 }> {
-  const connections = new Connections(url, SILENCE_MAX_MS.queue, onError);
+  const connections = new Connections(place, SILENCE_MAX_MS.queue, onError);
   const queue = new Queue(name, {
     connection: connections.first,
     prefix: PREFIX,
@@ -89,13 +90,13 @@ export async function openQueue(
 
 /** Begins to take tasks from a queue. */
 export function openWorker(
-  url: string,
+  place: RedisPlace | string,
   name: QueueName,
   concurrency: number,
   process: (delivery: Delivery, token: string) => Promise<void>,
   onError: (error: Error) => void,
 ): { readonly close: () => Promise<void> } {
-  const connections = new Connections(url, SILENCE_MAX_MS.worker, onError);
+  const connections = new Connections(place, SILENCE_MAX_MS.worker, onError);
   const options: WorkerOptions = {
     connection: connections.first,
     prefix: PREFIX,
@@ -126,9 +127,9 @@ class Connections {
   readonly first: Connection;
   readonly #all: Connection[] = [];
 
-  constructor(url: string, silenceMaxMs: number, onError: (error: Error) => void) {
+  constructor(place: RedisPlace | string, silenceMaxMs: number, onError: (error: Error) => void) {
     // BullMQ's type asks for three commands more than its adapter ever calls on it.
-    const raw = new WatchedClient(url, { silenceMaxMs }) as unknown as Parameters<
+    const raw = new WatchedClient(place, { silenceMaxMs }) as unknown as Parameters<
       typeof createBunRedisClient
     >[0];
     this.first = this.#tame(createBunRedisClient(raw), onError);

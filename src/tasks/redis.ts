@@ -13,6 +13,7 @@
  */
 import { FibError } from "../errors.ts";
 import { type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
+import type { RedisPlace } from "../redis/place.ts";
 import { Groups } from "../groups.ts";
 import { Changes } from "./changes.ts";
 import { openQueue, QUEUES, queueOf } from "./delivery.ts";
@@ -23,9 +24,11 @@ import { isFinished, requestKey, type Task, type TaskRequest } from "./task.ts";
 /** Where the two halves live; they may be one Redis. */
 export interface RedisPlaces {
   /** Holds the queue: nothing in it may be lost, so `appendfsync always`. */
-  readonly queueUrl: string;
+  readonly queueUrl: RedisPlace | string;
   /** Holds tasks and results. */
-  readonly storeUrl: string;
+  readonly storeUrl: RedisPlace | string;
+  /** All keys begin with it and a colon. */
+  readonly prefix: string;
 }
 
 export interface RedisTasksOptions extends RedisPlaces {

@@ -22,7 +22,12 @@ async function openFront(url: string, indexMax = 92) {
   const notices: string[] = [];
   const redis = await RedisConnection.open(url);
   onTestFinished(() => redis.close());
-  const cursor = await RedisCursor.open({ redis, indexMax, notice: (message) => notices.push(message) });
+  const cursor = await RedisCursor.open({
+    redis,
+    prefix: "fibserver",
+    indexMax,
+    notice: (message) => notices.push(message),
+  });
   const ask = (request: CursorRequest) => cursor.submit<Outcome>(request, (outcome) => outcome);
   const indexOf = async (request: CursorRequest) => {
     const outcome = await ask(request);
@@ -63,7 +68,7 @@ withRedis("RedisCursor does what applyRequest() says, for any history and any gr
   await fc.assert(
     fc.asyncProperty(fc.array(fc.array(request, { minLength: 1, maxLength: 30 })), async (groups) => {
       await server.cli("FLUSHALL");
-      await RedisCursor.open({ redis: front.redis, indexMax: 3, notice: () => {} });
+      await RedisCursor.open({ redis: front.redis, prefix: "fibserver", indexMax: 3, notice: () => {} });
       let record = initialRecord();
       for (const group of groups) {
         const expected = group.map((one) => {

@@ -31,6 +31,7 @@ type Place = Pick<Redis, "url">;
 async function openFront(store: Place, limits: Partial<TaskLimits> = {}, queue: Place = store) {
   return await RedisTasks.open({
     storeUrl: store.url,
+    prefix: "fibserver",
     queueUrl: queue.url,
     limits: { ...LIMITS, ...limits },
     onError: () => {},
@@ -42,6 +43,7 @@ async function openExecutor(store: Place, limits: Partial<TaskLimits> = {}, queu
   const pool = new Pool({ threads: 1, queueMax: 1 });
   const executor = await RedisExecutor.open({
     storeUrl: store.url,
+    prefix: "fibserver",
     queueUrl: queue.url,
     limits: { ...LIMITS, ...limits },
     pool,
