@@ -5,7 +5,7 @@
  * demoted while clients move the cursor and executors compute.
  */
 import { expect, setDefaultTimeout } from "bun:test";
-import { type Server, startServer, until } from "./binary.ts";
+import { run, type Server, startServer, until } from "./binary.ts";
 import { startRedis, withRedis } from "./redis.ts";
 import { startWatched, type Watched } from "./sentinel.ts";
 import { startWorker } from "./worker.ts";
@@ -194,3 +194,20 @@ withRedis(
     expect(await (await again()).json()).toMatchObject({ index: "2" });
   },
 );
+
+withRedis("a Sentinel where a Redis should be, and the other way round, are told apart", async () => {
+  await using watched = await startWatched({ sentinelCount: 1 });
+  const { port } = watched.sentinels[0]!;
+  for (const [url, said] of [
+    [`redis://127.0.0.1:${port}`, "it is a Sentinel; try redis+sentinel://"],
+    [watched.url.replace(String(port), String(watched.servers[0]!.port)), "it is no Sentinel"],
+    [watched.url.replace(/fib$/, "other"), "its Sentinels know no primary called other"],
+    ["redis+sentinel://127.0.0.1:1,127.0.0.1:2/fib", "nothing listens there"],
+  ] as const) {
+    for (const command of [["c"], ["worker"]]) {
+      const { stdout, stderr, exitCode } = await run([...command, "--redis", url]);
+      expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 69 });
+      expect(stderr).toContain(said);
+    }
+  }
+});

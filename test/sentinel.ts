@@ -44,12 +44,10 @@ export async function startWatched({
   replicaCount = 1,
   sentinelCount = 3,
   settings = [],
-  sentinelSettings = [],
 }: {
   readonly replicaCount?: number;
   readonly sentinelCount?: number;
   readonly settings?: readonly string[];
-  readonly sentinelSettings?: readonly string[];
 } = {}): Promise<Watched> {
   await using started = new AsyncDisposableStack();
   // Or a replica would wait for five seconds, should another one come.
@@ -66,7 +64,7 @@ export async function startWatched({
   const quorum = Math.floor(sentinelCount / 2) + 1;
   const sentinels: Sentinel[] = [];
   for (let i = 0; i < sentinelCount; i++) {
-    const sentinel = await startSentinel(primary.port, quorum, sentinelSettings);
+    const sentinel = await startSentinel(primary.port, quorum);
     sentinels.push(started.use(sentinel));
   }
   await until("the Sentinels know each other and the replicas", async () => {
@@ -104,16 +102,23 @@ export async function startWatched({
   };
 }
 
-async function startSentinel(
+/**
+ * Starts one that watches a primary of the loopback.
+ *
+ * @param settings - Further lines of its file; the last wins.
+ * @param access - What redis-cli needs besides the port.
+ */
+export async function startSentinel(
   primaryPort: number,
   quorum: number,
-  settings: readonly string[],
+  settings: readonly string[] = [],
+  access: readonly string[] = [],
 ): Promise<Sentinel & AsyncDisposable> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "fibserver-sentinel-"));
   const port = await freePort();
   const file = path.join(folder, "sentinel.conf");
   const lines = [
-    `port ${port}`,
+    `${access.includes("--tls") ? "port 0\ntls-port" : "port"} ${port}`,
     "bind 127.0.0.1",
     `dir ${folder}`,
     `sentinel monitor ${NAME} 127.0.0.1 ${primaryPort} ${quorum}`,
@@ -126,10 +131,10 @@ async function startSentinel(
   const child = Bun.spawn(["redis-server", file, "--sentinel"], {
     stdio: ["ignore", "ignore", "inherit"],
   });
-  const cli = (...command: string[]) => Bun.$`redis-cli -p ${port} ${command}`.nothrow().text();
+  const cli = (...command: string[]) => Bun.$`redis-cli -p ${port} ${access} ${command}`.nothrow().text();
   await until("redis-sentinel answers", async () => {
     if (child.exitCode !== null) throw new Error(`redis-sentinel ended with ${child.exitCode}`);
-    return (await Bun.$`redis-cli -p ${port} PING`.nothrow().quiet().text()) !== "";
+    return (await Bun.$`redis-cli -p ${port} ${access} PING`.nothrow().quiet().text()) !== "";
   });
   return {
     port,

@@ -13,6 +13,7 @@ import type { RedisPlace, Target } from "./place.ts";
 /** The scripts use `ZRANGE … BYLEX`, which came with it. */
 const VERSION_MIN = { major: 6, minor: 2 } as const;
 const PROBE_TIMEOUT_MS = 2000;
+const SENTINEL_ADVICE = "the Sentinels' own password goes into FIBSERVER_SENTINEL_AUTH=[USER:]PASSWORD";
 const PLAIN_TIMEOUT_MS = 500;
 
 /**
@@ -56,16 +57,23 @@ export async function checkRedis(redis: RedisConnection, warn: (message: string)
 export async function explainFailure(place: RedisPlace, error: FibError): Promise<FibError> {
   if (error.code !== "redis_unavailable") return error;
   const primary = await place.locate().catch(() => undefined);
-  const servers = primary === undefined ? place.sentinels : [primary];
-  for (const server of servers) {
-    const reason = readProbe(await probe(server), server);
-    if (reason === undefined) continue;
-    const code = reason.passes ? "redis_unavailable" : "redis_unusable";
-    const where =
-      place.name === undefined ? place.address : `${place.address}, by way of ${addressOf(server.url)}`;
-    return new FibError(code, `Cannot use Redis at ${where}: ${reason.text}`, { cause: error });
-  }
-  return error;
+  const isSentinel = primary === undefined;
+  const servers = isSentinel ? place.sentinels : [primary];
+  const found = await Promise.all(
+    servers.map(async (server) => ({ server, reason: readProbe(await probe(server), server, isSentinel) })),
+  );
+  const reasons = found.flatMap(({ server, reason }) =>
+    reason === undefined ? [] : [{ server, ...reason }],
+  );
+  // Of several Sentinels one may be away; that another refuses us is what has to be changed.
+  const reason = reasons.find(({ passes }) => !passes) ?? reasons[0];
+  if (reason === undefined) return error;
+  const code = reason.passes ? "redis_unavailable" : "redis_unusable";
+  const who =
+    place.name === undefined
+      ? ""
+      : `${isSentinel ? "Sentinel" : "the primary"} at ${addressOf(reason.server.url)}: `;
+  return new FibError(code, `Cannot use Redis at ${place.address}: ${who}${reason.text}`, { cause: error });
 }
 
 function refuseUnusable(info: Readonly<Record<string, string>>, address: string): void {
@@ -149,7 +157,11 @@ function encodeCommand(words: readonly string[]): string {
   return `*${words.length}\r\n${bulks.join("")}`;
 }
 
-function readProbe(answer: string | Error, { tls }: Target): { text: string; passes: boolean } | undefined {
+function readProbe(
+  answer: string | Error,
+  { tls }: Target,
+  isSentinel: boolean,
+): { readonly text: string; readonly passes: boolean } | undefined {
   if (answer instanceof Error) {
     const { code = "", message } = answer as Error & { code?: string };
     if (code === "ECONNREFUSED")
@@ -160,9 +172,13 @@ function readProbe(answer: string | Error, { tls }: Target): { text: string; pas
   if (answer.startsWith("-")) {
     const line = answer.slice(1, answer.indexOf("\r")).replace(/\.$/, "");
     const [kind = ""] = line.split(" ", 1);
-    return { text: ADVICE[kind] ? `${line}; ${ADVICE[kind]}` : line, passes: kind === "LOADING" };
+    const advice = isSentinel && /NOAUTH|WRONGPASS/.test(kind) ? SENTINEL_ADVICE : ADVICE[kind];
+    return { text: advice ? `${line}; ${advice}` : line, passes: kind === "LOADING" };
   }
   const version = /redis_version:(\S+)/.exec(answer)?.[1];
+  if (version !== undefined && isSentinel && !answer.includes("redis_mode:sentinel")) {
+    return { text: "it is no Sentinel", passes: false };
+  }
   if (version !== undefined)
     return Number(version.split(".")[0]) < VERSION_MIN.major
       ? { text: tooOld(version), passes: false }

@@ -167,7 +167,14 @@ export class WatchedClient {
   #mustBePrimary(role: unknown): void {
     if (Array.isArray(role) && role[0] === "master") return;
     const { address, name } = this.#place;
-    const what = `Cannot use Redis at ${address}: it is a replica, which takes no writes`;
+    const cannot = `Cannot use Redis at ${address}`;
+    if (Array.isArray(role) && role[0] === "sentinel") {
+      throw new FibError(
+        "redis_unusable",
+        `${cannot}: it is a Sentinel; try redis+sentinel://HOST:PORT/NAME`,
+      );
+    }
+    const what = `${cannot}: it is a replica, which takes no writes`;
     if (name === undefined) throw new FibError("redis_unusable", `${what}; name its primary`);
     throw new FibError("redis_unavailable", `${what}, and its Sentinels name no other yet; try again`);
   }

@@ -1,7 +1,7 @@
 /** The letters beside Redis: they move the cursor that the servers share, and say so when they cannot. */
 import { expect, setDefaultTimeout } from "bun:test";
 import fs from "node:fs";
-import { run, startServer, temporaryFolder } from "../binary.ts";
+import { run, spawn, startServer, temporaryFolder, until } from "../binary.ts";
 import { startRedis, withRedis } from "../redis.ts";
 
 setDefaultTimeout(60_000);
@@ -60,4 +60,88 @@ withRedis("fibserver n on a Redis that hangs, or wants a password, ends with 69 
   expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 69 });
   expect(stderr).toMatch(/^fibserver: Cannot use Redis at redis:\/\/127\.0\.0\.1:\d+: [^\n]+\n$/);
   expect(stderr).not.toContain("right");
+});
+
+withRedis("letters say what is wrong with a Redis that takes no writes", async () => {
+  await using redis = await startRedis();
+  expect((await run(["n", "--redis", redis.url])).exitCode).toBe(0);
+  const refused = async (code: string) => {
+    const { stdout, stderr, exitCode } = await run(["n", "--json", "--redis", redis.url]);
+    const error = JSON.parse(stderr) as { detail: string; code: string };
+    expect({ stdout, exitCode, code: error.code }).toEqual({
+      stdout: "",
+      exitCode: code === "redis_full" ? 75 : 69,
+      code,
+    });
+    return error.detail;
+  };
+  await redis.cli("CONFIG", "SET", "min-replicas-to-write", "1");
+  expect(await refused("redis_unavailable")).toMatch(
+    /NOREPLICAS .*min-replicas-to-write asks for; try again$/,
+  );
+  await redis.cli("CONFIG", "SET", "min-replicas-to-write", "0");
+  await redis.cli("CONFIG", "SET", "maxmemory", "1");
+  expect(await refused("redis_full")).toMatch(/OOM .*raise its maxmemory, or make room$/);
+  await redis.cli("CONFIG", "SET", "maxmemory", "0");
+  await redis.cli("REPLICAOF", "127.0.0.1", "1");
+  expect(await refused("redis_unusable")).toMatch(
+    /it is a replica, which takes no writes; name its primary$/,
+  );
+});
+
+withRedis("a letter whose answer was lost says that the move may have been made", async () => {
+  await using redis = await startRedis();
+  const child = spawn(["-i", "--redis", redis.url]);
+  let said = "";
+  void (async () => {
+    for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) said += chunk;
+  })();
+  await child.stdin.write("n\n");
+  await until(
+    "it is connected",
+    async () => (await redis.cli("HGET", "fibserver:cursor", "index")) === "1\n",
+  );
+  // Redis has heard what it does not answer.
+  await redis.cli("CLIENT", "PAUSE", "100000", "WRITE");
+  await child.stdin.write("n\n");
+  await until("the move waits", async () =>
+    (await redis.cli("INFO", "clients")).includes("blocked_clients:1"),
+  );
+  await redis.crash();
+  await until("it says so", () => said.split("\n").length > 2);
+  expect(said).toMatch(/the connection was lost before the answer: the move may have been made or not\n$/);
+  await child.stdin.end();
+  await child.exited;
+});
+
+withRedis("a Redis without TLS behind rediss:// is told", async () => {
+  await using redis = await startRedis(["--requirepass", "secret"]);
+  const url = redis.url.replace("redis://", "rediss://:secret@");
+  for (const command of [["n"], ["serve", "-p", "0"], ["worker"]]) {
+    const { stderr, exitCode } = await run([...command, "--redis", url]);
+    expect(stderr).toContain("it speaks without TLS: try redis://");
+    expect(stderr).not.toContain("secret");
+    expect(exitCode).toBe(69);
+  }
+});
+
+withRedis("a cluster is refused, and told why", async () => {
+  await using redis = await startRedis(["--cluster-enabled", "yes"]);
+  const { stderr, exitCode } = await run(["worker", "--redis", redis.url]);
+  expect(stderr).toContain("its scripts touch keys of several slots");
+  expect(exitCode).toBe(69);
+});
+
+withRedis("--redis-prefix keeps two cursors in one Redis", async () => {
+  await using redis = await startRedis();
+  const one = (letter: string) => run([letter, "--redis", redis.url]);
+  const two = (letter: string) =>
+    run([letter], { env: { FIBSERVER_REDIS: redis.url, FIBSERVER_REDIS_PREFIX: "team-2:fib" } });
+  for (const cursor of [one, two])
+    expect((await cursor("n")).stderr).toContain("a new one begins at index 0");
+  for (let i = 0; i < 4; i++) await two("n");
+  expect((await one("c")).stdout).toBe("1\n");
+  expect((await two("c")).stdout).toBe("5\n");
+  const keys = (await redis.cli("KEYS", "*")).trim().split("\n").toSorted();
+  expect(keys).toEqual(["fibserver:cursor", "team-2:fib:cursor"]);
 });
