@@ -9,9 +9,7 @@ import path from "node:path";
 import { RedisCursor } from "../src/cursor/redis.ts";
 import { FibError } from "../src/errors.ts";
 import { fibonacciDigits } from "../src/numbers/digits.ts";
-import { Pool } from "../src/numbers/pool.ts";
 import { RedisConnection } from "../src/redis/connection.ts";
-import { RedisExecutor } from "../src/tasks/redis-executor.ts";
 import { RedisTasks } from "../src/tasks/redis.ts";
 import { interleave, mustBe, publish } from "./measure.ts";
 import { has, startRedis } from "./servers.ts";
@@ -40,14 +38,14 @@ async function compareTasks(rounds: number): Promise<void> {
     rows: [
       { name: "BullMQ, add() for each", unit: "/s", samples: samples.bare },
       { name: "BullMQ, addBulk() of 200", unit: "/s", samples: samples.bulk },
-      tasksRow(samples.ours, "BullMQ, add() for each"),
-      tasksRow(samples.ours, "BullMQ, addBulk() of 200"),
+      tasksRow(samples.ours, "BullMQ, add() for each", 1.2),
+      tasksRow(samples.ours, "BullMQ, addBulk() of 200", 0.7),
     ],
   });
 }
 
-function tasksRow(samples: number[], against: string) {
-  return { name: "fibserver's tasks", unit: "/s", samples, against, goal: { ratio: 0.7 } };
+function tasksRow(samples: number[], against: string, ratio: number) {
+  return { name: "fibserver's tasks", unit: "/s", samples, against, goal: { ratio } };
 }
 
 function bareTasks(): Promise<number> {
@@ -88,18 +86,10 @@ async function bareQueue(fill: (queue: Queue) => Promise<void>): Promise<number>
   return perSecond;
 }
 
+// Each is computed by the front and ready in the script that accepts it: no queue, no executor.
 async function sharedTasks(): Promise<number> {
   await using redis = await startRedis();
-  const places = {
-    queueUrl: redis.url,
-    storeUrl: redis.url,
-    prefix: "fibserver",
-    limits: LIMITS,
-    onError: () => {},
-  };
-  const tasks = await RedisTasks.open(places);
-  const pool = new Pool({ threads: 1, queueMax: 1 });
-  const executor = await RedisExecutor.open({ ...places, pool });
+  const tasks = await RedisTasks.open(placesOf(redis.url));
   const requests = Array.from({ length: TASK_COUNT }, (_, i) => ({
     n: 100 + i,
     sizeBytes: Number(fibonacciDigits(BigInt(100 + i))),
@@ -108,7 +98,6 @@ async function sharedTasks(): Promise<number> {
   const accepted = await Promise.all(
     requests.map(({ n, sizeBytes }) => tasks.create({ kind: "fibonacci", n }, sizeBytes)),
   );
-  while ((await tasks.list({ state: "queued", limit: 1 })).length > 0) await Bun.sleep(1);
   const perSecond = (TASK_COUNT / (performance.now() - startMs)) * 1000;
   mustBe(
     (await tasks.list({ state: "ready", limit: TASK_COUNT })).length,
@@ -117,10 +106,12 @@ async function sharedTasks(): Promise<number> {
   );
   const result = await (await tasks.openResult(accepted[0]!.task.id))!.read(0, 21);
   mustBe(Buffer.from(result).toString(), "354224848179261915075", "F(100)");
-  await executor.close();
   await tasks.close();
-  await pool.close();
   return perSecond;
+}
+
+function placesOf(url: string) {
+  return { queueUrl: url, storeUrl: url, prefix: "fibserver", limits: LIMITS, onError: () => {} };
 }
 
 async function compareMoves(rounds: number): Promise<void> {

@@ -33,8 +33,8 @@ export const CODES = {
   cursor_io: { http: 503, exit: 74, title: "The cursor file cannot be read or written" },
   cursor_locked: { http: 503, exit: 75, title: "The cursor file is locked" },
   redis_unavailable: { http: 503, exit: 69, title: "Redis cannot be reached", isForOperators: true },
-  redis_unusable: { http: 503, exit: 69, title: "Redis cannot be used as it is", isForOperators: true },
   redis_full: { http: 503, exit: 75, title: "Redis is full", isForOperators: true },
+  redis_unusable: { http: 503, exit: 69, title: "Redis cannot be used as it is", isForOperators: true },
   not_replicated: {
     http: 503,
     exit: 75,

@@ -8,7 +8,7 @@ import { expect, setDefaultTimeout } from "bun:test";
 import { run, type Server, startServer, until } from "./binary.ts";
 import { startRedis, withRedis } from "./redis.ts";
 import { startWatched, type Watched } from "./sentinel.ts";
-import { startWorker } from "./worker.ts";
+import { startWorker } from "./executor.ts";
 
 setDefaultTimeout(120_000);
 

@@ -5,7 +5,7 @@ import path from "node:path";
 import { requireTool, run, startServer, temporaryFolder, until } from "./binary.ts";
 import { hasRedis, startRedis, withRedis } from "./redis.ts";
 import { startSentinel } from "./sentinel.ts";
-import { startWorker } from "./worker.ts";
+import { startWorker } from "./executor.ts";
 
 setDefaultTimeout(60_000);
 

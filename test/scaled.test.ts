@@ -18,8 +18,8 @@ import {
   until,
 } from "./binary.ts";
 import { bigTerms } from "./oracle.ts";
+import { startWorker } from "./executor.ts";
 import { hasRedis, startRedis, withRedis } from "./redis.ts";
-import { startWorker } from "./worker.ts";
 
 /** Kills of an executor, with 25 tasks for each; `KILLS=50` for more. */
 const KILL_COUNT = Number(process.env["KILLS"] ?? 3);
@@ -360,4 +360,54 @@ withTls("rediss:// works, and a certificate that nobody vouches for is refused",
   const { stderr, exitCode } = await run(["worker", "--redis", url]);
   expect(stderr).toContain("its certificate is refused");
   expect(exitCode).toBe(69);
+});
+
+withRedis("a Redis that is too small for what is computed holds one result after the other", async () => {
+  await using redis = await startRedis(["--maxmemory", "40mb"]);
+  await using server = await startServer(["--redis", redis.url, ...MANY]);
+  await using _one = await startWorker(redis.url);
+  await using _two = await startWorker(redis.url);
+  const tasks = await Promise.all([0, 1, 2].map((i) => mustSubmit(server, 100_000_000 - i)));
+  const seen = new Set<string>();
+  await until(
+    "each was ready, and has perhaps given way",
+    async () => {
+      for (const { id } of tasks) {
+        const response = await fetch(`${server.url}/v1/tasks/${id}`);
+        if (response.status === 404 || ((await response.json()) as TaskView).state === "ready") seen.add(id);
+      }
+      return seen.size === 3;
+    },
+    RECOVERY_SECONDS,
+  );
+  expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
+  expect(await mustRequest(server, "next")).toMatchObject({ index: 1 });
+});
+
+withRedis("while Redis is full moves and reads go on, all else says why not, and then goes on", async () => {
+  await using redis = await startRedis();
+  await using server = await startServer(["--redis", redis.url, ...MANY]);
+  await using _worker = await startWorker(redis.url);
+  await mustBeRight(server, [await mustSubmit(server, 10)]);
+  const long = await mustSubmit(server, 30_000_000);
+  await redis.cli("CONFIG", "SET", "maxmemory", "1mb");
+  for (let move = 1; move <= 300; move++) {
+    // More keys than are remembered: the ring of them neither grows nor is refused.
+    expect((await mustRequest(server, "next", { "idempotency-key": `k${move}` })).index).toBe(move);
+  }
+  expect(await mustRequest(server, "next", { "idempotency-key": "k300" })).toMatchObject({ replayed: true });
+  expect(await find(server, long.id)).not.toMatchObject({ state: "ready" });
+  for (const [method, route, body] of [
+    ["GET", "/readyz", undefined],
+    ["POST", "/v1/tasks", '{"kind":"fibonacci","n":"11"}'],
+    ["POST", "/v1/tasks", '{"kind":"fibonacci","n":"1000011"}'],
+  ] as const) {
+    const response = await fetch(`${server.url}${route}`, { method, body: body ?? null });
+    const problem = await response.json();
+    expect([route, response.status, problem]).toMatchObject([route, 503, { code: "redis_full" }]);
+    expect(JSON.stringify(problem)).not.toContain(String(redis.port));
+  }
+  await redis.cli("CONFIG", "SET", "maxmemory", "0");
+  await mustBeRight(server, [long, await mustSubmit(server, 11)]);
+  expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
 });

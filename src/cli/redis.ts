@@ -36,8 +36,14 @@ export async function openRedis(config: Config, places: RedisConfig, log: Logger
   await checkPlaces(parts, log);
   const redis = await RedisConnection.open(parts.storeUrl, connectionLog(log));
   const { prefix } = places;
-  const cursor = await RedisCursor.open({ redis, prefix, indexMax, notice: noticesTo(log) });
-  const tasks = await RedisTasks.open({ ...parts, limits: taskLimits(config), onError: queueLog(log) });
+  const notice = noticesTo(log);
+  const cursor = await RedisCursor.open({ redis, prefix, indexMax, notice });
+  const tasks = await RedisTasks.open({
+    ...parts,
+    limits: taskLimits(config),
+    notice,
+    onError: queueLog(log),
+  });
   const close = async () => {
     await cursor.close();
     await tasks.close();
@@ -56,13 +62,14 @@ export async function openExecutor(
   places: RedisConfig,
   pool: Pool,
   log: Logger,
-): Promise<{ readonly address: string; readonly close: () => Promise<void> }> {
+): Promise<{ readonly address: string; readonly close: () => Promise<number> }> {
   const parts = partsOf(places);
   await checkPlaces(parts, log);
   const executor = await RedisExecutor.open({
     ...parts,
     pool,
     limits: taskLimits(config),
+    notice: noticesTo(log),
     onError: queueLog(log),
     events: connectionLog(log),
   });

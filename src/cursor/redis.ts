@@ -67,16 +67,18 @@ return 1`;
  * Applies a group. ARGV: the last index, then for each request its operation, target, key digest (or "") and
  * the generations it may happen at (",7,8,", or "" for any). Returns three numbers for each: verdict, index,
  * generation; or nothing when there is no cursor. What is replayed is written once more: WAIT asks for what its own
- * connection has written, and the move may be another front's, which no replica has yet.
+ * connection has written, and the move may be another front's, which no replica has yet. A full Redis lets a script go on
+ * that has written something which needs no memory, and that is all that PERSIST is for: a move takes none for long.
  */
 const APPLY = `local found = redis.call('HMGET', KEYS[1], 'generation', 'index')
 local generation, index = tonumber(found[1]), tonumber(found[2])
 if not generation or not index then return false end
-local last, changed, reply = tonumber(ARGV[1]), false, {}
+local last, changed, bold, reply = tonumber(ARGV[1]), false, false, {}
 for at = 2, #ARGV, 4 do
   local operation, target, digest, wanted = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local verdict, answer = ${VERDICTS.done}, index
   if operation ~= 'current' then
+    bold = bold or redis.call('PERSIST', KEYS[1])
     local known = digest ~= '' and redis.call('HGET', KEYS[2], digest)
     local goal = operation == 'next' and index + 1 or operation == 'previous' and index - 1 or tonumber(target)
     if known then

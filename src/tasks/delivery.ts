@@ -1,9 +1,6 @@
 /**
  * BullMQ, which brings the ids of tasks to executors: one each, again when an executor dies, and no more than it can do.
  *
- * Two queues, because a task of 0.1 ms must not wait behind one of a minute: `quick` ones
- * are computed at once and many at a time, `long` ones one to a thread.
- *
  * What has to be known about BullMQ here: a plain `Bun.RedisClient` is ignored in favour of
  * 127.0.0.1:6379, so the adapter stands between; its adapter pauses up to 20 s between attempts to
  * connect, and a server that was away for ten seconds should not be missed for thirty;
@@ -13,18 +10,11 @@
 import { createBunRedisClient, Queue, Worker, type Job as BullJob, type WorkerOptions } from "bullmq";
 import { WatchedClient } from "../redis/client.ts";
 import type { RedisPlace } from "../redis/place.ts";
-import { isShort } from "./compute.ts";
-import type { Task } from "./task.ts";
 
-/** The queues, and how many tasks of each an executor takes at a time; `long` is for it to say. */
-export const QUEUES = { quick: "quick", long: "long" } as const;
-export type QueueName = keyof typeof QUEUES;
+/** An id that was brought; the record says everything else. */
+export type Delivery = BullJob<object, void>;
 
-/** What travels with an id. */
-export type Delivery = BullJob<Pick<Task, "sizeBytes"> & { readonly key: string }, void, QueueName>;
-
-/** All of BullMQ's keys begin with this. */
-const PREFIX = "fibserver:queue";
+const NAME = "tasks";
 /** An executor that has not renewed its lock for so long is taken for dead. */
 const LOCK_MS = 3000;
 /** How often one of the executors looks for such locks; a task is begun again after at most a lock and two looks. */
@@ -35,38 +25,30 @@ const BLOCK_SECONDS = 5;
 const SILENCE_MAX_MS = { queue: 2000, worker: 15_000 } as const;
 /** The most that is paused between two attempts to connect. */
 const RECONNECT_MS_MAX = 1000;
-/** A job that fails in BullMQ's eyes has met a bug or a Redis that was away: it is tried again. */
-const JOB_OPTIONS = {
-  attempts: 1000,
-  backoff: { type: "fixed", delay: 1000 },
-  removeOnComplete: true,
-  removeOnFail: true,
-} as const;
+/**
+ * A job that fails in BullMQ's eyes has met a bug or a Redis that was away: it is tried again at once, and who failed
+ * has paused. BullMQ's own pauses go by the clocks of the executors, which disagree.
+ */
+const JOB_OPTIONS = { attempts: 1000, removeOnComplete: true, removeOnFail: true } as const;
 
 type Connection = ReturnType<typeof createBunRedisClient>;
 
-/** The queue that a task belongs to. */
-export function queueOf(task: Pick<Task, "request" | "sizeBytes">): QueueName {
-  return isShort(task) ? "quick" : "long";
+/** All of BullMQ's keys begin with this. */
+function queuePrefix(prefix: string): string {
+  return `${prefix}:queue`;
 }
 
-/** Opens one queue for those who put tasks into it. */
-export async function openQueue(
-  place: RedisPlace | string,
-  name: QueueName,
-  onError: (error: Error) => void,
-): Promise<{
-  readonly isConnected: () => boolean;
-  readonly add: (
-    jobs: readonly { readonly id: string; readonly key: string; readonly sizeBytes: number }[],
-  ) => Promise<void>;
-  readonly remove: (id: string) => Promise<void>;
-  readonly close: () => Promise<void>;
-}> {
+/** Where the queue keeps what it knows of a task, as long as it has it. */
+export function deliveryKey(prefix: string, id: string): string {
+  return `${queuePrefix(prefix)}:${NAME}:${id}`;
+}
+
+/** Opens the queue for those who put tasks into it. */
+export async function openQueue(place: RedisPlace | string, prefix: string, onError: (error: Error) => void) {
   const connections = new Connections(place, SILENCE_MAX_MS.queue, onError);
-  const queue = new Queue(name, {
+  const queue = new Queue(NAME, {
     connection: connections.first,
-    prefix: PREFIX,
+    prefix: queuePrefix(prefix),
     skipVersionCheck: true,
     skipMetasUpdate: true,
     streams: { events: { maxLen: 100 } },
@@ -75,12 +57,12 @@ export async function openQueue(
   await queue.waitUntilReady();
   return {
     isConnected: () => connections.first.status === "ready",
-    add: async (jobs) => {
-      const bulk = jobs.map(({ id, ...data }) => ({ name, data, opts: { ...JOB_OPTIONS, jobId: id } }));
-      await queue.addBulk(bulk);
+    /** Puts tasks in; one that is in it stays where it is. */
+    add: async (ids: readonly string[]) => {
+      await queue.addBulk(ids.map((id) => ({ name: NAME, data: {}, opts: { ...JOB_OPTIONS, jobId: id } })));
     },
     // An executor may have it already; then the record says that it is cancelled.
-    remove: async (id) => void (await queue.remove(id).catch(() => 0)),
+    remove: async (id: string) => void (await queue.remove(id).catch(() => 0)),
     close: async () => {
       await queue.close();
       connections.disconnect();
@@ -91,15 +73,15 @@ export async function openQueue(
 /** Begins to take tasks from a queue. */
 export function openWorker(
   place: RedisPlace | string,
-  name: QueueName,
+  prefix: string,
   concurrency: number,
   process: (delivery: Delivery, token: string) => Promise<void>,
   onError: (error: Error) => void,
-): { readonly close: () => Promise<void> } {
+): { readonly isConnected: () => boolean; readonly close: () => Promise<void> } {
   const connections = new Connections(place, SILENCE_MAX_MS.worker, onError);
   const options: WorkerOptions = {
     connection: connections.first,
-    prefix: PREFIX,
+    prefix: queuePrefix(prefix),
     concurrency,
     skipVersionCheck: true,
     lockDuration: LOCK_MS,
@@ -108,13 +90,10 @@ export function openWorker(
     drainDelay: BLOCK_SECONDS,
     runRetryDelay: RECONNECT_MS_MAX,
   };
-  const worker = new Worker<Delivery["data"], void, QueueName>(
-    name,
-    (delivery, token = "") => process(delivery, token),
-    options,
-  );
+  const worker = new Worker<object, void>(NAME, (delivery, token = "") => process(delivery, token), options);
   worker.on("error", onError);
   return {
+    isConnected: () => connections.first.status === "ready",
     close: async () => {
       await worker.close();
       connections.disconnect();

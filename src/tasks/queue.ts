@@ -59,7 +59,7 @@ export interface TaskQueue {
    * Accepts a task, or finds the one that is there for the same computation, and counts that if it waits or runs.
    *
    * @param sizeBytes - As {@link Task} has it; checked against the limits by the caller.
-   * @param holder - Who asks, such as a client's address. The embedded engine lets none use up what there is for all.
+   * @param holder - Who asks, such as a client's address. None of them uses up what there is for all.
    * @returns The task once it is durable.
    * @throws {@link FibError} `too_many_tasks`; `result_too_large`, when it alone exceeds the room for results.
    */

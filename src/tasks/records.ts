@@ -4,12 +4,11 @@
  */
 import type { Digits } from "../numbers/decimal.ts";
 import type { RedisConnection, Script } from "../redis/connection.ts";
-import type { CancelOptions, TaskFilter, TaskLimits } from "./queue.ts";
+import type { CancelOptions, TaskFilter } from "./queue.ts";
+import type { SharedLimits } from "./shared-limits.ts";
 import {
   BEGIN,
   CANCEL,
-  RESULT_CHUNK_BYTES,
-  CHUNK_TTL_EXTRA_MS,
   CREATE,
   FIND,
   FINISH,
@@ -17,19 +16,35 @@ import {
   LIST,
   PROGRESS,
   PURGE,
+  PUT_CHUNK,
   REQUEUE,
+  RESERVE,
+  RESULT_CHUNK_BYTES,
+  SWEEP,
+  UNRESERVE,
 } from "./scripts.ts";
 import { requestKey, requestOfKey, type Task, type TaskRequest, type TaskState } from "./task.ts";
 
-/** Where changes are told. */
-export const CHANGES_CHANNEL = "fibserver:changes";
+/** Pages of a round through what is open. */
+const OPEN_PAGE_COUNT = 1000;
 
-/** What a computation came to; the text of a result of one chunk travels with it. */
-export interface Finished {
-  readonly id: string;
-  readonly failure?: string;
+/** What is asked for; with its outcome if that is known already. */
+export interface Wanted {
+  readonly request: TaskRequest;
+  readonly sizeBytes: number;
+  /** Who asks. */
+  readonly holder: string;
+  readonly outcome?: Outcome | undefined;
+}
+
+/** What a computation came to: digits, unless it failed or is a sequence. */
+export interface Outcome {
+  readonly failure?: string | undefined;
   readonly digits?: Digits | undefined;
 }
+
+/** Which attempt at a task a step is made for. */
+export type Attempt = Pick<Task, "id" | "attempts">;
 
 /** A task as the scripts return it: id, key, size, state, progress, attempts, four times, reason, requests. */
 type Row = readonly (string | null)[];
@@ -37,22 +52,28 @@ type Row = readonly (string | null)[];
 /** The tasks in one Redis. */
 export class TaskRecords {
   readonly #redis: RedisConnection;
-  readonly #limits: TaskLimits;
+  readonly #prefix: string;
+  readonly #limits: SharedLimits;
 
-  constructor(redis: RedisConnection, limits: TaskLimits) {
+  /** @param prefix - Of all keys, with its colon. */
+  constructor(redis: RedisConnection, prefix: string, limits: SharedLimits) {
     this.#redis = redis;
+    this.#prefix = prefix;
     this.#limits = limits;
   }
 
   /** Makes tasks, or finds those that are there; "full" for one too many. */
   async create(
-    wanted: readonly { readonly request: TaskRequest; readonly sizeBytes: number }[],
+    wanted: readonly Wanted[],
   ): Promise<({ readonly task: Task; readonly created: boolean } | "full")[]> {
-    const args = [String(this.#limits.tasksMax)];
-    for (const { request, sizeBytes } of wanted) {
-      args.push(Bun.randomUUIDv7(), requestKey(request), String(sizeBytes));
+    const args = [String(this.#limits.current.tasksMax), ...this.#keeping()];
+    for (const { request, sizeBytes, holder, outcome } of wanted) {
+      const { failure, digits } = outcome ?? {};
+      const state = outcome === undefined ? "" : stateOf(outcome);
+      const text = digits === undefined ? "" : textAt(digits, 0);
+      args.push(requestKey(request), String(sizeBytes), holder, randomPart(), state, failure ?? "", text);
     }
-    const reply = (await this.#run(CREATE, ...args)) as [number, Row][];
+    const reply = (await this.#promise(CREATE, ...args)) as [number, Row][];
     return reply.map(([made, row]) => (made < 0 ? "full" : { task: taskOf(row), created: made === 1 }));
   }
 
@@ -65,69 +86,134 @@ export class TaskRecords {
     return rows.map(taskOf);
   }
 
+  /** The ids of what waits or runs, page by page. */
+  async *openIds(): AsyncGenerator<readonly string[], void> {
+    for (const state of ["queued", "running"]) {
+      let page: string[];
+      let from = "-";
+      do {
+        const args = [
+          `${this.#prefix}tasks:${state}`,
+          from,
+          "+",
+          "BYLEX",
+          "LIMIT",
+          "0",
+          `${OPEN_PAGE_COUNT}`,
+        ];
+        page = (await this.#redis.send("ZRANGE", args)) as string[];
+        if (page.length > 0) yield page;
+        from = `(${page.at(-1)}`;
+      } while (page.length === OPEN_PAGE_COUNT);
+    }
+  }
+
   /** Marks a task as running; undefined when there is nothing to compute any more. */
   async begin(id: string): Promise<Task | undefined> {
-    const { attemptsMax, resultTtlMs } = this.#limits;
-    return found(await this.#run(BEGIN, id, String(attemptsMax), String(resultTtlMs)));
+    return found(await this.#run(BEGIN, id, String(this.#limits.current.attemptsMax), ...this.#keeping()));
   }
 
-  async progress(id: string, fraction: number): Promise<void> {
-    await this.#run(PROGRESS, id, String(fraction));
+  /** @returns Whether this attempt is to go on; the next four say the same. */
+  async progress({ id, attempts }: Attempt, fraction: number): Promise<boolean> {
+    return (await this.#run(PROGRESS, id, String(attempts), String(fraction))) === 1;
   }
 
-  async requeue(id: string): Promise<void> {
-    await this.#run(REQUEUE, id);
+  /** Gives a task back as if it had not been begun. */
+  async requeue({ id, attempts }: Attempt): Promise<boolean> {
+    return (await this.#run(REQUEUE, id, String(attempts))) === 1;
   }
 
-  /** Writes the chunks of a long result, which nobody sees until {@link finish}. */
-  async putChunks(id: string, digits: Digits): Promise<void> {
-    if (digits.length <= RESULT_CHUNK_BYTES) return;
-    const ttl = String(this.#limits.resultTtlMs + CHUNK_TTL_EXTRA_MS);
+  /** Takes the room for a result that {@link isChunked}. @returns false when others who write theirs have it. */
+  async reserve({ id, attempts }: Attempt, digits: Digits): Promise<boolean | "over"> {
+    const room = String(this.#limits.current.resultBytesMax);
+    let reply: unknown;
+    do reply = await this.#run(RESERVE, id, String(attempts), String(digits.length), room);
+    while (reply === -2);
+    return reply === 0 ? "over" : reply === 1;
+  }
+
+  /** Gives that room back, with what is written. */
+  async unreserve({ id, attempts }: Attempt): Promise<void> {
+    await this.#run(UNRESERVE, id, String(attempts));
+  }
+
+  /** Writes the chunks of a result that {@link reserve} has room for; nobody sees them until {@link finish}. */
+  async putChunks({ id, attempts }: Attempt, digits: Digits, signal: AbortSignal): Promise<boolean> {
     for (let at = 0; at < digits.length; at += RESULT_CHUNK_BYTES) {
-      await this.#redis.send("SET", [chunkKey(id, at), textAt(digits, at), "PX", ttl]);
+      signal.throwIfAborted();
+      const args = [id, String(attempts), String(at / RESULT_CHUNK_BYTES), textAt(digits, at)];
+      if ((await this.#run(PUT_CHUNK, ...args)) !== 1) return false;
     }
+    return true;
   }
 
-  /** Ends tasks, each with all of its result in one step; one that has ended already stays as it is. */
-  async finish(finished: readonly Finished[]): Promise<void> {
-    const args = [String(this.#limits.resultTtlMs), String(this.#limits.resultBytesMax)];
-    for (const { id, failure, digits } of finished) {
-      const sizeBytes = digits?.length ?? 0;
-      const chunk = digits !== undefined && sizeBytes <= RESULT_CHUNK_BYTES ? textAt(digits, 0) : "";
-      args.push(id, failure === undefined ? "ready" : "failed", failure ?? "", String(sizeBytes), chunk);
-    }
-    await this.#run(FINISH, ...args);
+  /** Ends a task, with all of its result at once. */
+  async finish({ id, attempts }: Attempt, outcome: Outcome): Promise<boolean> {
+    const { failure = "", digits } = outcome;
+    const text = digits === undefined || isChunked(digits) ? "" : textAt(digits, 0);
+    const args = [id, String(attempts), stateOf(outcome), failure, text, ...this.#keeping()];
+    return (await this.#promise(FINISH, ...args)) === 1;
   }
 
   /** See `TaskQueue.cancel`. */
   async cancel(id: string, { unlessShared = false }: CancelOptions): Promise<Task | undefined> {
-    const spared = unlessShared ? "shared" : "";
-    return found(await this.#run(CANCEL, id, String(this.#limits.resultTtlMs), spared));
+    return found(await this.#promise(CANCEL, id, unlessShared ? "shared" : "", ...this.#keeping()));
   }
 
   /** Removes a task with its result. @returns What it was. */
   async forget(id: string): Promise<Task | undefined> {
-    return found(await this.#run(FORGET, id));
+    return found(await this.#promise(FORGET, id));
   }
 
-  /** Chunk number `at / RESULT_CHUNK_BYTES` of a stored result; undefined when it is gone. */
+  /** The chunk of a stored result in which a byte is; undefined when it is gone. */
   async chunkAt(id: string, at: number): Promise<{ bytes: Uint8Array; start: number } | undefined> {
-    const bytes = await this.#redis.bytes(chunkKey(id, at));
-    return bytes && { bytes, start: Math.floor(at / RESULT_CHUNK_BYTES) * RESULT_CHUNK_BYTES };
+    const chunk = Math.floor(at / RESULT_CHUNK_BYTES);
+    const bytes = await this.#redis.bytes(`${this.#prefix}result:${id}:${chunk}`);
+    return bytes && { bytes, start: chunk * RESULT_CHUNK_BYTES };
   }
 
-  /** Forgets what has expired, a few in each step. */
+  /** Forgets what has expired, or is more than there is room for, a few in each step. */
   async purge(): Promise<void> {
-    while (((await this.#run(PURGE)) as number) > 0);
+    while (((await this.#run(PURGE, String(this.#limits.current.resultBytesMax))) as number) > 0);
+  }
+
+  /**
+   * Looks at a part of all keys for chunks that belong to nobody.
+   *
+   * @param from - What the last call returned; "0" to begin, and when all was seen.
+   */
+  async sweep(from: string): Promise<string> {
+    return (await this.#run(SWEEP, from)) as string;
+  }
+
+  /** How long what is finished is kept, and how much room there is. */
+  #keeping(): [ttlMs: string, roomBytes: string] {
+    const { resultTtlMs, resultBytesMax } = this.#limits.current;
+    return [String(resultTtlMs), String(resultBytesMax)];
   }
 
   #run(what: Script, ...args: string[]): Promise<unknown> {
-    return this.#redis.run(what, [], args);
+    return this.#redis.run(what, [this.#prefix], args);
+  }
+
+  /** For a step after which somebody is told that it is done. */
+  #promise(what: Script, ...args: string[]): Promise<unknown> {
+    return this.#redis.run(what, [this.#prefix], args, { replicated: true });
   }
 }
 
-function chunkKey(id: string, at: number): string {
-  return `fibserver:result:${id}:${Math.floor(at / RESULT_CHUNK_BYTES)}`;
+/** Whether a result is written before its task is finished; any other is written with that. */
+export function isChunked(digits: Digits): boolean {
+  return digits.length > RESULT_CHUNK_BYTES;
+}
+
+function stateOf({ failure }: Outcome): TaskState {
+  return failure === undefined ? "ready" : "failed";
+}
+
+// The end of a UUIDv7, which the script begins with Redis's time: 62 random bits.
+function randomPart(): string {
+  return crypto.randomUUID().slice(19);
 }
 
 // Digits are ASCII, and Bun's client takes text.
@@ -152,8 +238,7 @@ function taskOf(row: Row): Task {
     state: row[3] as TaskState,
     progress: number(4)!,
     attempts: number(5)!,
-    // A front of an earlier version counts nothing.
-    requestCount: number(11) ?? 1,
+    requestCount: number(11)!,
     createdAtMs: number(6)!,
     startedAtMs: number(7),
     finishedAtMs: number(8),

@@ -1,35 +1,35 @@
 /**
- * The executor: takes tasks from the queue, computes them on threads, and writes results.
+ * The executor: takes long tasks from the queue, computes them on threads, and writes results.
  *
- * Nothing is computed on this thread that takes longer than 0.4 ms: it renews the locks by which
- * the others know that this executor lives. A Redis that is away while a result is ready is
- * waited for; should another executor have begun the same task meanwhile, whoever is first
- * ends it, and both have computed the same digits.
+ * Nothing is computed on this thread: it renews the locks by which the others know that this executor lives. A Redis
+ * that is away or full while a result is ready is waited for. Should another executor have begun the same task
+ * meanwhile (this one was stopped, or cut off for longer than a lock), the task is the other's: each step names the
+ * attempt that it is made for, and the first that is refused ends this one's.
  * @module
  */
 import { WaitingError } from "bullmq";
 import { FibError } from "../errors.ts";
+import type { Digits } from "../numbers/decimal.ts";
 import type { Pool } from "../numbers/pool.ts";
 import { type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
-import { Groups } from "../groups.ts";
-import { computeLong, computeShort } from "./compute.ts";
+import { computeLong } from "./compute.ts";
 import { type Delivery, openWorker } from "./delivery.ts";
 import type { TaskLimits } from "./queue.ts";
-import { CHANGES_CHANNEL, type Finished, TaskRecords } from "./records.ts";
+import { type Attempt, isChunked, type Outcome, TaskRecords } from "./records.ts";
 import type { RedisPlaces } from "./redis.ts";
-import { isFinished, requestOfKey, type Task } from "./task.ts";
+import { AGREE_EVERY_MS, SharedLimits } from "./shared-limits.ts";
+import { isFinished, type Task } from "./task.ts";
 
 export interface RedisExecutorOptions extends RedisPlaces {
   readonly limits: TaskLimits;
-  /** Computes the long tasks, as many at the same time as it has threads. */
+  /** Computes the tasks, as many at the same time as it has threads. */
   readonly pool: Pick<Pool, "run" | "threads">;
   readonly onError: (error: Error) => void;
+  /** Told of limits that others have set to other values. */
+  readonly notice?: ((message: string) => void) | undefined;
   readonly events?: ConnectionEvents;
 }
 
-/** Quick tasks that are under way at the same time: they wait for Redis and not for the CPU. */
-const QUICK_CONCURRENCY = 50;
-const GROUP_COUNT_MAX = 100;
 /** Progress is written this often. */
 const PROGRESS_MS = 100;
 /** Pause before Redis is asked again for what must not get lost. */
@@ -41,20 +41,20 @@ const CLOSE_TIMEOUT_MS = 3000;
 export class RedisExecutor {
   readonly #options: RedisExecutorOptions;
   readonly #store: RedisConnection;
+  readonly #limits: SharedLimits;
   readonly #records: TaskRecords;
   readonly #running = new Map<string, AbortController>();
-  readonly #finishing = new Groups<Finished, Error | undefined>(GROUP_COUNT_MAX, async (finished) => {
-    const error = await this.#records.finish(finished).catch((reason: Error) => reason);
-    return finished.map(() => error ?? undefined);
-  });
+  #agreeing: NodeJS.Timeout | undefined;
   #listener: RedisConnection | undefined;
-  #workers: ReturnType<typeof openWorker>[] = [];
+  #worker: ReturnType<typeof openWorker> | undefined;
   #closing = false;
 
   private constructor(options: RedisExecutorOptions, store: RedisConnection) {
+    const { prefix, limits, notice } = options;
     this.#options = options;
     this.#store = store;
-    this.#records = new TaskRecords(store, options.limits);
+    this.#limits = new SharedLimits(store, `${prefix}:`, limits, notice);
+    this.#records = new TaskRecords(store, `${prefix}:`, this.#limits);
   }
 
   /**
@@ -63,85 +63,113 @@ export class RedisExecutor {
    * @throws {@link FibError} `redis_unavailable`, `redis_unusable`.
    */
   static async open(options: RedisExecutorOptions): Promise<RedisExecutor> {
-    const { storeUrl, queueUrl, pool, onError } = options;
+    const { storeUrl, queueUrl, prefix, pool, onError } = options;
     const store = await RedisConnection.open(storeUrl, options.events);
     const executor = new RedisExecutor(options, store);
+    await executor.#limits.agree();
+    // What is not agreed now is agreed later: the limits of last time go on.
+    executor.#agreeing = setInterval(() => void executor.#limits.agree().catch(() => {}), AGREE_EVERY_MS);
     executor.#listener = await RedisConnection.open(storeUrl, {}, async (client) => {
-      await client.subscribe(CHANGES_CHANNEL, (message) => executor.#onChange(message));
+      await client.subscribe(`${prefix}:changes`, (message) => executor.#onChange(message));
       // What was said while nobody listened.
       for (const id of executor.#running.keys()) void executor.#lookAt(id);
     });
-    executor.#workers = [
-      openWorker(queueUrl, "quick", QUICK_CONCURRENCY, (delivery) => executor.#doQuick(delivery), onError),
-      openWorker(queueUrl, "long", pool.threads, (job, token) => executor.#doLong(job, token), onError),
-    ];
+    const process = (job: Delivery, token: string) => executor.#do(job, token);
+    executor.#worker = openWorker(queueUrl, prefix, pool.threads, process, onError);
     return executor;
   }
 
-  /** Gives back what it computes, at once, and ends. */
-  async close(): Promise<void> {
-    if (this.#closing) return;
+  /** @throws {@link FibError} when it cannot take tasks now. */
+  async check(): Promise<void> {
+    if (this.#closing) throw new FibError("overloaded", "Cannot take tasks: the executor is stopping");
+    if (!this.#worker!.isConnected())
+      throw new FibError("redis_unavailable", "Cannot take tasks: the queue's Redis is away; try again");
+    await this.#store.send("SET", [`${this.#options.prefix}:ready`, "1"]);
+  }
+
+  /**
+   * Gives back what it computes, at once, and ends.
+   *
+   * @returns How many tasks could not be given back in time: others begin them when their locks have run out.
+   */
+  async close(): Promise<number> {
+    if (this.#closing) return 0;
     this.#closing = true;
+    clearInterval(this.#agreeing);
     for (const abort of this.#running.values()) abort.abort(new Error("the executor ends"));
-    const closed = Promise.all(this.#workers.map((worker) => worker.close()));
-    await Promise.race([closed, Bun.sleep(CLOSE_TIMEOUT_MS)]);
+    await Promise.race([this.#worker?.close(), Bun.sleep(CLOSE_TIMEOUT_MS)]);
+    const left = this.#running.size;
     await this.#listener?.close();
     await this.#store.close();
+    return left;
   }
 
-  async #doQuick({ id = "", data }: Delivery): Promise<void> {
-    let finished: Finished;
-    try {
-      const task = { request: requestOfKey(data.key), sizeBytes: data.sizeBytes };
-      finished = { id, digits: computeShort(task) };
-    } catch (error) {
-      finished = { id, failure: (error as Error).message };
-    }
-    await this.#finish(finished);
-  }
-
-  async #doLong(delivery: Delivery, token: string): Promise<void> {
+  async #do(delivery: Delivery, token: string): Promise<void> {
     const { id = "" } = delivery;
     const abort = new AbortController();
+    // Brought again because its lock was lost: the attempt before may write nothing any more.
+    this.#running.get(id)?.abort(new Error("it is begun again"));
     this.#running.set(id, abort);
     try {
       const task = await this.#insist(() => this.#records.begin(id));
-      if (task !== undefined) await this.#compute(task, abort.signal);
-    } finally {
-      this.#running.delete(id);
-    }
-    if (this.#closing && abort.signal.aborted) {
-      await this.#records.requeue(id);
+      if (task !== undefined) await this.#compute(task, abort);
+      if (!this.#closing || !abort.signal.aborted) return;
+      if (task !== undefined) await this.#records.requeue(task);
       await delivery.moveToWait(token);
-      throw new WaitingError();
+    } catch (error) {
+      // The queue brings it again at once.
+      if (!this.#closing) await Bun.sleep(RETRY_MS);
+      throw error;
+    } finally {
+      if (this.#running.get(id) === abort) this.#running.delete(id);
     }
+    throw new WaitingError();
   }
 
-  async #compute(task: Task, signal: AbortSignal): Promise<void> {
+  async #compute(task: Task, abort: AbortController): Promise<void> {
+    const { signal } = abort;
     let toldAtMs = -Infinity;
     const onProgress = (fraction: number) => {
       if (performance.now() - toldAtMs < PROGRESS_MS) return;
       toldAtMs = performance.now();
-      this.#records.progress(task.id, fraction).catch(() => {});
+      this.#records.progress(task, fraction).then(
+        (goesOn) => goesOn || abort.abort(new Error("it is another's")),
+        () => {},
+      );
     };
-    let finished: Finished;
+    let outcome: Outcome;
     try {
       const digits = await computeLong(this.#options.pool, task, { background: true, signal, onProgress });
-      await this.#insist(() => this.#records.putChunks(task.id, digits));
-      finished = { id: task.id, digits };
+      if (isChunked(digits) && !(await this.#write(task, digits, signal))) return;
+      outcome = { digits };
     } catch (error) {
-      // Cancelled, ended by another executor, or this one ends: there is nothing to write.
+      // Cancelled, another's, or this executor ends: there is nothing to write.
       if (signal.aborted) return;
-      finished = { id: task.id, failure: (error as Error).message };
+      outcome = { failure: (error as Error).message };
     }
-    await this.#finish(finished);
+    await this.#insist(() => this.#records.finish(task, outcome));
   }
 
-  async #finish(finished: Finished): Promise<void> {
-    await this.#insist(async () => {
-      const error = await new Promise<Error | undefined>((resolve) => this.#finishing.add(finished, resolve));
-      if (error) throw error;
-    });
+  /**
+   * Writes the chunks of a result. Room that cannot be filled is given back before it is asked for again: several that hold a part of
+   * a full Redis would wait for each other for ever.
+   *
+   * @returns false when the task is not this attempt's any more.
+   */
+  async #write(attempt: Attempt, digits: Digits, signal: AbortSignal): Promise<boolean> {
+    for (;;) {
+      signal.throwIfAborted();
+      const reserved = await this.#insist(() => this.#records.reserve(attempt, digits));
+      if (reserved === "over") return false;
+      try {
+        if (reserved) return await this.#records.putChunks(attempt, digits, signal);
+      } catch (error) {
+        if (signal.aborted || !isPassing(error)) throw error;
+        await this.#insist(() => this.#records.unreserve(attempt));
+      }
+      // Not all at the same time again.
+      await Bun.sleep(RETRY_MS * (1 + Math.random()));
+    }
   }
 
   /** Asks until Redis is there; throws what does not pass by itself, and everything once this executor ends. */
@@ -150,8 +178,7 @@ export class RedisExecutor {
       try {
         return await ask();
       } catch (error) {
-        const passes = error instanceof FibError && error.code === "redis_unavailable";
-        if (!passes || this.#closing) throw error;
+        if (!isPassing(error) || this.#closing) throw error;
         await Bun.sleep(RETRY_MS);
       }
     }
@@ -167,4 +194,10 @@ export class RedisExecutor {
     if (task === "unknown") return;
     if (task === undefined || isFinished(task.state)) this.#running.get(id)?.abort(new Error("it has ended"));
   }
+}
+
+function isPassing(error: unknown): boolean {
+  return (
+    error instanceof FibError && ["redis_unavailable", "redis_full", "not_replicated"].includes(error.code)
+  );
 }

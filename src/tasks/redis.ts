@@ -1,11 +1,10 @@
 /**
  * Tasks for many machines: records in Redis, and BullMQ to bring them to executors. This is the front's side.
  *
- * A task is accepted when its record and its place in the queue are both in Redis. Should a
- * front die between the two, the record waits without a place: nobody was told of the
- * task, and it is put into the queue by the next who asks for the same, or by a front's
- * round through what waits ({@link ROUND_MS}). The same round heals a queue that lost what
- * it had: to put an id in twice is to put it in once.
+ * A short task is computed here, and ready when it is accepted: nothing of it waits. A long one is accepted when its
+ * record and its place in the queue are both in Redis. Should a front die between the two, the record waits without a
+ * place: nobody was told of the task, and it is put into the queue by the next who asks for the same, or by a front's
+ * round ({@link Upkeep}). To put an id in twice is to put it in once.
  *
  * Changes come over a channel, which promises nothing: so whoever watches also looks every {@link LOOK_MS},
  * and after each new connection.
@@ -13,13 +12,16 @@
  */
 import { FibError } from "../errors.ts";
 import { type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
-import type { RedisPlace } from "../redis/place.ts";
 import { Groups } from "../groups.ts";
+import { placeOf, type RedisPlace } from "../redis/place.ts";
 import { Changes } from "./changes.ts";
-import { openQueue, QUEUES, queueOf } from "./delivery.ts";
+import { computeShort, isShort } from "./compute.ts";
+import { openQueue } from "./delivery.ts";
 import type { CancelOptions, StoredResult, TaskFilter, TaskLimits, TaskQueue } from "./queue.ts";
-import { CHANGES_CHANNEL, TaskRecords } from "./records.ts";
-import { isFinished, requestKey, type Task, type TaskRequest } from "./task.ts";
+import { type Outcome, TaskRecords, type Wanted } from "./records.ts";
+import { SharedLimits } from "./shared-limits.ts";
+import { isFinished, type Task, type TaskRequest } from "./task.ts";
+import { Upkeep } from "./upkeep.ts";
 
 /** Where the two halves live; they may be one Redis. */
 export interface RedisPlaces {
@@ -27,7 +29,7 @@ export interface RedisPlaces {
   readonly queueUrl: RedisPlace | string;
   /** Holds tasks and results. */
   readonly storeUrl: RedisPlace | string;
-  /** All keys begin with it and a colon. */
+  /** What all keys and the channel begin with, before a colon. */
   readonly prefix: string;
 }
 
@@ -35,6 +37,8 @@ export interface RedisTasksOptions extends RedisPlaces {
   readonly limits: TaskLimits;
   /** Told of errors that nobody waits for. */
   readonly onError: (error: Error) => void;
+  /** Told of limits that others have set to other values. */
+  readonly notice?: ((message: string) => void) | undefined;
   readonly events?: ConnectionEvents;
 }
 
@@ -42,48 +46,55 @@ export interface RedisTasksOptions extends RedisPlaces {
 const GROUP_COUNT_MAX = 200;
 /** Tasks that may wait for their group. */
 const WAITING_COUNT_MAX = 10_000;
-/** A front goes through what waits this often, one front at a time. */
-const ROUND_MS = 10_000;
-/** How long a task may wait before a round puts it into the queue again. */
-const ROUND_AGE_MS = 5000;
-const ROUND_COUNT_MAX = 1000;
 /** Who watches looks this often, should a message have been lost. */
 const LOOK_MS = 2000;
 
-type Queue = Awaited<ReturnType<typeof openQueue>>;
 interface Created {
   readonly task: Task;
   readonly created: boolean;
 }
-interface Wanted {
-  readonly request: TaskRequest;
-  readonly sizeBytes: number;
-}
 
 /** The engine of a front. */
 export class RedisTasks implements TaskQueue {
-  readonly #options: RedisTasksOptions;
   readonly #store: RedisConnection;
+  /** The Redis of the queue: the same connection when there is one for both. */
+  readonly #queueStore: RedisConnection;
+  readonly #prefix: string;
+  readonly #limits: SharedLimits;
   readonly #records: TaskRecords;
-  readonly #queues: Readonly<Record<keyof typeof QUEUES, Queue>>;
+  readonly #queue: Awaited<ReturnType<typeof openQueue>>;
+  readonly #upkeep: Upkeep;
   readonly #changes = new Changes();
   readonly #watchCounts = new Map<string, number>();
   readonly #creating = new Groups<Wanted, Created | FibError>(GROUP_COUNT_MAX, (wanted) =>
     this.#createGroup(wanted),
   );
   #listener: RedisConnection | undefined;
-  #timers: NodeJS.Timeout[] = [];
+  #looking: NodeJS.Timeout | undefined;
   #closed = false;
 
   private constructor(
     options: RedisTasksOptions,
     store: RedisConnection,
-    queues: Readonly<Record<keyof typeof QUEUES, Queue>>,
+    queueStore: RedisConnection,
+    queue: Awaited<ReturnType<typeof openQueue>>,
   ) {
-    this.#options = options;
+    const { prefix, onError } = options;
     this.#store = store;
-    this.#queues = queues;
-    this.#records = new TaskRecords(store, options.limits);
+    this.#queueStore = queueStore;
+    this.#prefix = prefix;
+    this.#queue = queue;
+    this.#limits = new SharedLimits(store, `${prefix}:`, options.limits, options.notice);
+    this.#records = new TaskRecords(store, `${prefix}:`, this.#limits);
+    this.#upkeep = new Upkeep({
+      store,
+      queue: queueStore,
+      prefix,
+      records: this.#records,
+      limits: this.#limits,
+      deliver: (ids) => this.#deliver(ids),
+      onError,
+    });
   }
 
   /**
@@ -92,27 +103,23 @@ export class RedisTasks implements TaskQueue {
    * @throws {@link FibError} `redis_unavailable`, `redis_unusable`.
    */
   static async open(options: RedisTasksOptions): Promise<RedisTasks> {
-    const { storeUrl, queueUrl, onError } = options;
-    const store = await RedisConnection.open(storeUrl, options.events);
-    const [quick, long] = await Promise.all([
-      openQueue(queueUrl, "quick", onError),
-      openQueue(queueUrl, "long", onError),
-    ]);
-    const tasks = new RedisTasks(options, store, { quick, long });
+    const { storeUrl, queueUrl, prefix, onError, events } = options;
+    const store = await RedisConnection.open(storeUrl, events);
+    const queueStore =
+      placeOf(queueUrl).url === placeOf(storeUrl).url ? store : await RedisConnection.open(queueUrl, events);
+    const tasks = new RedisTasks(options, store, queueStore, await openQueue(queueUrl, prefix, onError));
+    await tasks.#limits.agree();
     tasks.#listener = await RedisConnection.open(storeUrl, {}, async (client) => {
-      await client.subscribe(CHANGES_CHANNEL, (message) => tasks.#onChange(message));
+      await client.subscribe(`${prefix}:changes`, (message) => tasks.#onChange(message));
       tasks.#lookAtAll();
     });
-    tasks.#timers = [
-      setInterval(() => tasks.#lookAtAll(), LOOK_MS),
-      setInterval(() => void tasks.#round(), ROUND_MS),
-    ];
-    for (const timer of tasks.#timers) timer.unref();
+    tasks.#looking = setInterval(() => tasks.#lookAtAll(), LOOK_MS);
+    tasks.#looking.unref();
     return tasks;
   }
 
-  async create(request: TaskRequest, sizeBytes: number): Promise<Created> {
-    const { resultBytesMax } = this.#options.limits;
+  async create(request: TaskRequest, sizeBytes: number, holder = ""): Promise<Created> {
+    const { resultBytesMax } = this.#limits.current;
     if (request.kind !== "sequence" && sizeBytes > resultBytesMax) {
       throw new FibError(
         "result_too_large",
@@ -123,11 +130,17 @@ export class RedisTasks implements TaskQueue {
     if (this.#creating.waitingCount >= WAITING_COUNT_MAX) {
       throw new FibError("overloaded", `Cannot queue: ${WAITING_COUNT_MAX} tasks wait to be accepted`);
     }
-    const outcome = await new Promise<Created | FibError>((resolve) =>
-      this.#creating.add({ request, sizeBytes }, resolve),
-    );
-    if (outcome instanceof FibError) throw outcome;
-    return outcome;
+    const short = isShort({ request, sizeBytes });
+    if (!short) this.#mustDeliver();
+    const wanted = {
+      request,
+      sizeBytes,
+      holder,
+      outcome: short ? outcomeOf({ request, sizeBytes }) : undefined,
+    };
+    const created = await new Promise<Created | FibError>((resolve) => this.#creating.add(wanted, resolve));
+    if (created instanceof FibError) throw created;
+    return created;
   }
 
   find(id: string): Promise<Task | undefined> {
@@ -140,13 +153,13 @@ export class RedisTasks implements TaskQueue {
 
   async cancel(id: string, options: CancelOptions = {}): Promise<Task | undefined> {
     const task = await this.#records.cancel(id, options);
-    if (task?.state === "cancelled") void this.#queues[queueOf(task)].remove(id);
+    if (task?.state === "cancelled") void this.#queue.remove(id);
     return task;
   }
 
   async forget(id: string): Promise<void> {
     const task = await this.#records.forget(id);
-    if (task !== undefined && !isFinished(task.state)) void this.#queues[queueOf(task)].remove(id);
+    if (task !== undefined && !isFinished(task.state)) void this.#queue.remove(id);
   }
 
   async openResult(id: string): Promise<StoredResult | undefined> {
@@ -181,70 +194,51 @@ export class RedisTasks implements TaskQueue {
     }
   }
 
+  /** Writes: a Redis that is full, a replica or without enough replicas is of no use. */
   async check(): Promise<void> {
     this.#mustDeliver();
-    await this.#store.send("PING", []);
+    for (const redis of new Set([this.#store, this.#queueStore])) {
+      await redis.send("SET", [`${this.#prefix}:ready`, "1"]);
+    }
   }
 
   /** The executors go on; this front takes nothing more. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const timer of this.#timers) clearInterval(timer);
+    this.#upkeep.stop();
+    clearInterval(this.#looking);
     await this.#creating.idle();
-    await Promise.all([this.#queues.quick.close(), this.#queues.long.close()]);
+    await this.#queue.close();
     await this.#listener?.close();
-    await this.#store.close();
+    for (const redis of new Set([this.#store, this.#queueStore])) await redis.close();
   }
 
   async #createGroup(wanted: readonly Wanted[]): Promise<(Created | FibError)[]> {
     try {
-      this.#mustDeliver();
-      const outcomes = await this.#records.create(wanted);
-      await this.#deliver(
-        outcomes.flatMap((outcome) =>
-          outcome !== "full" && outcome.task.state === "queued" ? outcome.task : [],
-        ),
+      const made = await this.#records.create(wanted);
+      const waiting = made.flatMap((each) =>
+        each !== "full" && each.task.state === "queued" ? each.task.id : [],
       );
-      return outcomes.map((outcome) => (outcome === "full" ? this.#tooMany() : outcome));
+      const failure = await this.#deliver(waiting).then(() => undefined, asFibError);
+      return made.map((each) => {
+        if (each === "full") return this.#tooMany();
+        return each.task.state === "queued" && failure !== undefined ? failure : each;
+      });
     } catch (error) {
       const reason = asFibError(error);
       return wanted.map(() => reason);
     }
   }
 
-  async #deliver(tasks: readonly Task[]): Promise<void> {
-    for (const name of ["quick", "long"] as const) {
-      const jobs = tasks
-        .filter((task) => queueOf(task) === name)
-        .map(({ id, request, sizeBytes }) => ({ id, key: requestKey(request), sizeBytes }));
-      if (jobs.length > 0) await this.#queues[name].add(jobs);
+  async #deliver(ids: readonly string[]): Promise<void> {
+    for (let at = 0; at < ids.length; at += GROUP_COUNT_MAX) {
+      await this.#queue.add(ids.slice(at, at + GROUP_COUNT_MAX));
     }
   }
 
   #mustDeliver(): void {
-    if (!this.#queues.quick.isConnected() || !this.#queues.long.isConnected()) {
-      throw new FibError("redis_unavailable", "Cannot queue tasks: the queue's Redis is away; try again");
-    }
-  }
-
-  /** Puts what waits into the queue once more; see the head of this file. */
-  async #round(): Promise<void> {
-    try {
-      await this.#records.purge();
-      const mine = await this.#store.send("SET", ["fibserver:round", "1", "NX", "PX", String(ROUND_MS - 1)]);
-      if (mine === null) return;
-      const before = Date.now() - ROUND_AGE_MS;
-      const [queued, running] = await Promise.all(
-        (["queued", "running"] as const).map((state) =>
-          this.#records.list({ state, limit: ROUND_COUNT_MAX }),
-        ),
-      );
-      await this.#deliver([...queued!, ...running!].filter(({ createdAtMs }) => createdAtMs < before));
-    } catch (error) {
-      // The next round is soon; a Redis that is away has been reported by its connection.
-      if (asFibError(error).code !== "redis_unavailable") this.#options.onError(error as Error);
-    }
+    if (!this.#queue.isConnected()) throw queueAway();
   }
 
   #onChange(message: string): void {
@@ -269,15 +263,31 @@ export class RedisTasks implements TaskQueue {
   #tooMany(): FibError {
     return new FibError(
       "too_many_tasks",
-      `Cannot take this task: ${this.#options.limits.tasksMax} wait or run already; try again`,
+      `Cannot take another task: ${this.#limits.current.tasksMax} may wait or run, and one address has no more of them than are free; try again later`,
     );
   }
 }
 
+/** What a short task comes to. */
+function outcomeOf(task: Pick<Task, "request" | "sizeBytes">): Outcome {
+  try {
+    return { digits: computeShort(task) };
+  } catch (error) {
+    return { failure: (error as Error).message };
+  }
+}
+
+// BullMQ throws what Redis says, and what its connection says.
 function asFibError(error: unknown): FibError {
   if (error instanceof FibError) return error;
+  return /^OOM\b/.test((error as Error).message)
+    ? new FibError("redis_full", "Cannot queue tasks: the queue's Redis is full", { cause: error })
+    : queueAway(error);
+}
+
+function queueAway(cause?: unknown): FibError {
   return new FibError("redis_unavailable", "Cannot queue tasks: the queue's Redis is away; try again", {
-    cause: error,
+    cause,
   });
 }
 

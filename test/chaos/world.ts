@@ -3,7 +3,7 @@
  * @module
  */
 import { type Program, type Server, startServer } from "../binary.ts";
-import { startWorker } from "../worker.ts";
+import { startWorker } from "../executor.ts";
 import { History } from "./history.ts";
 import { Link } from "./link.ts";
 import { Member } from "./member.ts";

@@ -431,13 +431,31 @@ function testLimits(open: OpenEngine): void {
     const { tasks } = await open({ limits: { tasksMax: 3 } });
     for (let n = 0; n < 5; n++) await ended(tasks, (await tasks.create(...fibonacci(n))).task);
     const made: Task[] = [];
-    // Each for somebody else: what one alone may have is for each engine to say.
+    // Each for somebody else: one alone may not have all.
     for (let i = 0; i < 3; i++) made.push((await tasks.create(...endless(i), String(i))).task);
     expect((await rejected(tasks.create(...endless(9), "9"))).code).toBe("too_many_tasks");
     // The one that is there is no further one.
     expect((await tasks.create(...endless())).created).toBe(false);
     await tasks.cancel(made[2]!.id);
     expect((await tasks.create(...endless(9), "9")).created).toBe(true);
+    for (const { id } of await tasks.list({ limit: 100 })) await tasks.forget(id);
+  });
+
+  promise("one who asks for more than is free is refused, and another has room beside it", async () => {
+    const { tasks } = await open({ limits: { tasksMax: 6 } });
+    const ask = (i: number, holder: string) => tasks.create(...endless(i), holder);
+    const greedy: Task[] = [];
+    for (let i = 0; i < 3; i++) greedy.push((await ask(i, "greedy")).task);
+    expect((await rejected(ask(3, "greedy"))).code).toBe("too_many_tasks");
+    for (const holder of ["modest", "other"]) expect((await ask(4, holder)).task.requestCount).toBePositive();
+    await tasks.create(...endless(5), "third");
+    expect((await rejected(ask(3, "greedy"))).code).toBe("too_many_tasks");
+    // A short one takes no place.
+    expect((await tasks.create(...fibonacci(7), "greedy")).task.state).toBe("ready");
+    await tasks.cancel(greedy[0]!.id);
+    await tasks.forget(greedy[1]!.id);
+    expect((await ask(6, "greedy")).created).toBe(true);
+    expect((await rejected(ask(7, "greedy"))).code).toBe("too_many_tasks");
     for (const { id } of await tasks.list({ limit: 100 })) await tasks.forget(id);
   });
 

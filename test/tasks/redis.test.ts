@@ -1,65 +1,13 @@
 /** The engine on Redis: the contract, and what several processes and a lossy queue add to it. */
 import { expect, onTestFinished, setDefaultTimeout } from "bun:test";
-import { Pool } from "../../src/numbers/pool.ts";
-import type { TaskLimits, TaskQueue } from "../../src/tasks/queue.ts";
-import { RedisExecutor } from "../../src/tasks/redis-executor.ts";
-import { RedisTasks } from "../../src/tasks/redis.ts";
-import { isFinished, type TaskRequest } from "../../src/tasks/task.ts";
+import { isFinished } from "../../src/tasks/task.ts";
 import { until } from "../binary.ts";
-import { hasRedis, type Redis, startRedis, withRedis } from "../redis.ts";
+import { hasRedis, startRedis, withRedis } from "../redis.ts";
+import { rejected } from "../refusal.ts";
 import { testContract } from "./contract.ts";
+import { ended, ENDLESS, LONG, openExecutor, openFront, SHORT, TIMEOUT_MS } from "./open-redis.ts";
 
-const LIMITS: TaskLimits = {
-  tasksMax: 1000,
-  resultTtlMs: 3_600_000,
-  resultBytesMax: 2 ** 30,
-  attemptsMax: 3,
-};
-const TIMEOUT_MS = 60_000;
 setDefaultTimeout(TIMEOUT_MS);
-
-/** F(200,000): on a thread. */
-const LONG: Request = [{ kind: "fibonacci", n: 200_000 }, 41_798];
-const SHORT: Request = [{ kind: "fibonacci", n: 100 }, 21];
-/** Half a minute, and 0.2 GB for each second. */
-const ENDLESS: Request = [{ kind: "factorial", n: 100_000_000 }, 756_570_557];
-
-type Request = readonly [request: TaskRequest, sizeBytes: number];
-type Place = Pick<Redis, "url">;
-
-/** A front, which its test closes. */
-async function openFront(store: Place, limits: Partial<TaskLimits> = {}, queue: Place = store) {
-  return await RedisTasks.open({
-    storeUrl: store.url,
-    prefix: "fibserver",
-    queueUrl: queue.url,
-    limits: { ...LIMITS, ...limits },
-    onError: () => {},
-  });
-}
-
-/** An executor with one thread, which its test closes. */
-async function openExecutor(store: Place, limits: Partial<TaskLimits> = {}, queue: Place = store) {
-  const pool = new Pool({ threads: 1, queueMax: 1 });
-  const executor = await RedisExecutor.open({
-    storeUrl: store.url,
-    prefix: "fibserver",
-    queueUrl: queue.url,
-    limits: { ...LIMITS, ...limits },
-    pool,
-    onError: () => {},
-  });
-  const close = async () => {
-    await executor.close();
-    await pool.close();
-  };
-  return { close };
-}
-
-/** The task's last state. */
-async function ended(tasks: TaskQueue, id: string) {
-  return (await Array.fromAsync(tasks.watch(id, AbortSignal.timeout(TIMEOUT_MS)))).at(-1);
-}
 
 if (hasRedis) {
   testContract("shared", async ({ limits } = {}) => {
@@ -120,7 +68,7 @@ withRedis("what the queue has lost is put into it again", async () => {
   await using store = await startRedis();
   await using queue = await startRedis();
   const tasks = await openFront(store, {}, queue);
-  const { task } = await tasks.create(...SHORT);
+  const { task } = await tasks.create(...LONG);
   await queue.cli("FLUSHALL");
   const executor = await openExecutor(store, {}, queue);
   expect(await ended(tasks, task.id)).toMatchObject({ state: "ready", attempts: 1 });
@@ -135,12 +83,12 @@ withRedis("what the queue brings twice is done once, and what is unknown is drop
   const { task } = await tasks.create(...LONG);
   const ready = await ended(tasks, task.id);
   const { openQueue } = await import("../../src/tasks/delivery.ts");
-  const queue = await openQueue(redis.url, "long", () => {});
+  const queue = await openQueue(redis.url, "fibserver", () => {});
   const keys = [task.id, Bun.randomUUIDv7()];
-  await queue.add(keys.map((id) => ({ id, key: "fibonacci 200000", sizeBytes: 41_798 })));
+  await queue.add(keys);
   await until(
     "the queue is empty",
-    async () => (await redis.cli("KEYS", "fibserver:queue:long:????????-????-*")) === "\n",
+    async () => (await redis.cli("KEYS", "fibserver:queue:tasks:????????-????-*")) === "\n",
   );
   expect(await tasks.find(task.id)).toEqual(ready);
   expect(await tasks.find(keys[1]!)).toBeUndefined();
@@ -163,23 +111,6 @@ withRedis("a task that ends its executor each time is given up", async () => {
   await executor.close();
   await tasks.close();
 });
-
-withRedis(
-  "a task of a front that counted nothing was asked for once, and is counted from then on",
-  async () => {
-    await using redis = await startRedis();
-    const tasks = await openFront(redis);
-    const { task } = await tasks.create(...LONG);
-    const uncount = () => redis.cli("HDEL", `fibserver:task:${task.id}`, "requests");
-    await uncount();
-    expect(await tasks.find(task.id)).toMatchObject({ requestCount: 1 });
-    expect(await tasks.create(...LONG)).toMatchObject({ created: false, task: { requestCount: 2 } });
-    expect(await tasks.cancel(task.id, { unlessShared: true })).toMatchObject({ state: "queued" });
-    await uncount();
-    expect(await tasks.cancel(task.id, { unlessShared: true })).toMatchObject({ state: "cancelled" });
-    await tasks.close();
-  },
-);
 
 withRedis("what one front forgets ends on the executor, and for who watches at another front", async () => {
   await using redis = await startRedis();
@@ -211,10 +142,26 @@ withRedis("nothing is left in Redis of a task that was forgotten, and the room i
   const open = [await tasks.create(...ENDLESS), await tasks.create(...LONG)].map(({ task }) => task.id);
   await until("one runs", async () => (await tasks.find(open[0]!))?.state === "running");
   for (const id of open) await tasks.forget(id);
-  expect(await redis.cli("GET", "fibserver:stored-bytes")).toBe("0\n");
+  expect(await redis.cli("GET", "fibserver:kept-bytes")).toBe("0\n");
   await executor.close();
   const left = (await redis.cli("KEYS", "fibserver:*")).trim().split("\n");
-  expect(left.filter((key) => !key.startsWith("fibserver:queue:"))).toEqual(["fibserver:stored-bytes"]);
+  expect(left.filter((key) => !key.startsWith("fibserver:queue:")).toSorted()).toEqual(
+    ["clock", "kept-bytes", "limits"].map((key) => `fibserver:${key}`),
+  );
   expect(left.filter((key) => /[\da-f]{8}-/.test(key))).toEqual([]);
+  await tasks.close();
+});
+
+withRedis("a queue that is away refuses what would wait in it, and nothing else", async () => {
+  await using store = await startRedis();
+  await using queue = await startRedis();
+  const tasks = await openFront(store, {}, queue);
+  await queue.crash();
+  await until("it is noticed", async () => (await tasks.check().catch(() => "away")) === "away");
+  expect((await tasks.create(...SHORT)).task.state).toBe("ready");
+  expect((await rejected(tasks.create(...LONG))).code).toBe("redis_unavailable");
+  await queue.restart();
+  await until("it is back", async () => (await tasks.check().catch(() => "away")) === undefined);
+  expect((await tasks.create(...LONG)).task.state).toBe("queued");
   await tasks.close();
 });

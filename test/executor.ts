@@ -1,4 +1,4 @@
-/** An executor of the compiled program. @module */
+/** An executor: the compiled program as `fibserver worker`. @module */
 import { type Program, type Start, startProgram } from "./binary.ts";
 
 /** An executor that has said that it computes. */

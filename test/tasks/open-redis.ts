@@ -1,0 +1,67 @@
+/** Fronts and executors in the test's own process, on a Redis of its own. @module */
+import { Pool } from "../../src/numbers/pool.ts";
+import type { TaskLimits, TaskQueue } from "../../src/tasks/queue.ts";
+import { RedisExecutor } from "../../src/tasks/redis-executor.ts";
+import { RedisTasks } from "../../src/tasks/redis.ts";
+import type { Task, TaskRequest } from "../../src/tasks/task.ts";
+import type { Redis } from "../redis.ts";
+
+export const LIMITS: TaskLimits = {
+  tasksMax: 1000,
+  resultTtlMs: 3_600_000,
+  resultBytesMax: 2 ** 30,
+  attemptsMax: 3,
+};
+/** Generous: a busy machine is no failure. */
+export const TIMEOUT_MS = 60_000;
+
+type Request = readonly [request: TaskRequest, sizeBytes: number];
+type Place = Pick<Redis, "url">;
+
+/** F(200,000): on a thread. */
+export const LONG: Request = [{ kind: "fibonacci", n: 200_000 }, 41_798];
+export const SHORT: Request = [{ kind: "fibonacci", n: 100 }, 21];
+/** Half a minute, and 0.2 GB for each second. */
+export const ENDLESS: Request = [{ kind: "factorial", n: 100_000_000 }, 756_570_557];
+
+function placeOptions(store: Place, limits: Partial<TaskLimits>, queue: Place, notices: string[]) {
+  return {
+    storeUrl: store.url,
+    queueUrl: queue.url,
+    prefix: "fibserver",
+    limits: { ...LIMITS, ...limits },
+    notice: (message: string) => notices.push(message),
+    onError: () => {},
+  };
+}
+
+/** A front, which its test closes. */
+export async function openFront(
+  store: Place,
+  limits: Partial<TaskLimits> = {},
+  queue: Place = store,
+  notices: string[] = [],
+): Promise<RedisTasks> {
+  return await RedisTasks.open(placeOptions(store, limits, queue, notices));
+}
+
+/** An executor with one thread, which its test closes. */
+export async function openExecutor(
+  store: Place,
+  limits: Partial<TaskLimits> = {},
+  queue: Place = store,
+  notices: string[] = [],
+): Promise<{ readonly close: () => Promise<void> }> {
+  const pool = new Pool({ threads: 1, queueMax: 1 });
+  const executor = await RedisExecutor.open({ ...placeOptions(store, limits, queue, notices), pool });
+  const close = async () => {
+    await executor.close();
+    await pool.close();
+  };
+  return { close };
+}
+
+/** The task's last state. */
+export async function ended(tasks: TaskQueue, id: string): Promise<Task | undefined> {
+  return (await Array.fromAsync(tasks.watch(id, AbortSignal.timeout(TIMEOUT_MS)))).at(-1);
+}
