@@ -13,7 +13,7 @@
 import { FibError } from "../errors.ts";
 import { type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
 import { Groups } from "../groups.ts";
-import { placeOf, type RedisPlace } from "../redis/place.ts";
+import type { RedisPlace } from "../redis/place.ts";
 import { Changes } from "./changes.ts";
 import { computeShort, isShort } from "./compute.ts";
 import { openQueue } from "./delivery.ts";
@@ -105,8 +105,7 @@ export class RedisTasks implements TaskQueue {
   static async open(options: RedisTasksOptions): Promise<RedisTasks> {
     const { storeUrl, queueUrl, prefix, onError, events } = options;
     const store = await RedisConnection.open(storeUrl, events);
-    const queueStore =
-      placeOf(queueUrl).url === placeOf(storeUrl).url ? store : await RedisConnection.open(queueUrl, events);
+    const queueStore = queueUrl === storeUrl ? store : await RedisConnection.open(queueUrl, events);
     const tasks = new RedisTasks(options, store, queueStore, await openQueue(queueUrl, prefix, onError));
     await tasks.#limits.agree();
     tasks.#listener = await RedisConnection.open(storeUrl, {}, async (client) => {

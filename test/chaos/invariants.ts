@@ -4,7 +4,7 @@
  */
 import { until } from "../binary.ts";
 import { Asker } from "./asking.ts";
-import { leftKeys, storedBytes } from "./keys.ts";
+import { keptBytes, leftKeys } from "./keys.ts";
 import type { Held, Member } from "./member.ts";
 import { walkPages } from "./pages.ts";
 import type { Random } from "./random.ts";
@@ -45,11 +45,13 @@ export async function mustHold(world: World, { moves, tasks }: Work, random: Ran
   await mustServe(world, { moves, tasks }, random.fork());
   await moves.check(client("the last reader"));
   await mustBeFree(world, { moves, tasks }, client("slots"));
+  await mustCountRight(world);
   world.history.world(`tasks: ${tasks.summary()}`);
   // While they expire, some are gone and some are not: pages must be whole then.
   const lastMs = Math.max(...tasks.expiresAtMs.values());
   await walkPages(client("lister"), tasks, () => Date.now() > lastMs);
   await mustBeEmpty(world);
+  await mustCountRight(world);
   for (const member of world.members) mustHaveLoggedWell(world, member);
 }
 
@@ -87,9 +89,14 @@ async function mustBeEmpty(world: World): Promise<void> {
       `everything has expired, and ${left.length} keys are left: ${left.slice(0, 20).join(" ")}`,
     );
   }
-  const { counted, found } = await storedBytes(primary);
-  if (counted !== found)
-    world.history.violation("", `Redis counts ${counted} bytes of results, and there are ${found}`);
+}
+
+async function mustCountRight(world: World): Promise<void> {
+  const { counted, found, orphans } = await keptBytes(world.redis.primary);
+  if (counted !== found) {
+    world.history.violation("", `Redis counts ${counted} bytes of finished tasks, and there are ${found}`);
+  }
+  if (orphans > 0) world.history.violation("", `${orphans} results are there without a task`);
 }
 
 function mustHaveLoggedWell(world: World, member: Member): void {

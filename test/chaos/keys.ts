@@ -1,5 +1,5 @@
 /**
- * What is left in Redis when every task has expired, and what it counts.
+ * What is left in Redis when every task has expired, and whether it counts right.
  *
  * The one place of these tests that knows names of keys.
  * @module
@@ -9,12 +9,28 @@ import type { Redis } from "../redis.ts";
 /** Keys that are there for good, however little there is to do. */
 const FIXED = [
   /^fibserver:cursor(:keys|:ring)?$/,
-  /^fibserver:stored-bytes$/,
-  /^fibserver:round$/,
-  /^fibserver:queue:(quick|long):(meta|id|events|marker|stalled-check)$/,
+  /^fibserver:(clock|kept-bytes|limits|ready|round)$/,
+  /^fibserver:queue:tasks:(events|id|marker|meta|stalled-check)$/,
 ];
-const COUNTER = "fibserver:stored-bytes";
-const RESULTS = "fibserver:result:*";
+
+/** A finished task counts for the bytes of its result, but for no less than this. */
+const KEPT_BYTES_MIN = 4096;
+
+/** What is counted, what there is, and how many chunks belong to nobody; at one instant, when no task waits or runs. */
+const COUNT = `
+local P, kept, bytes = 'fibserver:', 0, {}
+for _, key in ipairs(redis.call('KEYS', P .. 'result:*')) do
+  local id = string.match(key, ':([^:]+):%d+$')
+  bytes[id] = (bytes[id] or 0) + redis.call('STRLEN', key)
+end
+for _, key in ipairs(redis.call('KEYS', P .. 'task:*')) do
+  local id = string.match(key, ':([^:]+)$')
+  kept = kept + math.max(bytes[id] or 0, tonumber(ARGV[1]))
+  bytes[id] = nil
+end
+local orphans = 0
+for _ in pairs(bytes) do orphans = orphans + 1 end
+return { tonumber(redis.call('GET', P .. 'kept-bytes') or 0), kept, orphans }`;
 
 /** Keys that should not be there any more. */
 export async function leftKeys(redis: Redis): Promise<string[]> {
@@ -22,15 +38,10 @@ export async function leftKeys(redis: Redis): Promise<string[]> {
   return keys.filter((key) => !FIXED.some((fixed) => fixed.test(key))).toSorted();
 }
 
-/** What the store says that it holds, and what it holds. */
-export async function storedBytes(
-  redis: Redis,
-): Promise<{ readonly counted: number; readonly found: number }> {
-  const sum = `local sum = 0
-    for _, key in ipairs(redis.call('KEYS', ARGV[1])) do sum = sum + redis.call('STRLEN', key) end
-    return { tonumber(redis.call('GET', ARGV[2]) or 0), sum }`;
-  const [counted, found] = lines(await redis.cli("EVAL", sum, "0", RESULTS, COUNTER)).map(Number);
-  return { counted: counted!, found: found! };
+/** What the store says that finished tasks take, what they take, and results without a task. */
+export async function keptBytes(redis: Redis) {
+  const [counted, found, orphans] = lines(await redis.cli("EVAL", COUNT, "0", String(KEPT_BYTES_MIN)));
+  return { counted: Number(counted), found: Number(found), orphans: Number(orphans) };
 }
 
 function lines(text: string): string[] {
