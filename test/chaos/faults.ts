@@ -5,12 +5,17 @@
  * round; what is broken already is left alone, and everything else may overlap.
  * @module
  */
+import type { Redis } from "../redis.ts";
 import type { Member } from "./member.ts";
 import type { Random } from "./random.ts";
+import type { Servers } from "./servers.ts";
 import type { World } from "./world.ts";
 
 /** A front that is paused does not answer at all. */
 const READY_MS_MAX = 1000;
+
+/** What fills Redis up: somebody else's. */
+const BALLAST = "ballast";
 
 /** One that has begun. */
 interface Fault {
@@ -22,42 +27,53 @@ interface Fault {
 /** Begins a fault. */
 type Begin<Victim> = (victim: Victim, random: Random, world: World) => Fault | Promise<Fault>;
 
-const onRedis: Readonly<Record<string, Begin<World["redis"]>>> = {
-  kill: async (redis) => {
-    await redis.primary.crash();
-    return { text: "killed", heal: () => redis.restart() };
+const onRedis: Readonly<Record<string, Begin<Redis>>> = {
+  kill: async (primary, _, { servers }) => {
+    await primary.crash();
+    return { text: "killed", heal: () => back(primary, servers) };
   },
-  pause: ({ primary }) => {
+  stop: async (primary, _, { servers }) => {
+    await primary.end("SIGTERM");
+    return { text: "stopped", heal: () => back(primary, servers) };
+  },
+  pause: (primary, _, { servers }) => {
     primary.kill("SIGSTOP");
-    return { text: "paused", heal: () => primary.kill("SIGCONT") };
-  },
-  restart: async (redis) => {
-    await redis.primary.end("SIGTERM");
-    return { text: "stopped", heal: () => redis.restart() };
-  },
-  full: async ({ primary }, random, world) => {
-    const used = Number(/used_memory:(\d+)/.exec(await primary.cli("INFO", "memory"))![1]);
-    // Either nothing fits any more, or what is short still does.
-    const room = random.chance(0.5) ? 1 - used : random.between(200_000, 1_000_000);
-    await primary.cli("CONFIG", "SET", "maxmemory", String(used + room));
-    return {
-      text: `full, with ${Math.max(0, room)} bytes left`,
-      heal: async () => {
-        if (room < 0) await mustNotBeReady(world);
-        await primary.cli("CONFIG", "SET", "maxmemory", "0");
-      },
+    const heal = async () => {
+      primary.kill("SIGCONT");
+      await servers.settle();
     };
+    return { text: "paused", heal };
   },
-  failover: async (redis) => {
-    await redis.failover();
-    return { text: "its replica has become the primary", heal: () => {} };
+  full: async (primary, random, world) => {
+    const memory = await primary.cli("INFO", "memory");
+    const [used, most] = ["used_memory", "maxmemory"].map((name) =>
+      Number(new RegExp(`^${name}:(\\d+)`, "m").exec(memory)![1]),
+    );
+    // Either nothing fits any more, or what is short still does.
+    const isFull = random.chance(0.5);
+    const left = isFull ? -100_000 : random.between(200_000, 1_000_000);
+    await primary.cli("SETRANGE", BALLAST, String(most! - used! - left), "x");
+    const heal = async () => {
+      if (isFull) await mustNotBeReady(world);
+      await primary.cli("DEL", BALLAST);
+    };
+    return { text: isFull ? "full" : `full but for ${left} bytes`, heal };
   },
-  disconnect: async ({ primary }, random) => {
+  failover: async (_primary, _random, { servers }) => {
+    await servers.failover();
+    return { text: "its replica has become the primary", heal: () => servers.settle() };
+  },
+  disconnect: async (primary, random) => {
     const type = random.pick(["normal", "pubsub"]);
     await primary.cli("CLIENT", "KILL", "TYPE", type);
     return { text: `disconnected everybody ${type}`, heal: () => {} };
   },
 };
+
+async function back(server: Redis, servers: Servers): Promise<void> {
+  await server.restart();
+  await servers.settle();
+}
 
 /** A front that cannot write says so to whoever sends it requests. */
 async function mustNotBeReady({ fronts, history }: World): Promise<void> {
@@ -120,28 +136,36 @@ export interface Planned {
   readonly begin: (world: World) => Promise<Fault>;
 }
 
-/** Chooses the faults of a round. */
-export function planFaults(random: Random, roundMs: number): Planned[] {
+/**
+ * Chooses the faults of a round.
+ *
+ * @param linked - Which fronts and executors have a network of their own.
+ */
+export function planFaults(random: Random, roundMs: number, linked: readonly number[]): Planned[] {
   const plan: Planned[] = [];
   let deck: (() => Omit<Planned, "atMs" | "lastsMs">)[] = [];
   for (let atMs = 500; ; atMs += random.ofAnySize(50, 2000)) {
     const lastsMs = random.ofAnySize(100, 4000);
     if (atMs + lastsMs > roundMs) return plan;
-    if (deck.length === 0) deck = random.shuffled(allFaults(random.fork()));
+    if (deck.length === 0) deck = random.shuffled(allFaults(random.fork(), linked));
     plan.push({ atMs, lastsMs, ...deck.pop()!() });
   }
 }
 
-function allFaults(random: Random): (() => Omit<Planned, "atMs" | "lastsMs">)[] {
+function allFaults(random: Random, linked: readonly number[]): (() => Omit<Planned, "atMs" | "lastsMs">)[] {
   const redis = Object.entries(onRedis).map(([name, begin]) => () => {
     const choices = random.fork();
-    return { victim: "Redis", name, begin: async (world: World) => begin(world.redis, choices, world) };
+    return {
+      victim: "Redis",
+      name,
+      begin: async (world: World) => begin(await world.servers.primary(), choices, world),
+    };
   });
   const members = (["fronts", "executors"] as const).flatMap((role) =>
     Object.entries({ link: onLink, process: onProcess }).flatMap(([part, faults]) =>
       Object.entries(faults).map(([name, begin]) => () => {
         const choices = random.fork();
-        const at = choices.between(0, 1);
+        const at = choices.pick(part === "link" ? linked : [0, 1]);
         return {
           victim: `${role} ${at} ${part}`,
           name,

@@ -7,6 +7,7 @@
 
 /** Lines that are printed at most. */
 const LINE_COUNT_MAX = 300;
+const VIOLATION_COUNT_MAX = 20;
 
 /** The history of one round. */
 export class History {
@@ -50,13 +51,15 @@ export class History {
     return this.#violations;
   }
 
-  /** The lines to read. */
+  /** What was broken, and the lines that led to it. */
   text(): string {
     const told = this.#lines.filter(({ subject }) => subject === "" || this.#broken.has(subject));
     const left = told.length - LINE_COUNT_MAX;
     return [
       ...(left > 0 ? [`(${left} earlier lines)`] : []),
       ...told.slice(-LINE_COUNT_MAX).map(({ text }) => text),
+      `${this.#violations.length} promises were broken:`,
+      ...this.#violations.slice(0, VIOLATION_COUNT_MAX),
     ].join("\n");
   }
 }

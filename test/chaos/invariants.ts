@@ -72,7 +72,7 @@ async function mustBeFree(world: World, { tasks }: Work, asker: Asker): Promise<
 
 async function mustBeEmpty(world: World): Promise<void> {
   let left: string[] = [];
-  const { primary } = world.redis;
+  const primary = await world.servers.primary();
   try {
     await until(
       "nothing is left",
@@ -92,7 +92,7 @@ async function mustBeEmpty(world: World): Promise<void> {
 }
 
 async function mustCountRight(world: World): Promise<void> {
-  const { counted, found, orphans } = await keptBytes(world.redis.primary);
+  const { counted, found, orphans } = await keptBytes(await world.servers.primary());
   if (counted !== found) {
     world.history.violation("", `Redis counts ${counted} bytes of finished tasks, and there are ${found}`);
   }

@@ -27,10 +27,10 @@ export class Link implements AsyncDisposable {
   }
 
   /** @param target - The port where Redis is; asked for each connection. */
-  static async open(target: () => number): Promise<Link> {
+  static async open(target: () => Promise<number>): Promise<Link> {
     const server = net.createServer();
     const link = new Link(server);
-    server.on("connection", (client) => link.#connect(client, target()));
+    server.on("connection", (client) => void link.#connect(client, target));
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     return link;
@@ -86,8 +86,11 @@ export class Link implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  #connect(client: net.Socket, port: number): void {
-    if (this.#refuses) return void client.destroy();
+  async #connect(client: net.Socket, target: () => Promise<number>): Promise<void> {
+    // It waits until there is somewhere to lead to.
+    client.pause().on("error", () => client.destroy());
+    const port = await target().catch(() => undefined);
+    if (this.#refuses || port === undefined) return void client.destroy();
     const redis = net.connect({ port, host: "127.0.0.1", noDelay: true });
     client.setNoDelay(true);
     const end = () => {

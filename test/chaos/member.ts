@@ -22,14 +22,14 @@ export interface Held {
 export class Member<P extends Program = Program> implements AsyncDisposable {
   readonly name: string;
   readonly link: Link;
-  readonly #open: (url: string) => Promise<P>;
+  readonly #open: () => Promise<P>;
   readonly #history: () => History;
   readonly #ended: string[] = [];
   #program: P | undefined;
   #isDisposed = false;
 
-  /** @param open - Starts the process; given the URL of Redis. */
-  constructor(name: string, link: Link, open: (url: string) => Promise<P>, history: () => History) {
+  /** @param open - Starts the process. */
+  constructor(name: string, link: Link, open: () => Promise<P>, history: () => History) {
     this.name = name;
     this.link = link;
     this.#open = open;
@@ -45,7 +45,7 @@ export class Member<P extends Program = Program> implements AsyncDisposable {
   async start(): Promise<void> {
     while (!this.#isDisposed) {
       try {
-        this.#program = await this.#open(this.link.url);
+        this.#program = await this.#open();
         return this.#history().world(`${this.name} has started, pid ${this.#program.pid}`);
       } catch (error) {
         const { message } = error as Error;

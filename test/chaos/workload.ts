@@ -24,7 +24,7 @@ export async function work(world: World, random: Random): Promise<Work> {
   const tasks = new Tasks(world);
   const client = (name: string) => new Asker(name, world, random.fork());
   await moves.begin(client("the first reader"));
-  const DEBUG = [
+  await Promise.all([
     ...Array.from({ length: KEYED_MOVERS }, (_, at) =>
       moves.moveWithKeys(client(`mover ${at}`), at, KEYED_MOVERS),
     ),
@@ -32,8 +32,6 @@ export async function work(world: World, random: Random): Promise<Work> {
     moves.moveWithout(client("mover without keys")),
     moves.read(client("reader")),
     walkPages(client("lister"), tasks, () => world.isOver()),
-  ];
-  DEBUG.forEach((p, i) => void p.then(() => world.history.world(`client ${i} done`)));
-  await Promise.all(DEBUG);
+  ]);
   return { moves, tasks };
 }

@@ -7,7 +7,7 @@ import { startWorker } from "../executor.ts";
 import { History } from "./history.ts";
 import { Link } from "./link.ts";
 import { Member } from "./member.ts";
-import { Pair } from "./pair.ts";
+import type { Servers } from "./servers.ts";
 
 /** A finished task is forgotten after this: no longer than a round takes to settle. */
 export const RESULT_TTL_MS = 6000;
@@ -16,30 +16,44 @@ const SETTLE_MS_MAX = 30_000;
 /** More than there will be moves. */
 const INDEX_MAX = 100_000_000;
 
-const TASK_FLAGS = ["--result-ttl", String(RESULT_TTL_MS / 1000), "--result-budget", "256"];
-const FRONT_FLAGS = [...TASK_FLAGS, "--max-index", String(INDEX_MAX)];
+const TASK_FLAGS = ["--result-ttl", String(RESULT_TTL_MS / 1000), "--result-budget", "64"];
+
+/** Starts a process. */
+type Open<P> = (url: string, flags: readonly string[]) => Promise<P>;
 
 /** Everything that runs. */
 export class World implements AsyncDisposable {
-  readonly redis: Pair;
+  readonly servers: Servers;
   readonly fronts: readonly Member<Server>[];
   readonly executors: readonly Member[];
+  /** Which fronts and executors find Redis over a network of their own, and not by Sentinel. */
+  readonly linked: readonly number[];
   #history = new History("before the first round");
   #overAtMs = 0;
   #lateAtMs = 0;
 
-  private constructor(redis: Pair, links: readonly Link[]) {
-    this.redis = redis;
-    const member = <P extends Program>(name: string, at: number, open: (url: string) => Promise<P>) =>
-      new Member(name, links[at]!, open, () => this.#history);
-    this.fronts = [0, 1].map((at) => member(`front ${at}`, at, openFront));
-    this.executors = [0, 1].map((at) => member(`executor ${at}`, 2 + at, openExecutor));
+  private constructor(servers: Servers, links: readonly Link[]) {
+    this.servers = servers;
+    const { sentinelUrl } = servers;
+    this.linked = sentinelUrl === undefined ? [0, 1] : [1];
+    const member = <P extends Program>(role: string, at: number, link: Link, open: Open<P>) => {
+      const url = at === 0 && sentinelUrl !== undefined ? sentinelUrl : link.url;
+      const wait = sentinelUrl === undefined ? [] : ["--redis-wait", "1"];
+      return new Member(
+        `${role} ${at}`,
+        link,
+        () => open(url, [...TASK_FLAGS, ...wait]),
+        () => this.#history,
+      );
+    };
+    this.fronts = [0, 1].map((at) => member("front", at, links[at]!, openFront));
+    this.executors = [0, 1].map((at) => member("executor", at, links[2 + at]!, openExecutor));
   }
 
-  static async open(): Promise<World> {
-    const redis = await Pair.open();
-    const links = await Promise.all([0, 1, 2, 3].map(() => Link.open(() => redis.primary.port)));
-    const world = new World(redis, links);
+  static async open(servers: Servers): Promise<World> {
+    const target = async () => (await servers.primary()).port;
+    const links = await Promise.all([0, 1, 2, 3].map(() => Link.open(target)));
+    const world = new World(servers, links);
     await Promise.all(world.members.map((member) => member.start()));
     return world;
   }
@@ -73,14 +87,14 @@ export class World implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.members.map((member) => member[Symbol.asyncDispose]()));
-    await this.redis[Symbol.asyncDispose]();
+    await this.servers[Symbol.asyncDispose]();
   }
 }
 
-function openFront(url: string): Promise<Server> {
-  return startServer(["--redis", url, ...FRONT_FLAGS]);
+function openFront(url: string, flags: readonly string[]): Promise<Server> {
+  return startServer(["--redis", url, "--max-index", String(INDEX_MAX), ...flags]);
 }
 
-function openExecutor(url: string): Promise<Program> {
-  return startWorker(url, {}, TASK_FLAGS);
+function openExecutor(url: string, flags: readonly string[]): Promise<Program> {
+  return startWorker(url, {}, flags);
 }
