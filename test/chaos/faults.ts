@@ -9,13 +9,15 @@ import type { Redis } from "../redis.ts";
 import type { Member } from "./member.ts";
 import type { Random } from "./random.ts";
 import type { Servers } from "./servers.ts";
-import type { World } from "./world.ts";
+import { RESULT_BUDGET_MB, type World } from "./world.ts";
 
 /** A front that is paused does not answer at all. */
 const READY_MS_MAX = 1000;
 
 /** What fills Redis up: somebody else's. */
 const BALLAST = "ballast";
+/** More than all tasks take: Redis stays full, however many of them expire. */
+const FILLED_BEYOND_BYTES = RESULT_BUDGET_MB * 2 ** 20;
 
 /** One that has begun. */
 interface Fault {
@@ -51,7 +53,7 @@ const onRedis: Readonly<Record<string, Begin<Redis>>> = {
     );
     // Either nothing fits any more, or what is short still does.
     const isFull = random.chance(0.5);
-    const left = isFull ? -100_000 : random.between(200_000, 1_000_000);
+    const left = isFull ? -FILLED_BEYOND_BYTES : random.between(200_000, 1_000_000);
     await primary.cli("SETRANGE", BALLAST, String(most! - used! - left), "x");
     const heal = async () => {
       if (isFull) await mustNotBeReady(world);

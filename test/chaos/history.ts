@@ -15,6 +15,7 @@ export class History {
   readonly id: string;
   readonly #startMs = performance.now();
   readonly #lines: { readonly subject: string; readonly text: string }[] = [];
+  readonly #sums: string[] = [];
   readonly #violations: string[] = [];
   readonly #broken = new Set<string>();
 
@@ -32,11 +33,19 @@ export class History {
     this.note("", text);
   }
 
+  /** How it went, when nothing was broken: printed in a long run. */
+  sum(text: string): void {
+    this.#sums.push(text);
+    this.world(text);
+  }
+
+  summary(): string {
+    return this.#sums.join("\n");
+  }
+
   /** Something is known of a task or of a client: printed when a violation names it. */
   note(subject: string, text: string): void {
     const at = (this.nowMs() / 1000).toFixed(3).padStart(8);
-    if (subject === "" || text.startsWith("VIOL"))
-      process.stderr.write(`${at} ${subject} ${text}\n`.slice(0, 500));
     this.#lines.push({ subject, text: `${at} s  ${subject === "" ? "" : `${subject}: `}${text}` });
   }
 

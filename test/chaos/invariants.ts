@@ -46,7 +46,7 @@ export async function mustHold(world: World, { moves, tasks }: Work, random: Ran
   await moves.check(client("the last reader"));
   await mustBeFree(world, { moves, tasks }, client("slots"));
   await mustCountRight(world);
-  world.history.world(`tasks: ${tasks.summary()}`);
+  world.history.sum(`tasks: ${tasks.summary()}`);
   // While they expire, some are gone and some are not: pages must be whole then.
   const lastMs = Math.max(...tasks.expiresAtMs.values());
   await walkPages(client("lister"), tasks, () => Date.now() > lastMs);
@@ -114,7 +114,7 @@ export function heldBy(world: World): Held[] {
 /** No process holds much more than those that had just begun. */
 export function mustBeFlat(world: World, before: readonly Held[]): void {
   const now = heldBy(world);
-  world.history.world(`the processes hold ${JSON.stringify(now)}, and held ${JSON.stringify(before)}`);
+  world.history.sum(`the processes hold ${JSON.stringify(now)}, and held ${JSON.stringify(before)}`);
   for (const [at, member] of world.members.entries()) {
     for (const what of ["descriptors", "memoryMb"] as const) {
       if (now[at]![what] > before[at]![what] + GROWTH_MAX[what]) {

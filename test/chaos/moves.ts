@@ -122,7 +122,7 @@ export class Moves {
         `the cursor is at ${index}: ${moves.length} moves from ${this.#beforeIndex} were answered, ${this.#unknownCount} were not`,
       );
     }
-    history.world(
+    history.sum(
       `${moves.length} moves were answered, ${this.#unknownCount} without keys were not; the cursor is at ${index}`,
     );
   }

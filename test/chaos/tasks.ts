@@ -39,6 +39,8 @@ export class Tasks {
   /** When those that have ended will be forgotten, by id; without those that somebody has forgotten. */
   readonly expiresAtMs = new Map<string, number>();
   readonly #world: World;
+  /** When a task was asked for that had not ended then, by id. */
+  readonly #seenOpenAtMs = new Map<string, number>();
   readonly #taken = new Set<number>();
   readonly #counts: Record<string, number> = {};
 
@@ -156,8 +158,6 @@ export class Tasks {
     }
   }
 
-  readonly #seenOpenAtMs = new Map<string, number>();
-
   /** A task that is unknown must have ended, and so long ago that it is forgotten. */
   #gone(id: string): void {
     this.#count("expired unseen");
@@ -207,22 +207,27 @@ export class Tasks {
     if (after?.status === 200) this.#world.history.violation(id, `was forgotten, and is ${after.text()}`);
   }
 
-  /** Follows its events until they end. */
+  /** Follows its events until they end, which they do by themselves only when the task has. */
   async #watch(asker: Asker, { id }: TaskJson): Promise<void> {
-    const url = asker.random.pick(this.#world.fronts).program?.url;
-    if (url === undefined) return;
+    const front = asker.random.pick(this.#world.fronts);
+    const { program } = front;
+    if (program === undefined) return;
     const signal = AbortSignal.timeout(WATCH_MS);
     let text = "";
     try {
-      const response = await fetch(`${url}/v1/tasks/${id}/events`, { signal, keepalive: false });
+      const response = await fetch(`${program.url}/v1/tasks/${id}/events`, { signal, keepalive: false });
       if (response.status !== 200) return void (await response.arrayBuffer());
       for await (const piece of response.body!.pipeThrough(new TextDecoderStream())) text += piece;
     } catch {
       // Cut, or nothing has happened for long: whoever watches looks, too.
+      return;
     }
-    for (const [, json] of text.matchAll(/^data: (.*)\n\n/gm)) {
-      const task = JSON.parse(json!) as TaskJson;
-      if (task.id !== id) this.#world.history.violation(id, `its watcher was told of ${task.id}`);
+    const told = [...text.matchAll(/^data: (.*)$/gm)].map(([, json]) => JSON.parse(json!) as TaskJson);
+    const last = told.at(-1);
+    // Of a front that was killed Bun says that it has ended well.
+    const hasEnded = last !== undefined && last.state !== "queued" && last.state !== "running";
+    if (front.program === program && !hasEnded) {
+      this.#world.history.violation(id, `its events ended with ${last?.state ?? "nothing"} at ${front.name}`);
     }
   }
 

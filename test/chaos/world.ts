@@ -11,12 +11,17 @@ import type { Servers } from "./servers.ts";
 
 /** A finished task is forgotten after this: no longer than a round takes to settle. */
 export const RESULT_TTL_MS = 6000;
+/** Room for all that is finished within that time, and less than Redis has. */
+export const RESULT_BUDGET_MB = 64;
 /** When all is healed, all that was accepted is done within this. */
 const SETTLE_MS_MAX = 30_000;
 /** More than there will be moves. */
 const INDEX_MAX = 100_000_000;
 
-const TASK_FLAGS = ["--result-ttl", String(RESULT_TTL_MS / 1000), "--result-budget", "64"];
+const TASK_FLAGS = [
+  ["--result-ttl", String(RESULT_TTL_MS / 1000)],
+  ["--result-budget", String(RESULT_BUDGET_MB)],
+].flat();
 
 /** Starts a process. */
 type Open<P> = (url: string, flags: readonly string[]) => Promise<P>;
