@@ -211,3 +211,13 @@ withRedis("a Sentinel where a Redis should be, and the other way round, are told
     }
   }
 });
+
+withRedis("Sentinels that are away or hang are passed over", async () => {
+  await using watched = await startWatched();
+  const [dead, hanging] = watched.sentinels;
+  dead!.kill("SIGKILL");
+  hanging!.kill("SIGSTOP");
+  await using server = await startServer(["--redis", watched.url]);
+  expect((await fetch(`${server.url}/v1/cursor/next`, { method: "POST" })).status).toBe(200);
+  expect((await run(["n", "--redis", watched.url])).stdout).toBe("1\n");
+});

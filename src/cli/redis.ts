@@ -106,7 +106,8 @@ function addressesOf({ queueUrl, storeUrl }: Parts): string {
 
 function connectionLog(log: Logger): ConnectionEvents {
   return {
-    onLost: (address) => log.warn("Redis at {address} is away: trying again until it is back", { address }),
+    onLost: (address, reason) =>
+      log.warn("Redis at {address} is away ({reason}): trying again until it is back", { address, reason }),
     onBack: (address) => log.info("Redis at {address} is back", { address }),
   };
 }
@@ -114,7 +115,9 @@ function connectionLog(log: Logger): ConnectionEvents {
 // BullMQ tells of each command that a lost connection cost; that it was lost is logged once, above.
 function queueLog(log: Logger): (error: Error) => void {
   return (error) => {
-    if (/connection|socket/i.test(error.message)) log.debug("The queue: {error}", { error: error.message });
+    const isAway =
+      error instanceof FibError || /connection|socket|^(UNBLOCKED|READONLY) /i.test(error.message);
+    if (isAway) log.debug("The queue: {error}", { error: error.message });
     else log.warn("The queue: {error}", { error: error.message });
   };
 }

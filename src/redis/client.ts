@@ -19,12 +19,12 @@ import { placeOf, type RedisPlace, type Target } from "./place.ts";
 
 /** How a connection behaves. */
 export interface ClientOptions {
-  /** A connection that owes replies and brings none for so long is closed. */
-  readonly silenceMaxMs: number;
   /** Called when the connection has ended, whoever ended it. */
-  readonly onLost?: () => void;
+  readonly onLost?: (reason: string) => void;
 }
 
+/** Silence after which a server that owes replies is taken for dead; a command that blocks may take its own time first. */
+const SILENCE_MAX_MS = 2000;
 /** Looks at the replies this often; a silence lasts up to this much longer than the limit. */
 const WATCH_MS = 250;
 /** Asks this often whether it is still a primary. */
@@ -50,10 +50,11 @@ export class WatchedClient {
   #hasEnded = false;
   #owedCount = 0;
   #heardAtMs = 0;
+  #blockedUntilMs = 0;
   #roleAtMs = 0;
   #watch: NodeJS.Timeout | undefined;
 
-  constructor(place: RedisPlace | string, options: ClientOptions) {
+  constructor(place: RedisPlace | string, options: ClientOptions = {}) {
     this.#place = placeOf(place);
     this.#options = options;
   }
@@ -85,6 +86,8 @@ export class WatchedClient {
 
   /** Sends a command; rejected when the connection is lost before the reply: it may have been done then. */
   async send(command: string, args: string[]): Promise<unknown> {
+    // BullMQ waits for a task in this way.
+    if (command === "BZPOPMIN") this.#blockedUntilMs = performance.now() + Number(args.at(-1)) * 1000;
     const reply = await this.#owed((raw) => raw.send(command, args));
     // A transaction is answered as a whole, with its errors inside.
     if (command === "EXEC" && Array.isArray(reply)) reply.forEach((each) => this.#heed(each));
@@ -155,7 +158,10 @@ export class WatchedClient {
 
   #look(): void {
     const nowMs = performance.now();
-    if (this.#owedCount > 0 && nowMs - this.#heardAtMs > this.#options.silenceMaxMs) return this.close();
+    const silenceMs = nowMs - Math.max(this.#heardAtMs, this.#blockedUntilMs);
+    if (this.#owedCount > 0 && silenceMs > SILENCE_MAX_MS) {
+      return this.#end(new Error(`Connection closed: no answer for ${SILENCE_MAX_MS} ms`));
+    }
     if (!this.#isReady || nowMs - this.#roleAtMs < ROLE_MS) return;
     this.#roleAtMs = Infinity;
     this.send("ROLE", [])
@@ -187,6 +193,6 @@ export class WatchedClient {
     this.#place.leave(this);
     this.#raw?.close();
     this.onclose?.(error);
-    this.#options.onLost?.();
+    this.#options.onLost?.(error.message);
   }
 }

@@ -13,14 +13,12 @@ import { FibError } from "../errors.ts";
 import { kindOf, WatchedClient } from "./client.ts";
 import { placeOf, type RedisPlace } from "./place.ts";
 
-/** Silence after which a server that owes replies is taken for dead. */
-const SILENCE_MAX_MS = 2000;
 /** Pauses between attempts to connect, doubled from the first to the last: a new primary is not missed for longer. */
 const RECONNECT_MS = { first: 50, last: 250 } as const;
 /** Commands that may wait for a reply; beyond it they are refused. */
 const OWED_COUNT_MAX = 100_000;
 
-/** How long replicas may take to say that they have something. Less than the silence above. */
+/** How long replicas may take to say that they have something: less than the silence that ends a connection. */
 const REPLICATED_TIMEOUT_MS = 1000;
 
 /** A Lua script and the name that Redis keeps it under. */
@@ -31,7 +29,7 @@ export interface Script {
 
 /** Told when the connection is lost and when it is back. */
 export interface ConnectionEvents {
-  readonly onLost?: ((address: string) => void) | undefined;
+  readonly onLost?: ((address: string, reason: string) => void) | undefined;
   readonly onBack?: ((address: string) => void) | undefined;
 }
 
@@ -69,6 +67,8 @@ export class RedisConnection {
   readonly #known = new Set<Script>();
   #owedCount = 0;
   #retry: NodeJS.Timeout | undefined;
+  /** Why the last attempt to come back has failed. */
+  #failure: Error | undefined;
   #closed = false;
   #wasLost = false;
 
@@ -180,7 +180,7 @@ export class RedisConnection {
 
   #usable(): WatchedClient {
     const client = this.#client;
-    if (client === undefined || !client.connected) throw this.#unavailable("it is not connected");
+    if (client === undefined || !client.connected) throw this.#notConnected();
     if (this.#owedCount >= OWED_COUNT_MAX) {
       throw new FibError("overloaded", `Cannot ask Redis: ${OWED_COUNT_MAX} commands wait already`);
     }
@@ -208,8 +208,7 @@ export class RedisConnection {
 
   async #connect(): Promise<void> {
     const client: WatchedClient = new WatchedClient(this.#place, {
-      silenceMaxMs: SILENCE_MAX_MS,
-      onLost: () => this.#client === client && this.#lost(),
+      onLost: (reason) => this.#client === client && this.#lost(reason),
     });
     try {
       await client.connect();
@@ -226,11 +225,12 @@ export class RedisConnection {
     this.#wasLost = false;
   }
 
-  #lost(): void {
+  #lost(reason: string): void {
     this.#client = undefined;
+    this.#failure = undefined;
     if (this.#closed) return;
     this.#wasLost = true;
-    this.#events.onLost?.(this.address);
+    this.#events.onLost?.(this.address, reason);
     this.#reconnectIn(RECONNECT_MS.first);
   }
 
@@ -238,10 +238,17 @@ export class RedisConnection {
     // Jitter, or all that lost the same server would come back in one instant.
     const jitteredMs = pauseMs * (0.5 + Math.random());
     this.#retry = setTimeout(() => {
-      this.#connect().catch(() => {
+      this.#connect().catch((error: Error) => {
+        this.#failure = error;
         if (!this.#closed) this.#reconnectIn(Math.min(pauseMs * 2, RECONNECT_MS.last));
       });
     }, jitteredMs);
+  }
+
+  #notConnected(): FibError {
+    if (!(this.#failure instanceof FibError)) return this.#unavailable("it is not connected");
+    // It may pass: a replica can become a primary again.
+    return new FibError("redis_unavailable", this.#failure.message, { cause: this.#failure });
   }
 
   #unavailable(reason: string, cause?: unknown): FibError {

@@ -25,7 +25,7 @@ export interface PlaceOptions {
 /** A server to connect to. The URL holds a password: never to be logged. */
 export interface Target {
   readonly url: string;
-  readonly tls: Tls | undefined;
+  readonly tls: Tls | true | undefined;
   /** One that says nothing within this is away. */
   readonly connectTimeoutMs: number;
   /** The Sentinel that has named it. */
@@ -118,7 +118,7 @@ export class RedisPlace {
   #target(host: string, login: string, kind: keyof typeof CONNECT_TIMEOUT_MS, database = ""): Target {
     return {
       url: `redis${this.isTls ? "s" : ""}://${login}${host}/${database}`,
-      tls: this.isTls ? (this.#options.tls ?? {}) : undefined,
+      tls: this.isTls ? (this.#options.tls ?? true) : undefined,
       connectTimeoutMs: CONNECT_TIMEOUT_MS[kind],
     };
   }

@@ -21,8 +21,6 @@ const LOCK_MS = 3000;
 const STALLED_LOOK_MS = 1000;
 /** A worker asks again after so many seconds without a task. */
 const BLOCK_SECONDS = 5;
-/** Silence that ends a connection; a blocked worker is silent for 10 s at most. */
-const SILENCE_MAX_MS = { queue: 2000, worker: 15_000 } as const;
 /** The most that is paused between two attempts to connect. */
 const RECONNECT_MS_MAX = 1000;
 /**
@@ -45,7 +43,7 @@ export function deliveryKey(prefix: string, id: string): string {
 
 /** Opens the queue for those who put tasks into it. */
 export async function openQueue(place: RedisPlace | string, prefix: string, onError: (error: Error) => void) {
-  const connections = new Connections(place, SILENCE_MAX_MS.queue, onError);
+  const connections = new Connections(place, onError);
   const queue = new Queue(NAME, {
     connection: connections.first,
     prefix: queuePrefix(prefix),
@@ -78,7 +76,7 @@ export function openWorker(
   process: (delivery: Delivery, token: string) => Promise<void>,
   onError: (error: Error) => void,
 ): { readonly isConnected: () => boolean; readonly close: () => Promise<void> } {
-  const connections = new Connections(place, SILENCE_MAX_MS.worker, onError);
+  const connections = new Connections(place, onError);
   const options: WorkerOptions = {
     connection: connections.first,
     prefix: queuePrefix(prefix),
@@ -106,11 +104,9 @@ class Connections {
   readonly first: Connection;
   readonly #all: Connection[] = [];
 
-  constructor(place: RedisPlace | string, silenceMaxMs: number, onError: (error: Error) => void) {
+  constructor(place: RedisPlace | string, onError: (error: Error) => void) {
     // BullMQ's type asks for three commands more than its adapter ever calls on it.
-    const raw = new WatchedClient(place, { silenceMaxMs }) as unknown as Parameters<
-      typeof createBunRedisClient
-    >[0];
+    const raw = new WatchedClient(place) as unknown as Parameters<typeof createBunRedisClient>[0];
     this.first = this.#tame(createBunRedisClient(raw), onError);
   }
 
