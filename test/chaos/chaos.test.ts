@@ -53,9 +53,11 @@ async function chaos(servers: Servers): Promise<void> {
 }
 
 withRedis(`a Redis whose address moves to another: chaos from seed ${SEED} keeps every promise`, async () => {
-  await chaos(await startPair());
+  await using servers = await startPair();
+  await chaos(servers);
 });
 
 withRedis(`a Redis that Sentinel watches: chaos from seed ${SEED} keeps every promise`, async () => {
-  await chaos(await startWatchedPair());
+  await using servers = await startWatchedPair();
+  await chaos(servers);
 });

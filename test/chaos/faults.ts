@@ -1,11 +1,12 @@
 /**
  * What goes wrong: each fault begins, lasts, and is healed, and the history has both.
  *
- * A seed chooses which, when, to whom and for how long. All kinds are dealt like cards, so that each comes in a
- * round; what is broken already is left alone, and everything else may overlap.
+ * A seed chooses which, when, to whom and for how long. All kinds are dealt like cards, so that each comes in one
+ * round or the next; what is broken already is left alone, and everything else may overlap.
  * @module
  */
 import type { Redis } from "../redis.ts";
+import { loseQueue } from "./keys.ts";
 import type { Member } from "./member.ts";
 import type { Random } from "./random.ts";
 import type { Servers } from "./servers.ts";
@@ -70,6 +71,10 @@ const onRedis: Readonly<Record<string, Begin<Redis>>> = {
     await primary.cli("CLIENT", "KILL", "TYPE", type);
     return { text: `disconnected everybody ${type}`, heal: () => {} };
   },
+  lose: async (primary) => {
+    await loseQueue(primary);
+    return { text: "has lost the queue", heal: () => {} };
+  },
 };
 
 async function back(server: Redis, servers: Servers): Promise<void> {
@@ -128,14 +133,18 @@ const onProcess: Readonly<Record<string, Begin<Member>>> = {
   },
 };
 
-/** What a round will do. */
-export interface Planned {
-  readonly atMs: number;
-  readonly lastsMs: number;
+/** A kind of fault, and to whom it will happen. */
+interface Card {
   /** Names what is broken, and keeps others away from it. */
   readonly victim: string;
   readonly name: string;
   readonly begin: (world: World) => Promise<Fault>;
+}
+
+/** A fault of a round. */
+interface Planned extends Card {
+  readonly atMs: number;
+  readonly lastsMs: number;
 }
 
 /**
@@ -145,38 +154,46 @@ export interface Planned {
  */
 export function planFaults(random: Random, roundMs: number, linked: readonly number[]): Planned[] {
   const plan: Planned[] = [];
-  let deck: (() => Omit<Planned, "atMs" | "lastsMs">)[] = [];
-  for (let atMs = 500; ; atMs += random.ofAnySize(50, 2000)) {
-    const lastsMs = random.ofAnySize(100, 4000);
-    if (atMs + lastsMs > roundMs) return plan;
-    if (deck.length === 0) deck = random.shuffled(allFaults(random.fork(), linked));
-    plan.push({ atMs, lastsMs, ...deck.pop()!() });
+  let deck: Card[] = [];
+  for (let atMs = 500; atMs < roundMs; atMs += random.ofAnySize(50, 1500)) {
+    if (deck.length === 0) deck = random.shuffled(newDeck(random, linked));
+    plan.push({ atMs, lastsMs: Math.min(random.ofAnySize(100, 4000), roundMs - atMs), ...deck.pop()! });
   }
+  return plan;
 }
 
-function allFaults(random: Random, linked: readonly number[]): (() => Omit<Planned, "atMs" | "lastsMs">)[] {
-  const redis = Object.entries(onRedis).map(([name, begin]) => () => {
+function newDeck(random: Random, linked: readonly number[]): Card[] {
+  const onRedisCards = Object.entries(onRedis).map(([name, begin]): Card => {
     const choices = random.fork();
     return {
       victim: "Redis",
       name,
-      begin: async (world: World) => begin(await world.servers.primary(), choices, world),
+      begin: async (world) => begin(await world.servers.primary(), choices, world),
     };
   });
-  const members = (["fronts", "executors"] as const).flatMap((role) =>
-    Object.entries({ link: onLink, process: onProcess }).flatMap(([part, faults]) =>
-      Object.entries(faults).map(([name, begin]) => () => {
-        const choices = random.fork();
-        const at = choices.pick(part === "link" ? linked : [0, 1]);
-        return {
-          victim: `${role} ${at} ${part}`,
-          name,
-          begin: async (world: World) => begin(world[role][at]!, choices, world),
-        };
-      }),
-    ),
-  );
-  return [...redis, ...members];
+  const cardsOn = (
+    role: "fronts" | "executors",
+    part: string,
+    faults: Readonly<Record<string, Begin<Member>>>,
+    numbers: readonly number[],
+  ) =>
+    Object.entries(faults).map(([name, begin]): Card => {
+      const choices = random.fork();
+      const at = choices.pick(numbers);
+      return {
+        victim: `${role} ${at} ${part}`,
+        name,
+        begin: async (world) => begin(world[role][at]!, choices, world),
+      };
+    });
+  const both = [0, 1];
+  return [
+    ...onRedisCards,
+    ...cardsOn("fronts", "link", onLink, linked),
+    ...cardsOn("fronts", "process", onProcess, both),
+    ...cardsOn("executors", "link", onLink, linked),
+    ...cardsOn("executors", "process", onProcess, both),
+  ];
 }
 
 /** Lets the faults of a plan happen; all of them are healed when it ends. */

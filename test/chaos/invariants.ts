@@ -15,10 +15,10 @@ import { RESULT_TTL_MS, type World } from "./world.ts";
 const SERVING_SECONDS = 8;
 /** F(n) that takes a thread some 0.3 s: two at the same time need two executors. */
 const OVERLAPPING = 30_000_000;
-/** Everything is forgotten so long after it has expired: a front looks every 10 s. */
+/** Everything is forgotten so long after it has expired: a front looks every few seconds. */
 const PURGE_SECONDS = RESULT_TTL_MS / 1000 + 15;
 /** What a process may hold more than when it had begun. */
-const GROWTH_MAX: Held = { descriptors: 8, memoryMb: 250 };
+const GROWTH_MAX: Held = { descriptors: 8, memoryMb: 150 };
 const PAUSE_MS = 50;
 
 /** Each front takes requests, and moves the cursor. */

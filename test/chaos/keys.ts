@@ -32,6 +32,12 @@ local orphans = 0
 for _ in pairs(bytes) do orphans = orphans + 1 end
 return { tonumber(redis.call('GET', P .. 'kept-bytes') or 0), kept, orphans }`;
 
+/** Makes Redis forget the queue, and nothing else: as one does that was restarted from an older copy. */
+export async function loseQueue(redis: Redis): Promise<void> {
+  const lose = "for _, key in ipairs(redis.call('KEYS', 'fibserver:queue:*')) do redis.call('DEL', key) end";
+  await redis.cli("EVAL", lose, "0");
+}
+
 /** Keys that should not be there any more. */
 export async function leftKeys(redis: Redis): Promise<string[]> {
   const keys = lines(await redis.cli("--scan"));

@@ -12,6 +12,9 @@ const EXIT_UNAVAILABLE = 69;
 /** Pause before the next attempt to start. */
 const RESTART_MS = 200;
 
+/** Of a log, in a violation. */
+const LOG_CHARS_MAX = 2000;
+
 /** What a process holds. */
 export interface Held {
   readonly descriptors: number;
@@ -64,7 +67,11 @@ export class Member<P extends Program = Program> implements AsyncDisposable {
   /** Asks it to end, as it must, and well. */
   async stop(): Promise<void> {
     const status = await this.#end("SIGTERM");
-    if (status !== 0) this.#history().violation(this.name, `SIGTERM ended it with ${status}: ${this.logs()}`);
+    if (status !== 0)
+      this.#history().violation(
+        this.name,
+        `SIGTERM ended it with ${status}: ${this.logs().slice(-LOG_CHARS_MAX)}`,
+      );
   }
 
   async #end(signal: NodeJS.Signals): Promise<number | undefined> {

@@ -26,7 +26,7 @@ const TASK_FLAGS = [
 /** Starts a process. */
 type Open<P> = (url: string, flags: readonly string[]) => Promise<P>;
 
-/** Everything that runs. */
+/** Everything that runs; its two Redis are their owner's to end. */
 export class World implements AsyncDisposable {
   readonly servers: Servers;
   readonly fronts: readonly Member<Server>[];
@@ -92,7 +92,6 @@ export class World implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.members.map((member) => member[Symbol.asyncDispose]()));
-    await this.servers[Symbol.asyncDispose]();
   }
 }
 
