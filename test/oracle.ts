@@ -14,6 +14,31 @@ export function bigPair(n: number): [bigint, bigint] {
   return n % 2 === 0 ? [even, odd] : [odd, even + odd];
 }
 
+/** Primes below 2^32, so that a residue times a million is exact. */
+const MODULI = [4_294_967_291, 4_294_967_279];
+
+/** Whether digits are F(n), by their residues modulo two primes: in milliseconds for a million digits. */
+export function isFibonacci(n: number, digits: Uint8Array): boolean {
+  return MODULI.every((modulus) => {
+    let [f, next] = [0n, 1n];
+    const m = BigInt(modulus);
+    for (const bit of n.toString(2)) {
+      [f, next] = [(f * (2n * next - f + m)) % m, (f * f + next * next) % m];
+      if (bit === "1") [f, next] = [next, (f + next) % m];
+    }
+    let residue = 0;
+    for (let at = 0; at < digits.length; at += 6) {
+      let [group, weight] = [0, 1];
+      for (const digit of digits.subarray(at, at + 6)) {
+        group = group * 10 + digit - 48;
+        weight *= 10;
+      }
+      residue = (residue * weight + group) % modulus;
+    }
+    return residue === Number(f);
+  });
+}
+
 /** F(from), F(from + 1), … in decimal. */
 export function bigTerms(from: number, count: number): string[] {
   const terms: string[] = [];

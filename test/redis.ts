@@ -29,6 +29,8 @@ export interface Redis extends AsyncDisposable {
   readonly port: number;
   /** Sends a signal to the process that runs now. */
   kill(signal: NodeJS.Signals): void;
+  /** Sends a signal that ends it, and waits until it is gone. */
+  end(signal: NodeJS.Signals): Promise<void>;
   /** Ends it with SIGKILL, and waits until it is gone. */
   crash(): Promise<void>;
   /** Starts it again, with its data, and waits until it answers. */
@@ -68,14 +70,16 @@ export async function startRedis(settings: readonly string[] = [], wire?: "tls")
     return child;
   };
   let child = await start();
-  const crash = async () => {
-    child.kill("SIGKILL");
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal);
     await child.exited;
   };
+  const crash = () => end("SIGKILL");
   return {
     url: `${wire === "tls" ? "rediss" : "redis"}://127.0.0.1:${port}`,
     port,
     kill: (signal) => child.kill(signal),
+    end,
     crash,
     restart: async () => {
       child = await start();

@@ -19,6 +19,8 @@ const DOWN_AFTER_MS = 500;
 export interface Watched extends AsyncDisposable {
   /** Such as `redis+sentinel://127.0.0.1:1,127.0.0.1:2/fib`. */
   readonly url: string;
+  /** How the Sentinels call the primary. */
+  readonly name: string;
   /** The first has been the primary at the start. */
   readonly servers: readonly Redis[];
   readonly sentinels: readonly Sentinel[];
@@ -86,6 +88,7 @@ export async function startWatched({
   const all = started.move();
   return {
     url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(",")}/${NAME}`,
+    name: NAME,
     servers,
     sentinels,
     primary: primaryBut,
