@@ -52,7 +52,7 @@ export class Member<P extends Program = Program> implements AsyncDisposable {
         return this.#history().world(`${this.name} has started, pid ${this.#program.pid}`);
       } catch (error) {
         const { message } = error as Error;
-        if (!message.startsWith(`The program ended with ${EXIT_UNAVAILABLE}:`)) throw error;
+        if (!message.includes(` ended with ${EXIT_UNAVAILABLE}: `)) throw error;
         this.#ended.push(message);
         await Bun.sleep(RESTART_MS);
       }
