@@ -19,8 +19,8 @@ const NAME = "tasks";
 const LOCK_MS = 3000;
 /** How often one of the executors looks for such locks; a task is begun again after at most a lock and two looks. */
 const STALLED_LOOK_MS = 1000;
-/** A worker asks again after so many seconds without a task. */
-const BLOCK_SECONDS = 5;
+/** A worker asks again after so many seconds without a task: a failover may have lost what would wake it. */
+const BLOCK_SECONDS = 2;
 /** The most that is paused between two attempts to connect. */
 const RECONNECT_MS_MAX = 1000;
 /**

@@ -1,9 +1,10 @@
 /**
- * Tasks and results in Redis, as calls: `scripts.ts` has what is stored, and the steps.
+ * Tasks and results in Redis, as calls: `script-base.ts` has what is stored, `scripts.ts` the steps.
  * @module
  */
 import type { Digits } from "../numbers/decimal.ts";
 import type { RedisConnection, Script } from "../redis/connection.ts";
+import { RESULT_CHUNK_BYTES } from "./script-base.ts";
 import type { CancelOptions, TaskFilter } from "./queue.ts";
 import type { SharedLimits } from "./shared-limits.ts";
 import {
@@ -19,7 +20,6 @@ import {
   PUT_CHUNK,
   REQUEUE,
   RESERVE,
-  RESULT_CHUNK_BYTES,
   SWEEP,
   UNRESERVE,
 } from "./scripts.ts";

@@ -4,7 +4,7 @@ import { fibonacci } from "../../src/numbers/fibonacci.ts";
 import { RedisConnection } from "../../src/redis/connection.ts";
 import { RedisPlace } from "../../src/redis/place.ts";
 import { TaskRecords } from "../../src/tasks/records.ts";
-import { KEPT_BYTES_MIN, RESULT_CHUNK_BYTES } from "../../src/tasks/scripts.ts";
+import { KEPT_BYTES_MIN, RESULT_CHUNK_BYTES } from "../../src/tasks/script-base.ts";
 import { SharedLimits } from "../../src/tasks/shared-limits.ts";
 import { until } from "../binary.ts";
 import { rejected } from "../refusal.ts";
