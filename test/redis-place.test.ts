@@ -73,3 +73,20 @@ withRedis("WatchedClient: a server that waits for replicas is a primary", async 
   expect(reply).toContain("NOREPLICAS");
   expect(client.connected).toBe(true);
 });
+
+withRedis("WatchedClient: what comes before it is connected is refused in BullMQ's words", async () => {
+  await using redis = await startRedis();
+  const { client } = openClient(new RedisPlace(redis.url));
+  const refusal = () => client.send("PING", []).catch((error: Error) => error.message);
+  expect(await refusal()).toBe("Connection closed");
+  const connecting = client.connect();
+  // Its socket is there before its server is known to be a primary.
+  while (!client.connected) {
+    expect(await refusal()).toBe("Connection closed");
+    await Bun.sleep(0);
+  }
+  await connecting;
+  expect(await refusal()).toBe("PONG");
+  client.close();
+  expect(await refusal()).toBe("Connection closed");
+});

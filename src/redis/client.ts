@@ -88,7 +88,7 @@ export class WatchedClient {
   async send(command: string, args: string[]): Promise<unknown> {
     // BullMQ waits for a task in this way.
     if (command === "BZPOPMIN") this.#blockedUntilMs = performance.now() + Number(args.at(-1)) * 1000;
-    const reply = await this.#owed((raw) => raw.send(command, args));
+    const reply = await this.#whenReady((raw) => raw.send(command, args));
     // A transaction is answered as a whole, with its errors inside.
     if (command === "EXEC" && Array.isArray(reply)) reply.forEach((each) => this.#heed(each));
     return reply;
@@ -96,12 +96,12 @@ export class WatchedClient {
 
   /** The value of a key as bytes. */
   getBuffer(key: string): Promise<Uint8Array<ArrayBuffer> | null> {
-    return this.#owed((raw) => raw.getBuffer(key));
+    return this.#whenReady((raw) => raw.getBuffer(key));
   }
 
   /** Listens to a channel; the connection can do nothing else from then on. */
   async subscribe(channel: string, listener: (message: string) => void): Promise<void> {
-    await this.#owed((raw) => raw.subscribe(channel, (message) => listener(message)));
+    await this.#whenReady((raw) => raw.subscribe(channel, (message) => listener(message)));
   }
 
   /** Ends the connection; what is in flight is rejected. */
@@ -130,12 +130,23 @@ export class WatchedClient {
       this.#watch = setInterval(() => this.#look(), WATCH_MS);
       this.#watch.unref();
       // PING is refused by a server that is loading its data, which tells its role all the same.
-      const [role] = await Promise.all([this.send("ROLE", []), this.send("PING", [])]);
+      const [role] = await Promise.all(
+        ["ROLE", "PING"].map((command) => this.#owed((raw) => raw.send(command, []))),
+      );
       this.#mustBePrimary(role);
     } catch (error) {
       this.#place.distrust(target);
       throw error;
     }
+  }
+
+  /**
+   * What comes before it is connected is refused, in words by which BullMQ knows that it has to pause. Bun's own differ,
+   * and then BullMQ asks again at once, and for ever: the loop never turns, and nothing is ever connected.
+   */
+  async #whenReady<T>(ask: (raw: Bun.RedisClient) => Promise<T>): Promise<T> {
+    if (!this.connected) throw new Error("Connection closed");
+    return await this.#owed(ask);
   }
 
   async #owed<T>(ask: (raw: Bun.RedisClient) => Promise<T>): Promise<T> {
