@@ -38,7 +38,7 @@ export const CODES = {
   not_replicated: {
     http: 503,
     exit: 75,
-    title: "Too few replicas of Redis have it, and it may have been done",
+    title: "Redis has too few replicas, and it may have been done",
     isForOperators: true,
   },
   tasks_io: { http: 503, exit: 74, title: "The tasks cannot be read or written" },
@@ -83,6 +83,13 @@ export function isFault({ code }: FibError): boolean {
   return CODES[code].http === 503 && code !== "overloaded";
 }
 
+/** Whether a failure of Redis passes by itself, or once somebody has made room: worth another try. */
+export function isPassing(error: unknown): boolean {
+  return (
+    error instanceof FibError && ["redis_unavailable", "redis_full", "not_replicated"].includes(error.code)
+  );
+}
+
 /** Whether a message is for those who run the server only. */
 function isForOperators({ code }: FibError): boolean {
   return "isForOperators" in CODES[code];
@@ -90,5 +97,7 @@ function isForOperators({ code }: FibError): boolean {
 
 /** What a client is told of an error. */
 export function toldOf(error: FibError): string {
-  return isForOperators(error) ? `${CODES[error.code].title}; try again` : error.message;
+  if (!isForOperators(error)) return error.message;
+  const { title } = CODES[error.code];
+  return error.code === "redis_unusable" ? `${title}; the server's log says why` : `${title}; try again`;
 }

@@ -6,7 +6,7 @@ import type { Config, RedisConfig } from "../config.ts";
 import type { CursorService } from "../cursor/moves.ts";
 import { RedisCursor } from "../cursor/redis.ts";
 import { FibError } from "../errors.ts";
-import { explainFailure } from "../redis/check.ts";
+import { explainFailure } from "../redis/explain.ts";
 import { RedisConnection } from "../redis/connection.ts";
 import { placesOf, type RedisPlace } from "../redis/place.ts";
 import { warn } from "./output.ts";

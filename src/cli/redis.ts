@@ -9,7 +9,8 @@ import type { Config, RedisConfig } from "../config.ts";
 import { RedisCursor } from "../cursor/redis.ts";
 import { FibError } from "../errors.ts";
 import type { Pool } from "../numbers/pool.ts";
-import { checkRedis, explainFailure } from "../redis/check.ts";
+import { checkRedis } from "../redis/check.ts";
+import { explainFailure } from "../redis/explain.ts";
 import { type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
 import { placesOf } from "../redis/place.ts";
 import { RedisExecutor } from "../tasks/redis-executor.ts";
@@ -36,21 +37,20 @@ export interface Executor extends Pick<RedisExecutor, "check" | "close"> {
  *
  * @throws {@link FibError} `redis_unavailable`, `redis_unusable`, with what to do.
  */
-export async function openRedis(config: Config, places: RedisConfig, log: Logger): Promise<RedisParts> {
+export async function openRedis(config: Config, shared: RedisConfig, log: Logger): Promise<RedisParts> {
   const { indexMax } = config;
-  const parts = placesOf(places);
-  await checkPlaces(parts, log);
-  const redis = await RedisConnection.open(parts.store);
-  const { prefix } = places;
-  const notice = noticesTo(log);
-  const cursor = await RedisCursor.open({ redis, prefix, indexMax, notice });
-  const tasks = await RedisTasks.open({ ...parts, prefix, ...watched(config, log) });
+  const { prefix } = shared;
+  const places = placesOf(shared);
+  await checkPlaces(places, log);
+  const redis = await RedisConnection.open(places.store);
+  const cursor = await RedisCursor.open({ redis, prefix, indexMax, notice: noticesTo(log) });
+  const tasks = await RedisTasks.open({ ...places, prefix, ...sharedOptions(config, log) });
   const close = async () => {
     await cursor.close();
     await tasks.close();
     await redis.close();
   };
-  return { cursor, tasks, address: addressesOf(parts), close };
+  return { cursor, tasks, address: addressesOf(places), close };
 }
 
 /**
@@ -60,16 +60,16 @@ export async function openRedis(config: Config, places: RedisConfig, log: Logger
  */
 export async function openExecutor(
   config: Config,
-  places: RedisConfig,
+  shared: RedisConfig,
   pool: Pool,
   log: Logger,
 ): Promise<Executor> {
-  const parts = placesOf(places);
-  await checkPlaces(parts, log);
-  const { prefix } = places;
-  const executor = await RedisExecutor.open({ ...parts, prefix, pool, ...watched(config, log) });
+  const { prefix } = shared;
+  const places = placesOf(shared);
+  await checkPlaces(places, log);
+  const executor = await RedisExecutor.open({ ...places, prefix, pool, ...sharedOptions(config, log) });
   return {
-    address: addressesOf(parts),
+    address: addressesOf(places),
     check: () => executor.check(),
     close: () => executor.close(),
   };
@@ -96,7 +96,7 @@ function addressesOf({ queue, store }: Places): string {
   return [...new Set([store.address, queue.address])].join(" and ");
 }
 
-function watched(config: Config, log: Logger) {
+function sharedOptions(config: Config, log: Logger) {
   return {
     limits: taskLimits(config),
     notice: noticesTo(log),

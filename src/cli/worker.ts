@@ -58,7 +58,7 @@ export const worker = defineCommand({
     };
     if (config.metrics) {
       // Before a task is taken: a port that cannot be had ends the start.
-      (await import("./watched.ts")).watched(config, config.metrics, check, stopping.signal, log);
+      (await import("./serve-health.ts")).serveHealth(config, config.metrics, check, stopping.signal, log);
     }
     // The queue is Redis's; nobody waits here for what is computed.
     const pool = new Pool({ threads: config.computationsMax, queueMax: 0 });

@@ -46,11 +46,14 @@ export const SERVER_CODES = {
 } satisfies Record<ServerCode, true>;
 
 /**
- * Why a call failed: a code of the server's, or one of the client's:
+ * Why a call failed: a code of the server's, of which the client uses two itself,
  * - `unreachable`: no connection, or one that breaks again and again;
+ * - `task_failed`: the task whose result was wanted has none;
+ *
+ * or one that only the client has:
  * - `timeout`: the server was silent for longer than `timeoutMs`;
  * - `changed`: a text that was cut is another one now, so that it cannot be resumed;
- * - `task_failed`, `task_cancelled`: the task whose result was wanted has none;
+ * - `task_cancelled`: the task whose result was wanted was cancelled;
  * - `bad_answer`: what answers is not a fibserver, or one that this client does not know;
  * - `unknown_code`: a newer server's code, which is in `problem.code`. So this stays a union of literals
  *   that a `switch` can exhaust; with `string & {}` in it no compiler would tell what was forgotten.

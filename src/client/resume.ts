@@ -60,10 +60,11 @@ export async function openBytes(transport: Transport, path: string, limits: Limi
 /**
  * A text as a stream of the web, of which one piece is asked for at a time.
  *
- * @param open - Called when the first piece is wanted.
+ * @param source - Open already, or what opens it when the first piece is wanted.
  */
-export function streamOf(open: () => Promise<Bytes>): ReadableStream<Uint8Array> {
-  let opened: Promise<Bytes> | undefined;
+export function streamOf(source: Bytes | (() => Promise<Bytes>)): ReadableStream<Uint8Array> {
+  const open = typeof source === "function" ? source : () => Promise.resolve(source);
+  let opened = typeof source === "function" ? undefined : open();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -73,8 +74,7 @@ export function streamOf(open: () => Promise<Bytes>): ReadableStream<Uint8Array>
         else controller.enqueue(value);
       },
       cancel() {
-        opened ??= open();
-        opened.then(({ close }) => close()).catch(() => {});
+        opened?.then(({ close }) => close()).catch(() => {});
       },
     },
     { highWaterMark: 0 },

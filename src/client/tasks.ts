@@ -162,7 +162,7 @@ export class Task {
     let furthest = -1;
     for await (const data of followEvents(this.#transport, path, attempts)) {
       const status = readStatus(data, this.id);
-      // Both only grow, whatever becomes of executors; a server that tells of less repeats itself.
+      // An executor that gives it back takes an attempt off. A server that never tells of more than it did repeats itself.
       const reached = status.attempts + status.progress;
       if (reached > furthest) attempts.progress();
       furthest = Math.max(furthest, reached);

@@ -215,8 +215,13 @@ export class RedisCursor implements CursorService {
         return sequenceEnd(index);
       case VERDICTS.start:
         return sequenceStart();
-      default:
+      case VERDICTS.outOfRange:
         return outOfRange(target, this.#indexMax);
+      default:
+        return new FibError(
+          "redis_unavailable",
+          `Cannot use Redis at ${this.#redis.address}: its answer is none of ours; try again`,
+        );
     }
   }
 }

@@ -16,7 +16,7 @@ export interface ExecutorServices extends ErrorEvents {
 
 /** Builds the app, which opens no port. */
 export function createExecutorApp({ check, ...services }: ExecutorServices): Hono {
-  const health = healthRoutes({ who: "executor", takes: "tasks", parts: { queue: check }, ...services });
+  const health = healthRoutes({ who: "executor", parts: { queue: check }, ...services });
   const app = new Hono();
   app.route("/", health);
   frame(app, services);

@@ -14,7 +14,7 @@ export interface ErrorEvents {
   readonly onFault: (error: FibError) => void;
 }
 
-const METHODS = ["GET", "PUT", "POST", "DELETE", "PATCH"];
+const METHODS = ["GET", "PUT", "POST", "DELETE"];
 
 /**
  * Puts it around an app that has its routes.

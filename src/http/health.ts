@@ -9,9 +9,7 @@ import { problem } from "./problem.ts";
 
 /** What is asked, and who hears of it. */
 export interface HealthServices {
-  /** Whose health it is, and what it takes. */
   readonly who: "server" | "executor";
-  readonly takes: "requests" | "tasks";
   /** What has to work for that, by name; each throws a {@link FibError} when it does not. */
   readonly parts: Readonly<Record<string, () => Promise<void>>>;
   /** Aborted when a stop has begun: finish what is running, send nothing new. */
@@ -21,7 +19,8 @@ export interface HealthServices {
 }
 
 /** The two routes. */
-export function healthRoutes({ who, takes, parts, stopSignal, onFault }: HealthServices) {
+export function healthRoutes({ who, parts, stopSignal, onFault }: HealthServices) {
+  const takes = who === "server" ? "requests" : "tasks";
   return new Hono()
     .get("/livez", (c) => c.text("ok\n", 200, NO_STORE))
     .get("/readyz", async (c) => {

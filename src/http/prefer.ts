@@ -10,12 +10,12 @@
 import type { Context } from "hono";
 import { LIMITS } from "../config.ts";
 import { isShort } from "../tasks/compute.ts";
+import { type ErrorCode, FibError } from "../errors.ts";
 import type { TaskQueue } from "../tasks/queue.ts";
 import { isFinished, type Task, taskJson, type TaskRequest } from "../tasks/task.ts";
 import { askerOf, isHead, patiently } from "./asker.ts";
 import { NO_STORE, refuseForeignPage } from "./browser.ts";
 import { RETRY_AFTER } from "./problem.ts";
-import { taskUnknown } from "./stored.ts";
 import type { Watchers } from "./streams.ts";
 
 /** What waiting for a task needs. */
@@ -62,21 +62,38 @@ export async function answerAsPreferred(
   const refusal = refuseForeignPage(c.req.raw, "start a task");
   if (refusal) throw refusal;
   const { holder, signal } = askerOf(c);
-  if (!waitSeconds) return apply(accepted(c, (await tasks.create(request, sizeBytes, holder)).task));
+  const create = () => tasks.create(request, sizeBytes, holder).catch(undefinedIf("result_too_large"));
+  if (!waitSeconds) {
+    const created = await create();
+    // A preference counts where it can be met: what is too large to be kept can still be sent.
+    return created === undefined ? await answers.now() : apply(accepted(c, created.task));
+  }
   const leave = watchers.enter(holder);
   try {
-    const { task } = await tasks.create(request, sizeBytes, holder);
+    const created = await create();
+    if (created === undefined) return await answers.now();
+    let { task } = created;
     const end = AbortSignal.any([signal, stopSignal, AbortSignal.timeout(waitSeconds * 1000)]);
-    let newest = task;
     await patiently(c, async () => {
-      for await (const state of tasks.watch(task.id, end)) newest = state;
+      for await (const state of tasks.watch(task.id, end)) task = state;
     });
-    // Neither the end of the wait nor that of the task: there is none any more.
-    if (!end.aborted && !isFinished(newest.state)) throw taskUnknown(task.id);
-    return apply(isFinished(newest.state) ? await answers.ofTask(newest) : accepted(c, newest));
+    if (end.aborted && !isFinished(task.state)) return apply(accepted(c, task));
+    // Somebody has cancelled or forgotten it, or it gave way to others: who asks for a number gets it all the same.
+    const isThere = task.state === "ready" || task.state === "failed";
+    const answer =
+      isThere && (await Promise.resolve(answers.ofTask(task)).catch(undefinedIf("task_unknown")));
+    return answer ? apply(answer) : await answers.now();
   } finally {
     leave();
   }
+}
+
+/** For a promise that may be rejected with this, and is then nothing. */
+function undefinedIf(code: ErrorCode): (error: unknown) => undefined {
+  return (error) => {
+    if (error instanceof FibError && error.code === code) return undefined;
+    throw error;
+  };
 }
 
 /** 202 for a task that was taken. */

@@ -47,7 +47,7 @@ export function storedResource(
 export function taskUnknown(id: string): FibError {
   return new FibError(
     "task_unknown",
-    `Cannot find the task ${shortened(id)}: it was never accepted, was deleted, or has expired`,
+    `Cannot find the task ${shortened(id)}: it was never accepted, was deleted, has expired, or gave way to newer ones`,
   );
 }
 

@@ -27,7 +27,7 @@ export function systemRoutes({ cursor, tasks, stopSignal, onFault }: SystemServi
     tasks: () => tasks.check(),
   };
   return new Hono()
-    .route("/", healthRoutes({ who: "server", takes: "requests", parts, stopSignal, onFault }))
+    .route("/", healthRoutes({ who: "server", parts, stopSignal, onFault }))
     .get("/test/stats", (c) => {
       const { rss, heapUsed } = process.memoryUsage();
       const text = `Total system memory used:  ${rss} bytes. Allocated on heap:  ${heapUsed} bytes.`;

@@ -30,7 +30,10 @@ const WATCH_MS = 250;
 /** Asks this often whether it is still a primary. */
 const ROLE_MS = 1000;
 
-/** First words of errors that say that this is not the primary, or not yet. Of a server that waits for replicas or a disk they say nothing. */
+/**
+ * First words of errors of a server that is no primary, or not yet. NOREPLICAS and MISCONF are not among them: a primary
+ * says these that waits for replicas or for its disk.
+ */
 const NOT_PRIMARY = new Set(["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN"]);
 
 /** The first word of an error of Redis. Before 7.0 one inside of a script stood further back. */

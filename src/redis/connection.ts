@@ -104,11 +104,6 @@ export class RedisConnection {
     return connection;
   }
 
-  /** Whether commands can be sent now. */
-  get isConnected(): boolean {
-    return this.#client?.connected === true;
-  }
-
   /**
    * Sends one command.
    *
@@ -269,6 +264,7 @@ export class RedisConnection {
     const advice = ADVICE[kind] === undefined ? "" : `; ${ADVICE[kind]}`;
     const said = `Cannot use Redis at ${this.address}: ${message}${advice}`;
     if (kind === "OOM") return new FibError("redis_full", said, { cause: error });
+    if (kind === "NOREPLICAS") return new FibError("not_replicated", said, { cause: error });
     // A replica ends what waits there; the script before it was run by a primary.
     if (kind === "UNBLOCKED") return new DoubtfulError("redis_unavailable", said, { cause: error });
     if (PASSING.has(kind)) return new FibError("redis_unavailable", `${said}; try again`, { cause: error });
@@ -277,16 +273,7 @@ export class RedisConnection {
 }
 
 /** First words of Redis's errors that pass by themselves, or once somebody has helped it. */
-const PASSING = new Set([
-  "LOADING",
-  "BUSY",
-  "MASTERDOWN",
-  "CLUSTERDOWN",
-  "NOREPLICAS",
-  "READONLY",
-  "MISCONF",
-  "TRYAGAIN",
-]);
+const PASSING = new Set(["LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "READONLY", "MISCONF"]);
 
 /** What to do about an error, by its first word. */
 export const ADVICE: Readonly<Record<string, string>> = {
@@ -298,7 +285,7 @@ export const ADVICE: Readonly<Record<string, string>> = {
     "the user in the URL needs more rights: ~PREFIX:* &PREFIX:* +@all, where PREFIX is fibserver or your --redis-prefix",
   MOVED:
     "it is a cluster, and fibserver needs a single server, with replicas if you like: its scripts touch keys of several slots, since one order of all moves and tasks is made in one place",
-  READONLY: "it has become a replica: name its primary, or let Sentinel name it with redis+sentinel://",
+  READONLY: "it has become a replica",
   NOREPLICAS: "it takes no writes before it has the replicas that its min-replicas-to-write asks for",
   MISCONF: "it takes no writes before it can save them: see its log",
   OOM: "it is full: raise its maxmemory, or make room",

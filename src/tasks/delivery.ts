@@ -57,7 +57,15 @@ export async function openQueue(place: RedisPlace, prefix: string, onError: (err
     isConnected: () => connections.first.status === "ready",
     /** Puts tasks in; one that is in it stays where it is. */
     add: async (ids: readonly string[]) => {
-      await queue.addBulk(ids.map((id) => ({ name: NAME, data: {}, opts: { ...JOB_OPTIONS, jobId: id } })));
+      const jobs = ids.map((id) => ({ name: NAME, data: {}, opts: { ...JOB_OPTIONS, jobId: id } }));
+      try {
+        await queue.addBulk(jobs);
+      } catch (error) {
+        if (!(error as Error).message.startsWith("NOSCRIPT")) throw error;
+        // SCRIPT FLUSH: the adapter believes what it has loaded is there as long as its connection.
+        (connections.first as unknown as { loadedScriptShas: Set<string> }).loadedScriptShas.clear();
+        await queue.addBulk(jobs);
+      }
     },
     // An executor may have it already; then the record says that it is cancelled.
     remove: async (id: string) => void (await queue.remove(id).catch(() => 0)),

@@ -9,7 +9,8 @@
  *   the task and is counted, whoever asks after that gets another one;
  * - a result that can be generated faster than read (a sequence) is not stored: `ready` says that it can be sent.
  *
- * A method that cannot reach the store throws {@link FibError} `tasks_io`, or `tasks_locked` while another process has it.
+ * A method that cannot reach the store throws {@link FibError}: `tasks_io`, or `tasks_locked` while another process has
+ * it; on Redis `redis_unavailable`, `redis_full`, `redis_unusable` or `not_replicated`.
  * @module
  */
 import type { Task, TaskRequest, TaskState } from "./task.ts";
@@ -47,11 +48,18 @@ export interface StoredResult {
    * The bytes from `start` to before `end`: 1 to 256 KiB of them, within the result.
    *
    * @returns Memory that may be used again by the next read.
-   * @throws {@link FibError} `tasks_io`, also when the result was forgotten meanwhile.
+   * @throws {@link FibError} `tasks_io`, or `task_unknown`, when the result was forgotten meanwhile.
    */
   readonly read: (start: number, end: number) => Promise<Uint8Array>;
   /** May be called more than once. */
   readonly close: () => void;
+}
+
+/** What asking for a task comes to. */
+export interface Created {
+  readonly task: Task;
+  /** false for one that was there. */
+  readonly created: boolean;
 }
 
 export interface TaskQueue {
@@ -63,11 +71,7 @@ export interface TaskQueue {
    * @returns The task once it is durable.
    * @throws {@link FibError} `too_many_tasks`; `result_too_large`, when it alone exceeds the room for results.
    */
-  create(
-    request: TaskRequest,
-    sizeBytes: number,
-    holder?: string,
-  ): Promise<{ readonly task: Task; readonly created: boolean }>;
+  create(request: TaskRequest, sizeBytes: number, holder?: string): Promise<Created>;
 
   /** The task, or undefined when there is none, or none any more. */
   find(id: string): Promise<Task | undefined>;

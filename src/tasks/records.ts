@@ -2,10 +2,11 @@
  * Tasks and results in Redis, as calls: `script-base.ts` has what is stored, `scripts.ts` the steps.
  * @module
  */
+import { FibError } from "../errors.ts";
 import type { Digits } from "../numbers/decimal.ts";
 import type { RedisConnection, Script } from "../redis/connection.ts";
 import { RESULT_CHUNK_BYTES } from "./script-base.ts";
-import type { CancelOptions, TaskFilter } from "./queue.ts";
+import type { CancelOptions, Created, TaskFilter } from "./queue.ts";
 import type { SharedLimits } from "./shared-limits.ts";
 import {
   BEGIN,
@@ -63,9 +64,7 @@ export class TaskRecords {
   }
 
   /** Makes tasks, or finds those that are there; "full" for one too many. */
-  async create(
-    wanted: readonly Wanted[],
-  ): Promise<({ readonly task: Task; readonly created: boolean } | "full")[]> {
+  async create(wanted: readonly Wanted[]): Promise<(Created | "full")[]> {
     const args = [String(this.#limits.current.tasksMax), ...this.#keeping()];
     for (const { request, sizeBytes, holder, outcome } of wanted) {
       const { failure, digits } = outcome ?? {};
@@ -113,12 +112,12 @@ export class TaskRecords {
     return found(await this.#run(BEGIN, id, String(this.#limits.current.attemptsMax), ...this.#keeping()));
   }
 
-  /** @returns Whether this attempt is to go on; the next four say the same. */
+  /** @returns Whether this attempt is to go on. */
   async progress({ id, attempts }: Attempt, fraction: number): Promise<boolean> {
     return (await this.#run(PROGRESS, id, String(attempts), String(fraction))) === 1;
   }
 
-  /** Gives a task back as if it had not been begun. */
+  /** Gives a task back as if it had not been begun. @returns false when the attempt was over. */
   async requeue({ id, attempts }: Attempt): Promise<boolean> {
     return (await this.#run(REQUEUE, id, String(attempts))) === 1;
   }
@@ -147,7 +146,7 @@ export class TaskRecords {
     return true;
   }
 
-  /** Ends a task, with all of its result at once. */
+  /** Ends a task, with all of its result at once. @returns false when the attempt was over. */
   async finish({ id, attempts }: Attempt, outcome: Outcome): Promise<boolean> {
     const { failure = "", digits } = outcome;
     const text = digits === undefined || isChunked(digits) ? "" : textAt(digits, 0);
@@ -174,7 +173,7 @@ export class TaskRecords {
 
   /** Forgets what has expired, or is more than there is room for, a few in each step. */
   async purge(): Promise<void> {
-    while (((await this.#run(PURGE, String(this.#limits.current.resultBytesMax))) as number) > 0);
+    while ((await this.#run(PURGE, String(this.#limits.current.resultBytesMax))) === 1);
   }
 
   /**
@@ -229,8 +228,21 @@ function found(reply: unknown): Task | undefined {
   return reply === null ? undefined : taskOf(reply as Row);
 }
 
+// What cannot be read was damaged on its way: a network without TLS can do that.
 function taskOf(row: Row): Task {
-  const number = (at: number) => (row[at] === null || row[at] === undefined ? undefined : Number(row[at]));
+  try {
+    return read(row);
+  } catch (cause) {
+    throw new FibError("redis_unavailable", "Cannot read what Redis has answered; try again", { cause });
+  }
+}
+
+function read(row: Row): Task {
+  const number = (at: number) => {
+    const text = row[at] ?? undefined;
+    if (text !== undefined && !(Number(text) >= 0)) throw new Error(`'${text}' is no number`);
+    return text === undefined ? undefined : Number(text);
+  };
   return {
     id: row[0]!,
     request: requestOfKey(row[1]!),

@@ -8,7 +8,7 @@
  * @module
  */
 import { WaitingError } from "bullmq";
-import { FibError } from "../errors.ts";
+import { FibError, isPassing } from "../errors.ts";
 import type { Digits } from "../numbers/decimal.ts";
 import type { Pool } from "../numbers/pool.ts";
 import { computeLong } from "./compute.ts";
@@ -177,10 +177,4 @@ export class RedisExecutor {
     if (task === "unknown") return;
     if (task === undefined || isFinished(task.state)) this.#running.get(id)?.abort(new Error("it has ended"));
   }
-}
-
-function isPassing(error: unknown): boolean {
-  return (
-    error instanceof FibError && ["redis_unavailable", "redis_full", "not_replicated"].includes(error.code)
-  );
 }

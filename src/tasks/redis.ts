@@ -15,7 +15,7 @@ import { Groups } from "../groups.ts";
 import { Changes } from "./changes.ts";
 import { computeShort, isShort } from "./compute.ts";
 import { openQueue } from "./delivery.ts";
-import type { CancelOptions, StoredResult, TaskFilter, TaskQueue } from "./queue.ts";
+import type { CancelOptions, Created, StoredResult, TaskFilter, TaskQueue } from "./queue.ts";
 import type { Outcome, Wanted } from "./records.ts";
 import { SharedStore, type SharedStoreOptions } from "./shared-store.ts";
 import { isFinished, type Task, type TaskRequest } from "./task.ts";
@@ -34,10 +34,6 @@ const WAITING_COUNT_MAX = 10_000;
 const LOOK_MS = 2000;
 
 type Queue = Awaited<ReturnType<typeof openQueue>>;
-interface Created {
-  readonly task: Task;
-  readonly created: boolean;
-}
 
 /** The engine of a front. */
 export class RedisTasks implements TaskQueue {
@@ -121,21 +117,26 @@ export class RedisTasks implements TaskQueue {
   }
 
   async openResult(id: string): Promise<StoredResult | undefined> {
-    const task = await this.#shared.records.find(id);
+    const { records } = this.#shared;
+    const task = await records.find(id);
     if (task?.state !== "ready" || task.request.kind === "sequence") return undefined;
-    let chunk: { readonly bytes: Uint8Array; readonly start: number } | undefined;
+    // Read before anything is promised: the result may just have given way to another.
+    let chunk = await records.chunkAt(id, 0);
+    if (chunk === undefined) return undefined;
+    const chunkAt = async (at: number) => {
+      const { start, bytes } = chunk!;
+      if (at < start || at >= start + bytes.length) chunk = await records.chunkAt(id, at);
+      if (chunk === undefined) throw resultGone(id);
+      return chunk;
+    };
     const read = async (start: number, end: number) => {
-      if (chunk === undefined || start < chunk.start || start >= chunk.start + chunk.bytes.length) {
-        chunk = await this.#shared.records.chunkAt(id, start);
-      }
-      if (chunk === undefined) throw resultGone(id);
-      const first = chunk.bytes.subarray(start - chunk.start, end - chunk.start);
-      if (first.length === end - start) return first;
+      const first = await chunkAt(start);
+      const part = first.bytes.subarray(start - first.start, end - first.start);
+      if (part.length === end - start) return part;
       const bytes = new Uint8Array(end - start);
-      bytes.set(first);
-      chunk = await this.#shared.records.chunkAt(id, end - 1);
-      if (chunk === undefined) throw resultGone(id);
-      bytes.set(chunk.bytes.subarray(0, end - chunk.start), first.length);
+      bytes.set(part);
+      const next = await chunkAt(start + part.length);
+      bytes.set(next.bytes.subarray(0, end - next.start), part.length);
       return bytes;
     };
     return { sizeBytes: task.sizeBytes, read, close: () => {} };
@@ -245,5 +246,8 @@ function queueAway(cause?: unknown): FibError {
 }
 
 function resultGone(id: string): FibError {
-  return new FibError("tasks_io", `Cannot read the result of ${id}: it was forgotten meanwhile`);
+  return new FibError(
+    "task_unknown",
+    `Cannot read the result of ${id}: it was forgotten, or gave way to others`,
+  );
 }

@@ -1,7 +1,10 @@
 /**
  * How tasks and results lie in Redis, and what the scripts of `scripts.ts` have in common.
  *
- *   PREFIX:task:ID          hash    the task; `read` lists the fields
+ *   PREFIX:task:ID          hash    the task: what `read` lists, and
+ *                                   holder  who asked, while it waits or runs
+ *                                   stored  bytes of a result that is there, whole or not
+ *                                   kept    what it counts for in kept-bytes
  *   PREFIX:tasks            zset    all ids; all scores 0, so they stand in the order of the ids
  *   PREFIX:tasks:STATE      zset    the ids in a state, in the same way
  *   PREFIX:task-keys        hash    what is computed → id: the same computation is one task
@@ -12,7 +15,7 @@
  *   PREFIX:clock            string  the newest id's time
  *   PREFIX:limits           string  those that hold for all: `shared-limits.ts`
  *   PREFIX:round            string  which front goes through what waits: `upkeep.ts`
- *   PREFIX:ready            string  written to see whether that is possible
+ *   PREFIX:ready            string  written to see whether that is possible: `shared-store.ts`
  *   PREFIX:changes          channel "ID STATE" after each change
  *
  * This, not the queue, is the truth about a task; the queue only brings ids to executors. So what it brings twice is done
@@ -111,16 +114,17 @@ local function purge()
   for _, id in ipairs(expired) do forget(id) end
 end
 -- Forgets the oldest finished tasks but one, until what is kept is no more than that. Returns how many.
+local evicted = 0
 local function makeRoom(bytes, spared)
-  local count = 0
-  while count < ${EVICT_COUNT_MAX} and keptBytes() > bytes do
+  local before = evicted
+  while evicted < ${EVICT_COUNT_MAX} and keptBytes() > bytes do
     local oldest = redis.call('ZRANGE', P .. 'expiring', 0, 1)
     local id = oldest[1] == spared and oldest[2] or oldest[1]
     if not id then break end
     forget(id)
-    count = count + 1
+    evicted = evicted + 1
   end
-  return count
+  return evicted - before
 end
 local function finish(id, from, to, reason, ttl, room)
   move(id, from, to)

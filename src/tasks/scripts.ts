@@ -95,7 +95,7 @@ redis.call('HSET', P .. 'task:' .. ARGV[1], 'progress', '0', 'attempts', text(at
 tell(ARGV[1], 'running')
 return read(ARGV[1])`);
 
-/** ARGV: id, attempt, the fraction that is done. Returns 0 when the attempt is not to go on; so do the next four. */
+/** ARGV: id, attempt, the fraction that is done. Returns 0, as all that name an attempt do, when it is over. */
 export const PROGRESS = stepScript(`
 if not isRunning(ARGV[1], ARGV[2]) then return 0 end
 redis.call('HSET', P .. 'task:' .. ARGV[1], 'progress', ARGV[3])
@@ -162,11 +162,14 @@ local task = read(ARGV[1])
 forget(ARGV[1])
 return task`);
 
-/** ARGV: room. Forgets what has expired, and what the room has become too small for. Returns how much is left to forget. */
+/** ARGV: room. Forgets some of what has expired, and of what the room has become too small for. Returns 1 when there may be more. */
 export const PURGE = stepScript(`
 purge()
-makeRoom(tonumber(ARGV[1]), '')
-return redis.call('ZCOUNT', P .. 'expiring', '-inf', text(now))`);
+local room = tonumber(ARGV[1])
+makeRoom(room, '')
+local isMore = redis.call('ZCOUNT', P .. 'expiring', '-inf', text(now)) > 0 or
+  (keptBytes() > room and redis.call('ZCARD', P .. 'expiring') > 0)
+return isMore and 1 or 0`);
 
 /**
  * ARGV: where to go on in the key space, "0" to begin. Removes chunks that no task counts: nothing here leaves any, but
@@ -181,10 +184,11 @@ for _, key in ipairs(page[2]) do
 end
 return page[1]`);
 
-/** ARGV: the limits of this process as text, time to live. Returns those that hold: the first to say any has said them. */
+/** ARGV: the limits of this process as text, time to live. Returns those that hold: of whoever has said any first. */
 export const AGREE = stepScript(`
 local known = redis.call('GET', P .. 'limits')
 if known and known ~= ARGV[1] then return known end
+-- This needs no memory, so a full Redis lets the rest pass.
 redis.call('PERSIST', P .. 'limits')
 redis.call('SET', P .. 'limits', ARGV[1], 'PX', ARGV[2])
 return ARGV[1]`);

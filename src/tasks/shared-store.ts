@@ -78,7 +78,7 @@ export class SharedStore {
     return shared;
   }
 
-  /** Writes: a Redis that is full, a replica or without enough replicas is of no use. @throws {@link FibError} then. */
+  /** Writes: a Redis that is full, a replica, or below its `min-replicas-to-write` is of no use. @throws {@link FibError} then. */
   async check(): Promise<void> {
     for (const redis of new Set([this.store, this.queue]))
       await redis.send("SET", [`${this.prefix}:ready`, "1"]);

@@ -6,7 +6,7 @@
  * name, so that neither the age of a task nor anybody's clock matters: 10,000 tasks that wait cost Redis 5 ms a round.
  * @module
  */
-import { FibError } from "../errors.ts";
+import { isPassing } from "../errors.ts";
 import { deliveryKey } from "./delivery.ts";
 import type { SharedStore } from "./shared-store.ts";
 
@@ -45,8 +45,7 @@ export class Upkeep {
     try {
       await this.#round();
     } catch (error) {
-      const passes = error instanceof FibError && ["redis_unavailable", "redis_full"].includes(error.code);
-      if (!passes) this.#options.onError(error as Error);
+      if (!isPassing(error)) this.#options.onError(error as Error);
     }
   }
 

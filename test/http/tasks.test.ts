@@ -677,17 +677,36 @@ describe("Prefer", () => {
     TIMEOUT_MS,
   );
 
-  test(
-    "wait says so when the task is forgotten meanwhile",
-    async () => {
-      const { url, tasks } = await serve();
-      const waiting = fetch(`${url}/v1/factorial/100000002`, { headers: { prefer: "wait=60" } });
-      await until("it has its task", async () => (await tasks.list({ limit: 9 })).length === 1);
-      await tasks.forget((await tasks.list({ limit: 9 }))[0]!.id);
-      expect((await waiting).status).toBe(404);
-    },
-    TIMEOUT_MS,
-  );
+  test("wait: who asks for a number gets it, though somebody ends its task or it is too large to be kept", async () => {
+    const { url, tasks } = await serve({ tasks: { resultBytesMax: 100_000 } });
+    const ask = (n: number, prefer: string) =>
+      fetch(`${url}/v1/fibonacci/${n}?format=text`, { headers: { prefer } });
+    for (const [end, n] of [
+      ["forget", 100_001],
+      ["cancel", 100_002],
+    ] as const) {
+      // It has the only thread.
+      const { task: before } = await tasks.create({ kind: "factorial", n: 10_000_000 }, 90_000);
+      const waiting = ask(n, "wait=60");
+      await until(
+        "it has its task",
+        async () => (await tasks.list({ state: "queued", limit: 9 })).length === 1,
+      );
+      await tasks[end]((await tasks.list({ state: "queued", limit: 9 }))[0]!.id);
+      await tasks.forget(before.id);
+      const response = await waiting;
+      expect([end, response.status, (await response.text()).length]).toEqual([end, 200, 20_899]);
+    }
+    for (const prefer of ["wait=60", "respond-async"]) {
+      const response = await ask(1_000_000, prefer);
+      expect([prefer, response.status, response.headers.get("preference-applied")]).toEqual([
+        prefer,
+        200,
+        null,
+      ]);
+      expect((await response.text()).length).toBe(208_988);
+    }
+  });
 
   test("what is not understood, and HEAD, are answered as without it", async () => {
     const { get, request } = await open();

@@ -276,3 +276,58 @@ withRedis("a full Redis refuses what needs room, goes on with what does not, and
   await executor.close();
   await tasks.close();
 });
+
+withRedis("room that has become too small is made a bit at a time, and all of it in one round", async () => {
+  await using redis = await startRedis();
+  const { records, close } = await openRecords(redis);
+  const sequences = Array.from({ length: 1700 }, (_, from) => ({
+    request: { kind: "sequence", from, count: 1 } as const,
+    sizeBytes: 2,
+    holder: "",
+    outcome: {},
+  }));
+  await records.create(sequences);
+  expect(await keptBytes(redis)).toBe(1700 * KEPT_BYTES_MIN);
+  await close();
+  const { records: poorer, close: end } = await openRecords(redis, 100 * KEPT_BYTES_MIN);
+  // 200 new ones, each of which finds too much: together they forget no more than one would.
+  await poorer.create(
+    sequences
+      .slice(0, 200)
+      .map((wanted, i) => ({ ...wanted, request: { kind: "sequence", from: 2000 + i, count: 1 } })),
+  );
+  expect(await keptBytes(redis)).toBe((1700 + 200 - 500) * KEPT_BYTES_MIN);
+  await poorer.purge();
+  expect(await keptBytes(redis)).toBe(100 * KEPT_BYTES_MIN);
+  await end();
+});
+
+withRedis("an answer of Redis that was damaged on its way is no answer, and worth another try", async () => {
+  await using redis = await startRedis();
+  const { records, begin, close } = await openRecords(redis);
+  const { id } = await begin();
+  for (const [field, value] of [
+    ["key", "fibonacK 7"],
+    ["created", "17x"],
+    ["size", "12 3"],
+  ] as const) {
+    const before = (await redis.cli("HGET", `fibserver:task:${id}`, field)).trim();
+    await redis.cli("HSET", `fibserver:task:${id}`, field, value);
+    expect((await rejected(records.find(id))).code).toBe("redis_unavailable");
+    await redis.cli("HSET", `fibserver:task:${id}`, field, before);
+  }
+  expect(await records.find(id)).toMatchObject({ id });
+  await close();
+});
+
+withRedis("a result that has just given way is none, and never half an answer", async () => {
+  await using redis = await startRedis();
+  const tasks = await openFront(redis);
+  const { task } = await tasks.create(...SHORT);
+  const result = (await tasks.openResult(task.id))!;
+  await redis.cli("DEL", `fibserver:result:${task.id}:0`);
+  expect(await tasks.openResult(task.id)).toBeUndefined();
+  // What was opened before has it still.
+  expect((await result.read(0, 21)).length).toBe(21);
+  await tasks.close();
+});

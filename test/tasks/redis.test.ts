@@ -166,3 +166,18 @@ withRedis("a queue that is away refuses what would wait in it, and nothing else"
   expect((await tasks.create(...LONG)).task.state).toBe("queued");
   await tasks.close();
 });
+
+withRedis("a Redis that has lost its scripts takes tasks again at once", async () => {
+  await using redis = await startRedis();
+  const tasks = await openFront(redis);
+  const executor = await openExecutor(redis);
+  const ask = async (n: number) =>
+    await tasks.create({ kind: "fibonacci", n }, 41_798).catch(() => undefined);
+  expect((await ask(200_000))!.task.state).toBe("queued");
+  await redis.cli("SCRIPT", "FLUSH");
+  await until("the next is taken", async () => (await ask(200_001)) !== undefined, 3);
+  const { task } = (await ask(200_001))!;
+  await until("it is ready", async () => (await tasks.find(task.id))?.state === "ready");
+  await executor.close();
+  await tasks.close();
+});

@@ -17,7 +17,7 @@ import type { Logger } from "../log.ts";
  * @param stopSignal - Aborted when its stop has begun.
  * @throws {@link FibError} `address_in_use`.
  */
-export function watched(
+export function serveHealth(
   { allowHosts, debug }: Config,
   { host, port }: NonNullable<Config["metrics"]>,
   check: () => Promise<void>,
