@@ -6,7 +6,7 @@
  */
 import { expect, setDefaultTimeout } from "bun:test";
 import { run, type Server, startServer, until } from "./binary.ts";
-import { startRedis, withRedis } from "./redis.ts";
+import { type Redis, startRedis, withRedis } from "./redis.ts";
 import { startWatched, type Watched } from "./sentinel.ts";
 import { startWorker } from "./executor.ts";
 
@@ -49,7 +49,11 @@ function startMoving(fronts: readonly Server[]) {
     expect(new Set(seen).size).toBe(seen.length);
     return Math.max(...seen);
   };
-  return { seen, codes, stop };
+  const end = async () => {
+    over.abort();
+    await Promise.allSettled(clients);
+  };
+  return { seen, codes, stop, [Symbol.asyncDispose]: end };
 }
 
 async function submit({ url }: Server, n: number): Promise<string> {
@@ -88,7 +92,7 @@ async function mustFollow(watched: Watched, fail: () => Promise<void>, isFollowe
   await using worker = await startWorker(watched.url, {}, ["--redis-wait", "1"]);
   const tasks = new Map<number, string>();
   for (let i = 0; i < 10; i++) tasks.set(LONG + i, await submit(one, LONG + i));
-  const moving = startMoving([one, two]);
+  await using moving = startMoving([one, two]);
   await until("some have moved", () => moving.seen.length > 100);
   await watched.replicated();
   await fail();
@@ -130,8 +134,10 @@ withRedis("a primary that is paused: all go on with another, and it comes back a
 withRedis("a primary that Sentinel demotes: all follow, and no move that was answered is lost", async () => {
   await using watched = await startWatched({ sentinelCount: 1 });
   const [old, replica] = watched.servers;
+  // One that is being demoted ends its connections.
+  const roleOf = async (server: Redis) => await server.cli("ROLE").catch(() => "");
   const isFollowed = async () =>
-    (await replica!.cli("ROLE")).startsWith("master") && (await old!.cli("ROLE")).startsWith("slave");
+    (await roleOf(replica!)).startsWith("master") && (await roleOf(old!)).startsWith("slave");
   await mustFollow(watched, () => watched.failover(), isFollowed);
 });
 
@@ -169,7 +175,7 @@ withRedis("a demotion is noticed by who only reads", async () => {
   await using server = await startServer(["--redis", redis.url]);
   await redis.cli("REPLICAOF", "127.0.0.1", "1");
   await until("reads are refused", async () => (await fetch(`${server.url}/v1/cursor`)).status === 503);
-  expect(server.log()).toContain("is away");
+  await until("it is logged", () => server.log().includes("is away"));
 });
 
 withRedis(
@@ -182,6 +188,7 @@ withRedis(
     expect(response.headers.get("retry-after")).toBe("1");
     expect(await response.json()).toMatchObject({ code: "not_replicated" });
     expect(await (await fetch(`${server.url}/v1/cursor`)).json()).toMatchObject({ index: "1" });
+    expect(await (await fetch(`${server.url}/readyz`)).json()).toMatchObject({ code: "not_replicated" });
     // A reader in the group of a move is answered, and so is a move that is refused.
     const [move, read] = await Promise.all([
       fetch(`${server.url}/v1/cursor/next`, { method: "POST", headers: { "if-match": '"1"' } }),
@@ -196,6 +203,7 @@ withRedis(
     await using _replica = await startRedis(["--replicaof", "127.0.0.1", String(redis.port)]);
     const again = async () => await fetch(`${other.url}/v1/cursor/next`, keyed);
     await until("the replica has it", async () => (await again()).status === 200);
+    expect((await fetch(`${other.url}/readyz`)).status).toBe(200);
     expect(await (await again()).json()).toMatchObject({ index: "2" });
   },
 );

@@ -146,12 +146,18 @@ export class TaskRecords {
     return true;
   }
 
-  /** Ends a task, with all of its result at once. @returns false when the attempt was over. */
-  async finish({ id, attempts }: Attempt, outcome: Outcome): Promise<boolean> {
+  /**
+   * Ends a task, with all of its result at once.
+   *
+   * @returns "over" when the attempt was, "torn" when not all chunks are there: they are to be written again.
+   */
+  async finish({ id, attempts }: Attempt, outcome: Outcome): Promise<"done" | "over" | "torn"> {
     const { failure = "", digits } = outcome;
     const text = digits === undefined || isChunked(digits) ? "" : textAt(digits, 0);
-    const args = [id, String(attempts), stateOf(outcome), failure, text, ...this.#keeping()];
-    return (await this.#promise(FINISH, ...args)) === 1;
+    const size = String(digits?.length ?? 0);
+    const args = [id, String(attempts), stateOf(outcome), failure, size, text, ...this.#keeping()];
+    const reply = await this.#promise(FINISH, ...args);
+    return reply === -1 ? "torn" : reply === 1 ? "done" : "over";
   }
 
   /** See `TaskQueue.cancel`. */

@@ -13,7 +13,7 @@ import type { Digits } from "../numbers/decimal.ts";
 import type { Pool } from "../numbers/pool.ts";
 import { computeLong } from "./compute.ts";
 import { type Delivery, openWorker } from "./delivery.ts";
-import { type Attempt, isChunked, type Outcome } from "./records.ts";
+import { type Attempt, isChunked } from "./records.ts";
 import { SharedStore, type SharedStoreOptions } from "./shared-store.ts";
 import { isFinished, type Task, type TaskState } from "./task.ts";
 
@@ -121,17 +121,20 @@ export class RedisExecutor {
         () => {},
       );
     };
-    let outcome: Outcome;
+    const { records } = this.#shared;
     try {
       const digits = await computeLong(this.#pool, task, { background: true, signal, onProgress });
-      if (isChunked(digits) && !(await this.#write(task, digits, signal))) return;
-      outcome = { digits };
+      let ended: "done" | "over" | "torn";
+      do {
+        if (isChunked(digits) && !(await this.#write(task, digits, signal))) return;
+        ended = await this.#insist(() => records.finish(task, { digits }));
+      } while (ended === "torn");
     } catch (error) {
       // Cancelled, another's, or this executor ends: there is nothing to write.
       if (signal.aborted) return;
-      outcome = { failure: (error as Error).message };
+      const failure = (error as Error).message;
+      await this.#insist(() => records.finish(task, { failure }));
     }
-    await this.#insist(() => this.#shared.records.finish(task, outcome));
   }
 
   /**

@@ -87,6 +87,12 @@ local function store(id, digits)
   redis.call('SET', P .. 'result:' .. id .. ':0', digits)
   redis.call('HSET', P .. 'task:' .. id, 'stored', text(#digits))
 end
+-- Whether all of a result is there. A failover may have lost a part of it, and kept what was written after that.
+local function isWhole(id, size)
+  local bytes = 0
+  for chunk = 0, math.ceil(size / ${RESULT_CHUNK_BYTES}) - 1 do bytes = bytes + redis.call('STRLEN', P .. 'result:' .. id .. ':' .. chunk) end
+  return bytes == size and tonumber(redis.call('HGET', P .. 'task:' .. id, 'stored') or 0) == size
+end
 local function release(id, key)
   if redis.call('HGET', P .. 'task-keys', key) == id then redis.call('HDEL', P .. 'task-keys', key) end
 end
@@ -119,7 +125,8 @@ local function makeRoom(bytes, spared)
   local before = evicted
   while evicted < ${EVICT_COUNT_MAX} and keptBytes() > bytes do
     local oldest = redis.call('ZRANGE', P .. 'expiring', 0, 1)
-    local id = oldest[1] == spared and oldest[2] or oldest[1]
+    local id = oldest[1]
+    if id == spared then id = oldest[2] end
     if not id then break end
     forget(id)
     evicted = evicted + 1

@@ -140,13 +140,14 @@ redis.call('SET', P .. 'result:' .. ARGV[1] .. ':' .. ARGV[3], ARGV[4])
 return 1`);
 
 /**
- * ARGV: id, attempt, "ready" or "failed", the reason, the digits of a result that is one chunk (or ""), time to live,
- * room. A longer one has been written before.
+ * ARGV: id, attempt, "ready" or "failed", the reason, how many digits there are, the digits of a result that is one chunk
+ * (or ""), time to live, room. A longer one has been written before; returns -1 when it is not all there.
  */
 export const FINISH = stepScript(`
 if not isRunning(ARGV[1], ARGV[2]) then return 0 end
-if ARGV[5] ~= '' then store(ARGV[1], ARGV[5]) end
-finish(ARGV[1], 'running', ARGV[3], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7]))
+if ARGV[6] ~= '' then store(ARGV[1], ARGV[6]) end
+if ARGV[3] == 'ready' and not isWhole(ARGV[1], tonumber(ARGV[5])) then return -1 end
+finish(ARGV[1], 'running', ARGV[3], ARGV[4], tonumber(ARGV[7]), tonumber(ARGV[8]))
 return 1`);
 
 /** ARGV: id, "shared" to spare what was asked for more than once, time to live, room. Returns the task as it is then. */

@@ -94,7 +94,8 @@ export class SharedLimits {
     const text = lines.join("\n");
     if (text === this.#told) return;
     this.#told = text;
-    for (const line of lines.length > 0 ? lines : ["The limits are those of this process now"])
+    const own = NAMES.map((name) => `${FLAGS[name].flag} ${this.#own[name] / FLAGS[name].unit}`).join(", ");
+    for (const line of lines.length > 0 ? lines : [`What this process was started with holds now: ${own}`])
       this.#notice(line);
   }
 }

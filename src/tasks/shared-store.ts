@@ -3,7 +3,7 @@
  * for all, and the news of tasks that change.
  * @module
  */
-import { type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
+import { type ConnectionEvents, defineScript, RedisConnection } from "../redis/connection.ts";
 import type { RedisPlace } from "../redis/place.ts";
 import type { TaskLimits } from "./queue.ts";
 import { TaskRecords } from "./records.ts";
@@ -31,6 +31,8 @@ export interface Listener {
   /** After each new connection: what was said before that has not been heard. */
   readonly onListening: () => void;
 }
+
+const READY = defineScript(`return redis.call('SET', KEYS[1], '1')`);
 
 /** How often the limits are repeated. */
 const AGREE_MS = 10_000;
@@ -78,10 +80,11 @@ export class SharedStore {
     return shared;
   }
 
-  /** Writes: a Redis that is full, a replica, or below its `min-replicas-to-write` is of no use. @throws {@link FibError} then. */
+  /** Writes as a task does: a Redis that is full, a replica, or without enough replicas is of no use. @throws {@link FibError} then. */
   async check(): Promise<void> {
-    for (const redis of new Set([this.store, this.queue]))
-      await redis.send("SET", [`${this.prefix}:ready`, "1"]);
+    const key = `${this.prefix}:ready`;
+    await this.store.run(READY, [key], [], { replicated: true });
+    if (this.queue !== this.store) await this.queue.send("SET", [key, "1"]);
   }
 
   /** Ends the connections. */

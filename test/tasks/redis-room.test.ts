@@ -83,15 +83,15 @@ withRedis("an attempt that is over writes nothing any more, whatever it tries", 
   expect(await records.reserve(second, DIGITS)).toBe(true);
   expect(await records.putChunks(first, DIGITS, GOES_ON)).toBe(false);
   expect(await records.reserve(first, DIGITS)).toBe("over");
-  expect(await records.finish(first, { digits: DIGITS })).toBe(false);
-  expect(await records.finish(first, { failure: "late" })).toBe(false);
+  expect(await records.finish(first, { digits: DIGITS })).toBe("over");
+  expect(await records.finish(first, { failure: "late" })).toBe("over");
   expect(await records.progress(first, 0.5)).toBe(false);
   expect(await records.requeue(first)).toBe(false);
   await records.unreserve(first);
   expect(await records.find(first.id)).toMatchObject({ state: "running", attempts: 2, progress: 0 });
   expect(await chunkCount(redis)).toBe(0);
   expect(await records.putChunks(second, DIGITS, GOES_ON)).toBe(true);
-  expect(await records.finish(second, { digits: DIGITS })).toBe(true);
+  expect(await records.finish(second, { digits: DIGITS })).toBe("done");
   expect(await keptBytes(redis)).toBe(DIGITS.length);
   await close();
 });
@@ -329,5 +329,46 @@ withRedis("a result that has just given way is none, and never half an answer", 
   expect(await tasks.openResult(task.id)).toBeUndefined();
   // What was opened before has it still.
   expect((await result.read(0, 21)).length).toBe(21);
+  await tasks.close();
+});
+
+withRedis("a result of which a failover has lost a part is not visible, and is written again", async () => {
+  await using redis = await startRedis();
+  const { records, begin, close } = await openRecords(redis);
+  for (const lost of [
+    ["DEL", "fibserver:result:ID:4"],
+    ["DEL", "fibserver:result:ID:10"],
+    ["HDEL", "fibserver:task:ID", "stored"],
+  ]) {
+    const task = await begin();
+    const write = async () => {
+      expect(await records.reserve(task, DIGITS)).toBe(true);
+      expect(await records.putChunks(task, DIGITS, GOES_ON)).toBe(true);
+    };
+    await write();
+    await redis.cli(...lost.map((word) => word.replace("ID", task.id)));
+    expect(await records.finish(task, { digits: DIGITS })).toBe("torn");
+    expect(await records.find(task.id)).toMatchObject({ state: "running" });
+    await write();
+    expect(await records.finish(task, { digits: DIGITS })).toBe("done");
+    expect(await records.find(task.id)).toMatchObject({ state: "ready" });
+    await records.forget(task.id);
+    expect(await keptBytes(redis)).toBe(0);
+    expect(await chunkCount(redis)).toBe(0);
+  }
+  await close();
+});
+
+withRedis("what has just been made or has ended never gives way to what is being written", async () => {
+  await using redis = await startRedis();
+  const roomBytes = DIGITS.length + 100;
+  const tasks = await openFront(redis, { resultBytesMax: roomBytes });
+  const { records, begin, close } = await openRecords(redis, roomBytes);
+  const [large, small] = [await begin(), await begin()];
+  expect(await records.reserve(large, DIGITS)).toBe(true);
+  expect((await tasks.create(...SHORT)).task.state).toBe("ready");
+  expect(await records.finish(small, { digits: DIGITS.subarray(0, 9) })).toBe("done");
+  expect((await records.find(small.id))?.state).toBe("ready");
+  await close();
   await tasks.close();
 });
