@@ -280,22 +280,19 @@ withRedis("a full Redis refuses what needs room, goes on with what does not, and
 withRedis("room that has become too small is made a bit at a time, and all of it in one round", async () => {
   await using redis = await startRedis();
   const { records, close } = await openRecords(redis);
-  const sequences = Array.from({ length: 1700 }, (_, from) => ({
-    request: { kind: "sequence", from, count: 1 } as const,
-    sizeBytes: 2,
-    holder: "",
-    outcome: {},
-  }));
-  await records.create(sequences);
+  const sequences = (from: number, count: number) =>
+    Array.from({ length: count }, (_, at) => ({
+      request: { kind: "sequence", from: from + at, count: 1 } as const,
+      sizeBytes: 2,
+      holder: "",
+      outcome: {},
+    }));
+  await records.create(sequences(0, 1700));
   expect(await keptBytes(redis)).toBe(1700 * KEPT_BYTES_MIN);
   await close();
   const { records: poorer, close: end } = await openRecords(redis, 100 * KEPT_BYTES_MIN);
   // 200 new ones, each of which finds too much: together they forget no more than one would.
-  await poorer.create(
-    sequences
-      .slice(0, 200)
-      .map((wanted, i) => ({ ...wanted, request: { kind: "sequence", from: 2000 + i, count: 1 } })),
-  );
+  await poorer.create(sequences(2000, 200));
   expect(await keptBytes(redis)).toBe((1700 + 200 - 500) * KEPT_BYTES_MIN);
   await poorer.purge();
   expect(await keptBytes(redis)).toBe(100 * KEPT_BYTES_MIN);
