@@ -33,6 +33,16 @@ async function openRecords(redis: Redis, resultBytesMax = LIMITS.resultBytesMax)
   return { records, begin, close: () => connection.close() };
 }
 
+/** Sequences of one term, which are ready at once. */
+function sequences(from: number, count: number) {
+  return Array.from({ length: count }, (_, at) => ({
+    request: { kind: "sequence", from: from + at, count: 1 } as const,
+    sizeBytes: 2,
+    holder: "",
+    outcome: {},
+  }));
+}
+
 async function chunkCount(redis: Redis): Promise<number> {
   return (await redis.cli("KEYS", "fibserver:result:*")).trim().split("\n").filter(Boolean).length;
 }
@@ -280,13 +290,6 @@ withRedis("a full Redis refuses what needs room, goes on with what does not, and
 withRedis("room that has become too small is made a bit at a time, and all of it in one round", async () => {
   await using redis = await startRedis();
   const { records, close } = await openRecords(redis);
-  const sequences = (from: number, count: number) =>
-    Array.from({ length: count }, (_, at) => ({
-      request: { kind: "sequence", from: from + at, count: 1 } as const,
-      sizeBytes: 2,
-      holder: "",
-      outcome: {},
-    }));
   await records.create(sequences(0, 1700));
   expect(await keptBytes(redis)).toBe(1700 * KEPT_BYTES_MIN);
   await close();
