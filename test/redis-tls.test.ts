@@ -82,17 +82,26 @@ withTls("files of TLS that cannot be used are named, with what is wrong", async 
   fs.writeFileSync(at("text"), "no certificate");
   const url = "rediss://127.0.0.1:1";
   for (const [flags, said] of [
-    [["--redis-tls-cert", at("client.crt")], "--redis-tls-key FILE is missing"],
-    [["--redis-tls-key", at("client.key")], "--redis-tls-cert FILE is missing"],
-    [["--redis-tls-ca", at("gone")], `Cannot use ${at("gone")}: ENOENT`],
-    [["--redis-tls-ca", at("text")], `Cannot use ${at("text")}: it is no certificate in PEM`],
+    [
+      ["--redis-tls-cert", at("client.crt")],
+      "Cannot use --redis-tls-cert without its key: --redis-tls-key is missing",
+    ],
+    [
+      ["--redis-tls-key", at("client.key")],
+      "Cannot use --redis-tls-key without its certificate: --redis-tls-cert is missing",
+    ],
+    [["--redis-tls-ca", at("gone")], `Cannot use ${at("gone")} for --redis-tls-ca: ENOENT`],
+    [
+      ["--redis-tls-ca", at("text")],
+      `Cannot use ${at("text")} for --redis-tls-ca: it is no certificate in PEM`,
+    ],
     [
       ["--redis-tls-cert", at("client.crt"), "--redis-tls-key", at("client.crt")],
-      `Cannot use ${at("client.crt")}: it is no private key`,
+      `Cannot use ${at("client.crt")} for --redis-tls-key: it is no private key`,
     ],
     [
       ["--redis-tls-cert", at("client.crt"), "--redis-tls-key", at("server.key")],
-      `Cannot use ${at("server.key")}: it is the key of another certificate`,
+      `Cannot use ${at("server.key")} for --redis-tls-key: it is the key of another certificate`,
     ],
   ] as const) {
     for (const command of [["n"], ["serve", "-p", "0"], ["worker"]]) {
@@ -101,15 +110,17 @@ withTls("files of TLS that cannot be used are named, with what is wrong", async 
       expect(stderr).toContain(said);
     }
   }
-  const { stderr, exitCode } = await run([
-    "n",
-    "--redis",
-    "redis://127.0.0.1:1",
-    "--redis-tls-ca",
-    at("ca.crt"),
-  ]);
-  expect(stderr).toContain("that is for rediss:// and rediss+sentinel://");
-  expect(exitCode).toBe(2);
+  for (const [name, file, said] of [
+    ["CERT", "client.crt", "FIBSERVER_REDIS_TLS_CERT without its key: FIBSERVER_REDIS_TLS_KEY is missing"],
+    ["CA", "gone", `${at("gone")} for FIBSERVER_REDIS_TLS_CA: ENOENT`],
+  ] as const) {
+    const env = { FIBSERVER_REDIS: url, [`FIBSERVER_REDIS_TLS_${name}`]: at(file) };
+    const { stderr, exitCode } = await run(["n"], { env });
+    expect({ stderr, exitCode }).toEqual({
+      stderr: expect.stringContaining(`Cannot use ${said}`) as string,
+      exitCode: 2,
+    });
+  }
 });
 
 withTls(

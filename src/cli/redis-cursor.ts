@@ -2,7 +2,8 @@
  * The cursor in Redis, for the letters. Apart from `redis.ts`, because that loads BullMQ, which a cursor does not need.
  * @module
  */
-import type { Config, RedisConfig } from "../config.ts";
+import type { Config } from "../config.ts";
+import type { RedisConfig } from "../redis-config.ts";
 import type { CursorService } from "../cursor/moves.ts";
 import { RedisCursor } from "../cursor/redis.ts";
 import { FibError } from "../errors.ts";

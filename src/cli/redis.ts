@@ -5,7 +5,8 @@
  * @module
  */
 import { type Logger, noticesTo } from "../log.ts";
-import type { Config, RedisConfig } from "../config.ts";
+import type { Config } from "../config.ts";
+import type { RedisConfig } from "../redis-config.ts";
 import { RedisCursor } from "../cursor/redis.ts";
 import { FibError } from "../errors.ts";
 import type { Pool } from "../numbers/pool.ts";

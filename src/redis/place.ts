@@ -8,7 +8,7 @@
  * @module
  */
 import { FibError } from "../errors.ts";
-import type { RedisConfig } from "../config.ts";
+import type { RedisConfig } from "../redis-config.ts";
 import { addressOf, parseRedisUrl, type RedisUrl } from "../redis-url.ts";
 import { readTls, type Tls } from "./tls.ts";
 
