@@ -17,6 +17,9 @@ async function makeCertificates(folder: string): Promise<void> {
   await quiet(
     "openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 2 -subj /CN=authority",
   );
+  await quiet(
+    "openssl req -x509 -newkey rsa:2048 -nodes -keyout stranger.key -out stranger.crt -days 2 -subj /CN=stranger",
+  );
   for (const name of ["server", "client"]) {
     const subject = `-subj /CN=${name} -addext subjectAltName=IP:127.0.0.1`;
     await quiet(`openssl req -newkey rsa:2048 -nodes -keyout ${name}.key -out ${name}.csr ${subject}`);
@@ -47,7 +50,7 @@ withTls(
   "--redis-tls-cert shows a certificate to a Redis that wants one, from fronts, executors and letters",
   async () => {
     using folder = temporaryFolder();
-    const { redis, flags } = await startStrict(folder.path);
+    const { redis, flags, at } = await startStrict(folder.path);
     await using _redis = redis;
     await using server = await startServer(["--redis", redis.url, ...flags]);
     await using _worker = await startWorker(redis.url, {}, flags);
@@ -65,11 +68,18 @@ withTls(
     });
     // Without it, and without the authority.
     for (const [given, said] of [
-      [flags.slice(0, 2), /CERTIFICATE_REQUIRED/],
-      [flags.slice(2), /its certificate is refused/],
+      [flags.slice(0, 2), "it wants a certificate: give --redis-tls-cert FILE and --redis-tls-key FILE"],
+      [
+        flags.slice(2),
+        "its certificate is refused: self signed certificate in certificate chain; name its authority",
+      ],
+      [
+        [...flags.slice(0, 2), "--redis-tls-cert", at("stranger.crt"), "--redis-tls-key", at("stranger.key")],
+        "it does not know the authority of the certificate in --redis-tls-cert",
+      ],
     ] as const) {
       const { stderr, exitCode } = await run(["n", "--redis", redis.url, ...given]);
-      expect(stderr).toMatch(said);
+      expect(stderr).toContain(said);
       expect(exitCode).toBe(69);
     }
   },
@@ -158,7 +168,15 @@ withTls(
     const wrong = await run(["n", "--redis", url.replace("p%40ss", "secret"), ...flags], { env });
     expect(wrong.stderr).toContain("the user name or the password in the URL is wrong");
     const unknown = await run(["n", "--redis", url.replace("/fib/", "/other/"), ...flags], { env });
-    expect(unknown.stderr).toContain("its Sentinels know no primary called other");
+    expect(unknown.stderr).toContain(
+      "its Sentinels know no primary called other; SENTINEL MASTERS lists those they know",
+    );
+    const plain = await run(["n", "--redis", url.replace("rediss+", "redis+")], { env });
+    expect(plain).toMatchObject({ exitCode: 69 });
+    expect(plain.stderr).toContain("try rediss+sentinel://");
+    const alone = await run(["n", "--redis", redis.url.replace("rediss:", "redis:")]);
+    expect(alone).toMatchObject({ exitCode: 69 });
+    expect(alone.stderr).toContain("try rediss://");
     for (const { stderr } of [wrong, unknown, unreplicated])
       expect(stderr).not.toMatch(/p%40ss|p@ss|secret|watch/);
   },
