@@ -3,6 +3,7 @@
  * server may be silent for so long only. Nothing is asked ahead, so a slow reader slows the server.
  * @module
  */
+import { onAbort, unwanted } from "./abort.ts";
 import { FibClientError } from "./error.ts";
 import type { Limits } from "./limits.ts";
 import type { Fetch } from "./options.ts";
@@ -19,15 +20,14 @@ interface Reader {
 /** An answer whose body is read as it is wanted. To be closed, unless it was read to its end. */
 export class Exchange {
   readonly #abort = new AbortController();
-  readonly #signal: AbortSignal | undefined;
   readonly #timeoutMs: number;
   readonly #url: string;
   #response: Response | undefined;
   #reader: Reader | undefined;
+  #unlink = () => {};
 
-  private constructor(url: string, { signal, timeoutMs }: Limits) {
+  private constructor(url: string, timeoutMs: number) {
     this.#url = url;
-    this.#signal = signal;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -37,9 +37,10 @@ export class Exchange {
    * @throws {@link FibClientError} `unreachable` or `timeout`; the signal's reason.
    */
   static async open(fetch: Fetch, url: string, init: RequestInit, limits: Limits): Promise<Exchange> {
-    limits.signal?.throwIfAborted();
-    const exchange = new Exchange(url, limits);
-    exchange.#signal?.addEventListener("abort", exchange.#onAbort, { once: true });
+    const { signal: outer, timeoutMs } = limits;
+    outer?.throwIfAborted();
+    const exchange = new Exchange(url, timeoutMs);
+    exchange.#unlink = onAbort(outer, () => exchange.#end(outer!.reason));
     const { signal } = exchange.#abort;
     exchange.#response = await exchange.#watch(
       // A fetch that was handed in may not care about the signal.
@@ -105,13 +106,11 @@ export class Exchange {
 
   /** Ends it, wherever it is. */
   close(): void {
-    this.#end(new DOMException("The rest is not wanted", "AbortError"));
+    this.#end(unwanted());
   }
 
-  readonly #onAbort = () => this.#end(this.#signal!.reason);
-
   #end(reason: unknown): void {
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#unlink();
     if (this.#abort.signal.aborted) return;
     this.#abort.abort(reason);
     // Whatever the transport makes of the abort, a read that waits ends now.

@@ -11,6 +11,7 @@
  * answer that is cut in its body, or a stream that has made progress since, is our business as well.
  * @module
  */
+import { onAbort } from "./abort.ts";
 import { FibClientError } from "./error.ts";
 import { Exchange, isDistrusted } from "./exchange.ts";
 import type { Limits } from "./limits.ts";
@@ -96,17 +97,17 @@ export class Attempts {
 
 /** @throws the signal's reason, as soon as it is aborted. */
 async function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const onAbort = () => {
-      clearTimeout(timer);
-      reject(signal!.reason as Error);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", onAbort);
-      resolve();
-    }, durationMs);
-    signal?.addEventListener("abort", onAbort, { once: true });
-  });
+  let unlink = () => {};
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      timer = setTimeout(resolve, durationMs);
+      unlink = onAbort(signal, () => reject(signal!.reason as Error));
+    });
+  } finally {
+    unlink();
+    clearTimeout(timer);
+  }
 }
 
 function isPassing({ code, status, cause }: FibClientError): boolean {

@@ -13,7 +13,7 @@ import {
   until,
 } from "../binary.ts";
 import { startProxy } from "../client/proxy.ts";
-import { openScripted, openServer, type Target } from "../client/server.ts";
+import { openScripted, openServer, TASK, type Target } from "../client/server.ts";
 import { sha256 } from "../oracle.ts";
 import reference from "../vectors/reference.json" with { type: "json" };
 
@@ -567,7 +567,7 @@ async function* slowEvents(isDrawn: () => boolean) {
 }
 
 function statusOf(state: string, progress: number): string {
-  return JSON.stringify({ id: ID, kind: "fibonacci", n: "10", state, progress });
+  return JSON.stringify({ ...TASK, id: ID, state, progress });
 }
 
 function done(stdout: string): Result {

@@ -47,7 +47,7 @@ const EXPECTED = {
   timeout: "timeout 0",
   aborted: "Error: enough",
   redirect: "bad_answer 0",
-  misused: "TypeError: Cannot use string for as: it takes bigint, text, stream",
+  misused: 'TypeError: Cannot use the text "string" for as: it takes bigint, text, stream',
   told: [true, true, true],
 };
 
