@@ -45,7 +45,8 @@ export class Exchange {
     exchange.#response = await exchange.#watch(
       // A fetch that was handed in may not care about the signal.
       Promise.race([
-        fetch(url, { ...init, signal }),
+        // Bun gives up after five minutes unless it is told not to; others do not know the option.
+        fetch(url, { ...init, signal, timeout: false } as RequestInit),
         new Promise<never>((_, reject) => {
           signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
         }),
@@ -131,9 +132,9 @@ export class Exchange {
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       this.close();
-      throw new FibClientError("unreachable", `Cannot reach ${this.#url}: ${reasonOf(error)}`, {
-        cause: error,
-      });
+      // Node's own limit, which nothing but a `fetch` of somebody else's raises.
+      const code = /^UND_ERR_(HEADERS|BODY)_TIMEOUT$/.test(systemCode(error)) ? "timeout" : "unreachable";
+      throw new FibClientError(code, `Cannot reach ${this.#url}: ${reasonOf(error)}`, { cause: error });
     } finally {
       disarm();
     }

@@ -35,6 +35,10 @@ export interface ResultOptions<F> extends CallOptions {
   readonly wait?: boolean | undefined;
 }
 
+/** What counts as progress: so there are 100,000 steps at most, however small those are that a server tells of. */
+const PROGRESS_MIN = 1 / 1000;
+/** A server gives a task up much earlier. */
+const ATTEMPTS_MAX = 100;
 /** The most that a server lists at once. */
 const PAGE_MAX = 1000;
 
@@ -150,7 +154,7 @@ export class Task {
   /**
    * How it is now, and each change until it has ended; goes on after a cut.
    *
-   * What counts as progress is that it has come further, or that a connection has held for 5 s with the server still
+   * What counts as progress is that it has come further by 1/1000, or that a connection has held for 5 s with the server still
    * there: after `retriesMax` cuts without either it gives up.
    *
    * @throws RangeError, at once, for limits that are none.
@@ -162,13 +166,15 @@ export class Task {
   async *#events(limits: Limits): AsyncGenerator<TaskStatus, void> {
     const attempts = this.#transport.attempts(limits);
     const path = pathTo("/v1/tasks/:id/events", { id: this.id });
-    let furthest = -1;
+    let counted = -1;
     for await (const data of followEvents(this.#transport, path, attempts)) {
       const status = readStatus(data, { id: this.id });
       // An executor that gives it back takes an attempt off. A server that never tells of more than it did repeats itself.
-      const reached = status.attempts + status.progress;
-      if (reached > furthest) attempts.progress();
-      furthest = Math.max(furthest, reached);
+      const reached = Math.min(status.attempts, ATTEMPTS_MAX) + status.progress;
+      if (reached >= counted + PROGRESS_MIN) {
+        attempts.progress();
+        counted = reached;
+      }
       this.#status = status;
       yield status;
       if (isFinished(status)) return;

@@ -25,6 +25,8 @@ for (const [what, bodies] of [
     "with earlier states",
     [event({}), event({ state: "queued", progress: 0 }), event({ attempts: 1, progress: 1 })],
   ],
+  ["with hardly more each time", [1, 2, 3, 4].map((i) => event({ progress: 0.5 + i / 1e6 }))],
+  ["with more attempts than any task has", [1, 2, 3, 4].map((i) => event({ attempts: 1000 * i }))],
   ["with more requests each time", [1, 2, 3, 4].map((requests) => event({ requests }))],
 ] as const) {
   test(`Task.events() and ready() end after retriesMax connections that end ${what}`, async () => {
@@ -54,6 +56,40 @@ test("Task.events() goes on as long as connections hold, or there is news", asyn
     await task.ready();
     expect(count).toBe(12);
   }
+});
+
+test("bytes that are no event and no heartbeat hold no connection", async () => {
+  for (const line of ["x: y\n", "data: x\n", "id: 1\n\n", "\n"]) {
+    let count = 0;
+    const endless = async function* () {
+      count++;
+      for (;;) {
+        yield line;
+        await Bun.sleep(5);
+      }
+    };
+    await using server = openScripted(
+      queued,
+      () => new Response(endless(), { headers: { "content-type": "text/event-stream" } }),
+    );
+    const task = await new FibClient(server.url, { retriesMax: 1, timeoutMs: 200 }).tasks.get("a");
+    expect(await refusal(task.ready())).toMatchObject({
+      code: "unreachable",
+      detail: "The server sent no event in 0.2 seconds",
+    });
+    expect(count).toBe(2);
+  }
+});
+
+test("events of other types, and ids that no header can hold, end nothing", async () => {
+  const odd = ["\u20ac", "a\u0000b", "x".repeat(1e5)].map((id) => `id: ${id}\n${event({})}`).join("");
+  await using server = openScripted(
+    queued,
+    () => events(`event: news\ndata: no JSON\n\nid: 1\n${event({})}${odd}`),
+    () => events(`event: message\n${event({ state: "ready", progress: 1 })}`),
+  );
+  await (await new FibClient(server.url).tasks.get("a")).ready();
+  expect(server.requests.map(({ headers }) => headers.get("last-event-id"))).toEqual([null, null, "1"]);
 });
 
 test("TasksClient.list() ends when the server's pages go round, or are empty without end", async () => {

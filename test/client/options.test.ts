@@ -231,6 +231,8 @@ test("what a hook throws ends the call with that very error, once, and closes th
   for (const [hooks, expected] of [
     [{ onRequest: fail }, []],
     [{ onResponse: fail }, [true]],
+    [{ onRequest: async () => fail() }, []],
+    [{ onResponse: async () => fail() }, [true]],
   ] as const) {
     const signals: AbortSignal[] = [];
     const answer = (_: string, { signal }: RequestInit) => {
@@ -242,8 +244,10 @@ test("what a hook throws ends the call with that very error, once, and closes th
     expect(signals.map(({ aborted }) => aborted)).toEqual([...expected]);
   }
   await using refusing = openScripted(busy);
-  expect(await failure(() => new FibClient(refusing.url, { onRetry: fail }).cursor.next())).toBe(mistake);
-  expect(refusing.requests).toHaveLength(1);
+  for (const onRetry of [fail, async () => fail()]) {
+    expect(await failure(() => new FibClient(refusing.url, { onRetry }).cursor.next())).toBe(mistake);
+  }
+  expect(refusing.requests).toHaveLength(2);
 });
 
 function wrong(value: unknown): never {
