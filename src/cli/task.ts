@@ -185,11 +185,11 @@ export const task: Command = {
 };
 
 function askServer<T>(
-  { server, json = false }: { server?: string | undefined; json?: boolean | undefined },
+  { server, json: asJson = false }: { server?: string | undefined; json?: boolean | undefined },
   work: (client: FibClient) => Promise<T>,
 ): Promise<T> {
   const url = resolveServerUrl(server, process.env);
-  return asking(url, () => work(openClient(url, noticeOf(json))));
+  return asking(url, () => work(openClient(url, noticeOf(asJson))));
 }
 
 /** An id that the user's shell has lost, or cut, is found here and not by a server. */

@@ -101,7 +101,7 @@ export class FibClient {
 
   /** Where a value stands in the sequence. */
   async index(value: bigint | number | string, options: CallOptions = {}): Promise<FoundIndex> {
-    const digits = isDigits(value) ? value : natural(value as bigint, "value");
+    const digits = isDigits(value) ? value : natural(value, "value");
     const path = pathTo("/v1/index/:value", { value: digits });
     try {
       const { body } = await this.#transport.ask({ path }, options);

@@ -45,7 +45,7 @@ export function chosen<Ways extends object, Name extends keyof Ways>(
 /** A value in a message: what is a text says so, and what is long is cut. */
 export function shown(value: unknown): string {
   // What a server has sent may have a toString of its own.
-  const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+  const text = typeof value === "object" ? JSON.stringify(value) : `${value as number}`;
   const start = text.length > 40 ? `${text.slice(0, 40)}…` : text;
   return typeof value === "string" ? `the text ${JSON.stringify(start)}` : start;
 }

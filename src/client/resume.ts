@@ -64,12 +64,12 @@ export function streamOf(
 ): { readonly stream: ReadableStream<Uint8Array>; readonly begin: () => Promise<Bytes> } {
   const abort = new AbortController();
   let opened: Promise<Bytes> | undefined;
-  let end = () => {};
+  let end: (() => void) | undefined;
   const begin = () => {
     if (opened !== undefined) return opened;
     end = onAbort(limits.signal, () => abort.abort(limits.signal!.reason));
     opened = open({ ...limits, signal: abort.signal });
-    opened.catch(() => end());
+    opened.catch(() => end?.());
     return opened;
   };
   const stream = new ReadableStream<Uint8Array>(
@@ -82,10 +82,10 @@ export function streamOf(
         } catch (error) {
           controller.error(error);
         }
-        end();
+        end?.();
       },
       cancel() {
-        end();
+        end?.();
         abort.abort(unwanted());
       },
     },

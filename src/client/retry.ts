@@ -100,7 +100,7 @@ export class Attempts {
 
 /** @throws the signal's reason, as soon as it is aborted. */
 async function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
-  let unlink = () => {};
+  let unlink: (() => void) | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     await new Promise<void>((resolve, reject) => {
@@ -108,7 +108,7 @@ async function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
       unlink = onAbort(signal, () => reject(signal!.reason as Error));
     });
   } finally {
-    unlink();
+    unlink?.();
     clearTimeout(timer);
   }
 }

@@ -193,8 +193,8 @@ const WRONG: readonly Readonly<Record<string, unknown>>[] = [
 test("another task, and what no task can be, is a bad answer, wherever it comes from", async () => {
   for (const [wrong, says] of [
     [{ ...STATUS, id: "b" }, 'whose id is the text "b" in place of the text "a"'],
-    ...WRONG.map((wrong) => [{ ...STATUS, ...wrong }, `whose ${Object.keys(wrong)[0]} is `] as const),
-    ...[null, 7, "a", []].map((wrong) => [wrong, "whose id is undefined"] as const),
+    ...WRONG.map((part) => [Object.assign({}, STATUS, part), `whose ${Object.keys(part)[0]} is `] as const),
+    ...[null, 7, "a", []].map((body) => [body, "whose id is undefined"] as const),
   ] as const) {
     let isWrong = false;
     using server = Bun.serve({
@@ -303,19 +303,13 @@ test("a text without end is not kept in memory, whether its length is told or no
 });
 
 test("Task.result() takes a text of the task's length only", async () => {
-  const result = (text: string, chunked: boolean) => (url: string) => {
-    if (!url.endsWith("/result")) return Response.json({ ...TASK, state: "ready", progress: 1 });
-    return new Response(chunked ? new Blob([text]).stream() : text, {
-      headers: chunked ? {} : { "content-length": String(text.length) },
-    });
-  };
   for (const text of ["5", "555"]) {
     for (const chunked of [true, false]) {
-      const task = await answering(result(text, chunked)).tasks.get("a");
+      const task = await answering(readyWith(text, chunked)).tasks.get("a");
       expect((await refusal(task.result())).code).toMatch(/^(bad_answer|unreachable)$/);
     }
   }
-  expect(await (await answering(result("55", true)).tasks.get("a")).result()).toBe(55n);
+  expect(await (await answering(readyWith("55", true)).tasks.get("a")).result()).toBe(55n);
 });
 
 test("a text that was compressed on its way is refused by that name", async () => {
@@ -404,6 +398,16 @@ test("a connection that fails is said by the system's word, without the engine's
 function answering(answer: (url: string) => Response): FibClient {
   const fetch: FibClientOptions["fetch"] = async (url) => answer(url);
   return new FibClient("http://fib.test", { retriesMax: 2, fetch });
+}
+
+/** A ready task, F(10), with its result. */
+function readyWith(text: string, isChunked: boolean): (url: string) => Response {
+  return (url) => {
+    if (!url.endsWith("/result")) return Response.json({ ...TASK, state: "ready", progress: 1 });
+    return new Response(isChunked ? new Blob([text]).stream() : text, {
+      headers: isChunked ? {} : { "content-length": String(text.length) },
+    });
+  };
 }
 
 function page(next: string, ...tasks: unknown[]): Response {

@@ -81,22 +81,15 @@ test("FibClient does not wait for a server that wants to be left alone for an ho
 
 test("FibClient tries again what says by its status that it passes, however its body ends", async () => {
   let count = 0;
-  const stalled = () =>
-    new Response(
-      new ReadableStream({
-        start: (controller) => controller.enqueue(new TextEncoder().encode(`{"code":`)),
-      }),
-      { status: 503 },
-    );
   const client = new FibClient("http://fib.test", {
     timeoutMs: 50,
-    fetch: async () => (count++ === 0 ? stalled() : ok()),
+    fetch: async () => (count++ === 0 ? stalledRefusal() : ok()),
   });
   expect(await client.cursor.next()).toMatchObject({ index: 7 });
   const refusing = new FibClient("http://fib.test", {
     timeoutMs: 50,
     retriesMax: 1,
-    fetch: async () => stalled(),
+    fetch: async () => stalledRefusal(),
   });
   expect(await refusal(refusing.cursor.next())).toMatchObject({ code: "unreachable", status: 503 });
 });
@@ -261,6 +254,14 @@ test("an AbortSignal ends a stream that was handed out", async () => {
 
 function html(status: number): () => Response {
   return () => new Response("<html>", { status });
+}
+
+/** An answer whose body stops in the middle. */
+function stalledRefusal(): Response {
+  const start = new TextEncoder().encode(`{"code":`);
+  return new Response(new ReadableStream({ start: (controller) => controller.enqueue(start) }), {
+    status: 503,
+  });
 }
 
 async function reason(call: Promise<unknown>): Promise<unknown> {

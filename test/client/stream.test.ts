@@ -116,7 +116,6 @@ test("FibClient.sequence() asks for no more than its reader takes, and ends the 
 });
 
 test("who cancels a stream ends what was begun for it, wherever that is, and begins nothing", async () => {
-  const silent = () => new Promise<Response>(() => {});
   const status = { ...TASK, kind: "sequence", from: "0", count: "3" };
   const task = () => Response.json(status);
   let attempts = 0;
@@ -205,6 +204,10 @@ test("FibClient.sequence() delivers no terms, one, and those from an index to an
 
 function part(etag: string, text: string, range: string): () => Response {
   return () => new Response(text, { status: 206, headers: { etag, "content-range": `bytes ${range}` } });
+}
+
+function silent(): Promise<Response> {
+  return new Promise(() => {});
 }
 
 async function all<T>(values: AsyncIterable<T>): Promise<T[]> {
