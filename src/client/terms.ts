@@ -11,8 +11,8 @@ import { type Bytes, type Open, streamOf } from "./resume.ts";
 /** ASCII is the same in all of these, and this one need not look for longer characters. */
 const ASCII = "latin1";
 
-/** More is not kept in memory: twice what a text can hold in Node, half of that in Bun. */
-const TEXT_BYTES_MAX = 2 ** 30;
+/** More is not kept in memory, nor in one line: V8's texts end at 536,870,888, and what is read at once comes on top. */
+const TEXT_BYTES_MAX = 500_000_000;
 
 /**
  * The whole text.
