@@ -59,10 +59,17 @@ export type ErrorCode = keyof typeof CODES;
 export class FibError extends Error {
   override readonly name = "FibError";
   readonly code: ErrorCode;
+  /** What a newer server calls it, where {@link CODES} has no row for that. */
+  readonly serverCode: string | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options?: ErrorOptions & { readonly serverCode?: string | undefined },
+  ) {
     super(message, options);
     this.code = code;
+    this.serverCode = options?.serverCode;
   }
 }
 
