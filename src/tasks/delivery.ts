@@ -8,6 +8,7 @@
  * @module
  */
 import { createBunRedisClient, Queue, Worker, type Job as BullJob, type WorkerOptions } from "bullmq";
+import { FibError } from "../errors.ts";
 import { WatchedClient } from "../redis/client.ts";
 import type { RedisPlace } from "../redis/place.ts";
 
@@ -41,7 +42,11 @@ export function deliveryKey(prefix: string, id: string): string {
   return `${queuePrefix(prefix)}:${NAME}:${id}`;
 }
 
-/** Opens the queue for those who put tasks into it. */
+/**
+ * Opens the queue for those who put tasks into it.
+ *
+ * @throws {@link FibError} `redis_unavailable`.
+ */
 export async function openQueue(place: RedisPlace, prefix: string, onError: (error: Error) => void) {
   const connections = new Connections(place, onError);
   const queue = new Queue(NAME, {
@@ -52,7 +57,12 @@ export async function openQueue(place: RedisPlace, prefix: string, onError: (err
     streams: { events: { maxLen: 100 } },
   });
   queue.on("error", onError);
-  await queue.waitUntilReady();
+  // When the connection is lost just then, BullMQ rejects with nothing at all.
+  await queue.waitUntilReady().catch((cause: unknown) => {
+    connections.disconnect();
+    const text = `Cannot use Redis at ${place.address}: the connection was lost while the queue was opened; try again`;
+    throw new FibError("redis_unavailable", text, { cause });
+  });
   return {
     isConnected: () => connections.first.status === "ready",
     /** Puts tasks in; one that is in it stays where it is. */
