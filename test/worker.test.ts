@@ -147,6 +147,18 @@ withRedis(
   },
 );
 
+withRedis("an executor whose Redis dies in the moment that it begins goes on when that is back", async () => {
+  for (let i = 0; i < 3; i++) {
+    await using redis = await startRedis();
+    await using executor = await startWatched(redis.url);
+    await redis.crash();
+    await untilReadiness(executor, 503);
+    await redis.restart();
+    await untilReadiness(executor, 200);
+    expect(await executor.end("SIGTERM")).toBe(0);
+  }
+});
+
 withRedis("an executor that starts says so in one sentence, and a signal ends it then", async () => {
   await using redis = await startRedis();
   redis.kill("SIGSTOP");
