@@ -108,7 +108,16 @@ test("pageOf() is plain in a pipe, under NO_COLOR and on a dumb terminal, and as
 
 test("each way to ask for help or the version prints the same to stdout, and exits with 0", async () => {
   for (const [first, ...others] of [
-    [["help"], ["--help"], ["-h"], ["-dh"], ["n", "-h"], ["--bogus", "--help"]],
+    [
+      ["help"],
+      ["--help"],
+      ["-h"],
+      ["-dh"],
+      ["n", "-h"],
+      ["--bogus", "--help"],
+      ["help", "n"],
+      ["help", "p", "c", "i"],
+    ],
     [
       ["help", "fib"],
       ["fib", "--help"],
