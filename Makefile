@@ -77,10 +77,15 @@ build/add-scalar.wasm: src/numbers/kernel/add.ts $(wildcard src/numbers/kernel/*
 # Beside all others they take 180 s, alone 17.
 NUMBERS_TESTS := test/numbers/
 
+# Mostly these wait, for elections and for faults to heal: beside all the others they cost no time.
+WAITING_TESTS := test/chaos/ test/redis-failover.test.ts
+
 .PHONY: test
-test: build ## Run every test (ROUNDS=100 of kill -9)
+test: build ## Run every test (ROUNDS=100 of kill -9, CHAOS=30 seconds of faults)
 	$(BUN) test $(NUMBERS_TESTS)
-	ROUNDS=$(ROUNDS) $(BUN) test --path-ignore-patterns '$(NUMBERS_TESTS)**'
+	$(BUN) test $(WAITING_TESTS) >build/waiting.log 2>&1 & waiting=$$!; status=0; \
+	ROUNDS=$(ROUNDS) $(BUN) test $(patsubst %,--path-ignore-patterns '%**',$(NUMBERS_TESTS) $(WAITING_TESTS)) || status=$$?; \
+	wait $$waiting || status=$$?; cat build/waiting.log; exit $$status
 
 .PHONY: check
 check: $(KERNELS) node_modules/.ready ## Types, lint, format, dead code
