@@ -90,3 +90,38 @@ withRedis("WatchedClient: what comes before it is connected is refused in BullMQ
   client.close();
   expect(await refusal()).toBe("Connection closed");
 });
+
+withRedis(
+  "WatchedClient: a connection leaves the old primary when Sentinel has named another, though that one goes on",
+  async () => {
+    await using watched = await startWatched({ sentinelCount: 1 });
+    const place = new RedisPlace(watched.url);
+    const { client, lost } = openClient(place);
+    await client.connect();
+    const before = (await place.locate()).url;
+    await watched.failover();
+    await until("Sentinel names the other", async () => (await place.locate()).url !== before);
+    // Nothing is asked over it, and for some seconds more its server takes itself for the primary.
+    const [old] = watched.servers;
+    await until("it is left", () => !client.connected, 5);
+    expect(lost).toEqual(["Connection closed"]);
+    expect(await old!.cli("ROLE")).toStartWith("master");
+  },
+);
+
+withRedis("WatchedClient: a Sentinel that names what is no primary ends no connection", async () => {
+  await using watched = await startWatched({ sentinelCount: 1 });
+  const [primary, replica] = watched.servers;
+  const place = new RedisPlace(watched.url);
+  const { client } = openClient(place);
+  await client.connect();
+  const { port } = watched.sentinels[0]!;
+  await Bun.$`redis-cli -p ${port} SENTINEL REMOVE fib`.quiet();
+  await Bun.$`redis-cli -p ${port} SENTINEL MONITOR fib 127.0.0.1 ${replica!.port} 1`.quiet();
+  const asked = async () =>
+    Number(/cmdstat_role:calls=(\d+)/.exec(await replica!.cli("INFO", "commandstats"))?.[1] ?? 0);
+  const before = await asked();
+  await until("it was asked twice for its role", async () => (await asked()) > before + 1);
+  expect(client.connected).toBe(true);
+  expect(await primary!.cli("ROLE")).toStartWith("master");
+});

@@ -1,10 +1,11 @@
 /**
  * Where a Redis is: one server, or whatever its Sentinels say is the primary now.
  *
- * Each new connection asks for itself and checks what it has found, so a failover needs no news: who is sent away by
- * the old primary asks again. And the first who finds the new one ends the others' connections to the old, which a
- * blocked or an idle connection to a machine that is gone would notice late. Rejected: to listen to `+switch-master`,
- * one more connection to keep for half a second less.
+ * Each new connection asks for itself and checks what it has found. And as long as there are connections, Sentinel is
+ * asked every second: it tells the old primary some ten seconds after it has named a new one, and until then that one
+ * takes writes which are lost with it. The first who finds the new one ends the others' connections to the old, which a
+ * blocked or an idle connection to a machine that is gone would notice late. Rejected: to listen to `+switch-master`, one
+ * more connection that has to be kept, and may be silent because it is broken.
  * @module
  */
 import { FibError } from "../errors.ts";
@@ -35,6 +36,9 @@ export interface Target {
 /** A server that accepts a connection and says nothing within this is away; with Sentinel there may be another one. */
 const CONNECT_TIMEOUT_MS = { alone: 2000, primary: 1000, sentinel: 500 } as const;
 
+/** Sentinel is asked this often whether the primary is still the one. */
+const FOLLOW_MS = 1000;
+
 /** A Redis. One for all connections of a process to it. */
 export class RedisPlace {
   /** Where it is, without the password: what may stand in a log. */
@@ -48,6 +52,7 @@ export class RedisPlace {
   readonly #sentinels: string[];
   /** Connections to a primary, and where that is. */
   readonly #connected = new Map<{ close: () => void }, string>();
+  #following: NodeJS.Timeout | undefined;
 
   /** @throws {@link FibError} `bad_argument`; what is wrong with the URL is said without the URL. */
   constructor(url: string, options: PlaceOptions = {}) {
@@ -84,7 +89,8 @@ export class RedisPlace {
     let isUnknown = false;
     for (const sentinel of this.sentinels) {
       const namedBy = sentinel.url;
-      const found = await askSentinel(sentinel, name);
+      // null when it does not know the name.
+      const found = await ask(sentinel, "SENTINEL", ["GET-MASTER-ADDR-BY-NAME", name]);
       if (Array.isArray(found)) {
         const [host, port] = found as [string, string];
         const at = `${host.includes(":") ? `[${host}]` : host}:${port}`;
@@ -110,12 +116,32 @@ export class RedisPlace {
   /** A connection has found the primary: the others to another server end. */
   settle(connection: { close: () => void }, { url }: Target): void {
     this.#connected.set(connection, url);
-    for (const [other, at] of this.#connected) if (at !== url) other.close();
+    this.#leaveOthers(url);
+    if (this.name === undefined || this.#following !== undefined) return;
+    this.#following = setInterval(() => void this.#follow(), FOLLOW_MS);
+    this.#following.unref();
   }
 
   /** A connection has ended. */
   leave(connection: { close: () => void }): void {
     this.#connected.delete(connection);
+    if (this.#connected.size > 0) return;
+    clearInterval(this.#following);
+    this.#following = undefined;
+  }
+
+  /** Ends the connections to a primary that is none any more, as Sentinel has it. */
+  async #follow(): Promise<void> {
+    const named = await this.locate().catch(() => undefined);
+    if (named === undefined || [...this.#connected.values()].every((at) => at === named.url)) return;
+    // One that is wrong must not cut off what works.
+    const role = await ask(named, "ROLE", []);
+    if (Array.isArray(role) && role[0] === "master") this.#leaveOthers(named.url);
+    else this.distrust(named);
+  }
+
+  #leaveOthers(url: string): void {
+    for (const [connection, at] of this.#connected) if (at !== url) connection.close();
   }
 
   #target(host: string, login: string, kind: keyof typeof CONNECT_TIMEOUT_MS, database = ""): Target {
@@ -139,8 +165,12 @@ export function placesOf(config: RedisConfig): { readonly queue: RedisPlace; rea
   return { store, queue: queueUrl === storeUrl ? store : new RedisPlace(queueUrl, options) };
 }
 
-/** The primary's host and port, null when the name is unknown there, undefined when there is no answer. */
-async function askSentinel({ url, tls, connectTimeoutMs }: Target, name: string): Promise<unknown> {
+/** One answer of a server; undefined when there is none. */
+async function ask(
+  { url, tls, connectTimeoutMs }: Target,
+  command: string,
+  args: string[],
+): Promise<unknown> {
   const client = new Bun.RedisClient(url, {
     autoReconnect: false,
     enableOfflineQueue: false,
@@ -150,7 +180,7 @@ async function askSentinel({ url, tls, connectTimeoutMs }: Target, name: string)
   const tooLong = setTimeout(() => client.close(), 2 * connectTimeoutMs);
   try {
     await client.connect();
-    return await client.send("SENTINEL", ["GET-MASTER-ADDR-BY-NAME", name]);
+    return await client.send(command, args);
   } catch {
     return undefined;
   } finally {

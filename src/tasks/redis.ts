@@ -12,6 +12,7 @@
  */
 import { FibError } from "../errors.ts";
 import { Groups } from "../groups.ts";
+import { kindOf } from "../redis/client.ts";
 import { Changes } from "./changes.ts";
 import { computeShort, isShort } from "./compute.ts";
 import { openQueue } from "./delivery.ts";
@@ -231,12 +232,14 @@ function outcomeOf(task: Pick<Task, "request" | "sizeBytes">): Outcome {
   }
 }
 
-// BullMQ throws what Redis says, and what its connection says.
+// BullMQ throws what Redis says, such as WRONGTYPE, and what its connection says.
 function asFibError(error: unknown): FibError {
   if (error instanceof FibError) return error;
-  return /^OOM\b/.test((error as Error).message)
-    ? new FibError("redis_full", "Cannot queue tasks: the queue's Redis is full", { cause: error })
-    : queueAway(error);
+  const { message } = error as Error;
+  const kind = kindOf(message);
+  const code = kind === "OOM" ? "redis_full" : "redis_unusable";
+  if (kind !== "OOM" && kind !== "WRONGTYPE" && kind !== "NOPERM") return queueAway(error);
+  return new FibError(code, `Cannot queue tasks: the queue's Redis says ${message}`, { cause: error });
 }
 
 function queueAway(cause?: unknown): FibError {

@@ -7,7 +7,7 @@
  * @module
  */
 import { isPassing } from "../errors.ts";
-import { deliveryKey } from "./delivery.ts";
+import { lostDeliveries } from "./lost-deliveries.ts";
 import type { SharedStore } from "./shared-store.ts";
 
 /** What the work is done on. */
@@ -50,22 +50,15 @@ export class Upkeep {
   }
 
   async #round(): Promise<void> {
-    const { store, prefix, records } = this.#options.shared;
+    const { deliver, shared } = this.#options;
+    const { store, queue, prefix, records } = shared;
     await records.purge();
     const mine = await store.send("SET", [`${prefix}:round`, "1", "NX", "PX", String(ROUND_MS - 1)]);
     if (mine === null) return;
-    await this.#heal();
+    for await (const ids of lostDeliveries(queue, prefix, () => records.openIds())) await deliver(ids);
     for (let count = 0; count < SWEEP_COUNT; count++) {
       this.#sweptTo = await records.sweep(this.#sweptTo);
       if (this.#sweptTo === "0") return;
-    }
-  }
-
-  async #heal(): Promise<void> {
-    const { deliver, shared } = this.#options;
-    for await (const ids of shared.records.openIds()) {
-      const keys = ids.map((id) => deliveryKey(shared.prefix, id));
-      if ((await shared.queue.send("EXISTS", keys)) !== ids.length) await deliver(ids);
     }
   }
 }

@@ -9,7 +9,7 @@ import { SharedLimits } from "../../src/tasks/shared-limits.ts";
 import { until } from "../binary.ts";
 import { rejected } from "../refusal.ts";
 import { type Redis, startRedis, withRedis } from "../redis.ts";
-import { LIMITS, LONG, openExecutor, openFront, SHORT, TIMEOUT_MS } from "./open-redis.ts";
+import { ENDLESS, LIMITS, LONG, openExecutor, openFront, SHORT, TIMEOUT_MS } from "./open-redis.ts";
 
 setDefaultTimeout(TIMEOUT_MS);
 
@@ -372,3 +372,31 @@ withRedis("what has just been made or has ended never gives way to what is being
   await close();
   await tasks.close();
 });
+
+withRedis(
+  "what the queue knows and has in none of its lists is put into it again, and nothing twice",
+  async () => {
+    await using redis = await startRedis();
+    const tasks = await openFront(redis);
+    const executor = await openExecutor(redis);
+    const endless = (await tasks.create(...ENDLESS, "other")).task.id;
+    await until("it runs", async () => (await tasks.find(endless))?.state === "running");
+    const ids: string[] = [];
+    for (let i = 0; i < 3; i++)
+      ids.push((await tasks.create({ kind: "fibonacci", n: 300_000 + i }, 62_695, String(i))).task.id);
+    // Two of them, and the third stays.
+    for (const id of ids.slice(0, 2)) await redis.cli("LREM", "fibserver:queue:tasks:wait", "0", id);
+    await until(
+      "both are back",
+      async () => (await redis.cli("LLEN", "fibserver:queue:tasks:wait")) === "3\n",
+      20,
+    );
+    expect(await redis.cli("LLEN", "fibserver:queue:tasks:active")).toBe("1\n");
+    await tasks.forget(endless);
+    for (const id of ids)
+      await until(`${id} is ready`, async () => (await tasks.find(id))?.state === "ready");
+    expect((await tasks.list({ limit: 9 })).every(({ attempts }) => attempts === 1)).toBe(true);
+    await executor.close();
+    await tasks.close();
+  },
+);
