@@ -153,7 +153,7 @@ withTls(
     const unreplicated = await run(["n", ...sharing, "--redis-wait", "1"], { env });
     expect(unreplicated).toMatchObject({ stdout: "", exitCode: 75 });
     expect(unreplicated.stderr).toMatch(
-      /0 of 1 replicas had it after 1000 ms: the move may have been made or not; fibserver c shows where the cursor is\n$/,
+      /0 of 1 replicas had it after 1000 ms: the move may have been made or not; c in its place shows where the cursor is\n$/,
     );
     expect((await run(["c", ...sharing], { env })).stdout).toBe("2\n");
     for (const [auth, said] of [

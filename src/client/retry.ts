@@ -51,10 +51,12 @@ export class Attempts {
   async request(method: string, url: string, send: () => Promise<Exchange>): Promise<Exchange> {
     this.limits.signal?.throwIfAborted();
     const facts = (this.#last = { method, url, attempt: (this.#last?.attempt ?? 0) + 1 });
-    await this.#hooks.onRequest?.(facts);
+    await this.#heard(this.#hooks.onRequest?.(facts));
     const startMs = performance.now();
-    const tell = async (status: number | undefined, error?: unknown) =>
-      this.#hooks.onResponse?.({ ...facts, status, error, durationMs: performance.now() - startMs });
+    const tell = (status: number | undefined, error?: unknown) => {
+      const durationMs = performance.now() - startMs;
+      return this.#heard(this.#hooks.onResponse?.({ ...facts, status, error, durationMs }));
+    };
     const exchange = await send().catch(async (error: unknown) => {
       await tell(undefined, error);
       throw error;
@@ -82,8 +84,23 @@ export class Attempts {
     if (retryAfterMs > RETRY_AFTER_MS_MAX) throw error;
     signal?.throwIfAborted();
     const delayMs = retryAfterMs + delayAfter(this.#failureCount++);
-    await this.#hooks.onRetry?.({ ...this.#last!, error, delayMs });
+    await this.#heard(this.#hooks.onRetry?.({ ...this.#last!, error, delayMs }));
     await sleep(delayMs, signal);
+  }
+
+  /** Waits for what a hook does, but no longer than for the call. */
+  async #heard(done: unknown): Promise<void> {
+    if (!(done instanceof Promise)) return;
+    const { signal } = this.limits;
+    let unlink: (() => void) | undefined;
+    const ended = new Promise<never>((_, reject) => {
+      unlink = onAbort(signal, () => reject(signal!.reason as Error));
+    });
+    try {
+      await Promise.race([done, ended]);
+    } finally {
+      unlink?.();
+    }
   }
 
   /** Makes attempts until one succeeds. */

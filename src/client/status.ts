@@ -49,12 +49,18 @@ const FIELDS: Readonly<Record<Computation["kind"], readonly string[]>> = {
   sequence: ["from", "count"],
 };
 
+/** What need not be given. */
+const DEFAULTS: Readonly<Record<string, number>> = { from: 0 };
+
 /** A computation as the server takes it. @throws TypeError, RangeError for what is none. */
 export function bodyOf(computation: Computation): Readonly<Record<string, string>> {
   // Of what is no object it says what kind it takes.
   const { kind } = Object(computation) as Computation;
-  const given: Readonly<Record<string, unknown>> = { from: 0, ...computation };
-  const fields = chosen(FIELDS, kind, "kind").map((name) => [name, natural(given[name] as number, name)]);
+  const given: Readonly<Record<string, unknown>> = { ...computation };
+  const fields = chosen(FIELDS, kind, "kind").map((name) => [
+    name,
+    natural((given[name] ?? DEFAULTS[name]) as number, name),
+  ]);
   return { kind, ...(Object.fromEntries(fields) as Record<string, string>) };
 }
 

@@ -198,6 +198,10 @@ export class Task {
   async result<F extends NumberForm = "bigint">(options: ResultOptions<F> = {}): Promise<NumberForms[F]> {
     const { as = "bigint" as F, wait = true, ...call } = options;
     const read = chosen(NUMBERS, as, "as");
+    if (as === "bigint" && this.#status.kind === "sequence")
+      throw new TypeError(
+        "Cannot use bigint for as: a sequence is many numbers; call terms(), or take the text",
+      );
     return read((own) => this.#open(wait, own), this.#transport.limits(call));
   }
 

@@ -229,7 +229,7 @@ export class RedisCursor implements CursorService {
 function perhapsMoved({ code, message, cause }: FibError): FibError {
   return new FibError(
     code,
-    `${message}: the move may have been made or not; fibserver c shows where the cursor is`,
+    `${message}: the move may have been made or not; c in its place shows where the cursor is`,
     { cause },
   );
 }

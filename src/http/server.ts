@@ -86,12 +86,10 @@ export function listen(
     });
     return { url: String(server.url), stop: () => stop(server) };
   } catch (error) {
-    const reason = isUnknown(host)
-      ? "there is no such host here"
-      : (error as Error).message.replace(/\.$/, "");
+    const reason = isUnknown(host) ? "there is no such host here" : reasonOf(error as NodeJS.ErrnoException);
     throw new FibError(
       "address_in_use",
-      `Cannot listen on ${host}:${port}: ${reason}; choose another with ${flag}`,
+      `Cannot listen on ${host}:${port}: ${reason}; choose another with ${isUnknown(host) && flag === "-p" ? "--host" : flag}`,
       {
         cause: error,
       },
@@ -141,4 +139,8 @@ async function stop(server: Bun.Server<undefined>): Promise<boolean> {
   clearTimeout(timer);
   if (!whole) await server.stop(true);
   return whole;
+}
+
+function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+  return code === "EADDRINUSE" ? "it is in use" : message.replace(/\.$/, "");
 }

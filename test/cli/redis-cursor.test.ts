@@ -136,7 +136,7 @@ withRedis("a letter whose answer was lost says that the move may have been made"
   await redis.crash();
   await until("it says so", () => said.split("\n").length > 2);
   expect(said).toMatch(
-    /the connection was lost before the answer: the move may have been made or not; fibserver c shows where the cursor is\n$/,
+    /the connection was lost before the answer: the move may have been made or not; c in its place shows where the cursor is\n$/,
   );
   await child.stdin.end();
   await child.exited;

@@ -282,3 +282,43 @@ async function failure(call: () => Promise<unknown>): Promise<unknown> {
     (error: unknown) => error,
   );
 }
+
+test("a hook that never ends holds no call that is aborted", async () => {
+  await using server = openScripted(() => Response.json({ index: "1", value: "1" }));
+  for (const hooks of [
+    { onRequest: () => new Promise(() => {}) },
+    { onResponse: () => new Promise(() => {}) },
+  ]) {
+    const abort = new AbortController();
+    const call = new FibClient(server.url, hooks).cursor.current({ signal: abort.signal });
+    abort.abort(new Error("enough"));
+    expect(await call.catch(String)).toBe("Error: enough");
+  }
+});
+
+test("a sequence is no number, and says so before anything is asked; where it begins need not be said", async () => {
+  const task = {
+    kind: "sequence",
+    from: "0",
+    count: "5",
+    state: "ready",
+    progress: 1,
+    bytes: 10,
+    attempts: 1,
+    requests: 1,
+  };
+  await using server = openScripted(() =>
+    Response.json(
+      { id: "01a21c66-0abe-7000-bdae-528dccf6f0d7", createdAt: "2026-01-01T00:00:00.000Z", ...task },
+      { status: 202 },
+    ),
+  );
+  const made = await new FibClient(server.url).tasks.create({
+    kind: "sequence",
+    from: undefined,
+    count: 5,
+  } as never);
+  const before = server.requests.length;
+  expect(await made.result().catch(String)).toContain("TypeError: Cannot use bigint for as");
+  expect(server.requests.length).toBe(before);
+});
