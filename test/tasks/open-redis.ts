@@ -1,9 +1,13 @@
 /** Fronts and executors in the test's own process, on a Redis of its own. @module */
 import { Pool } from "../../src/numbers/pool.ts";
 import type { TaskLimits, TaskQueue } from "../../src/tasks/queue.ts";
+import { RedisConnection } from "../../src/redis/connection.ts";
 import { RedisPlace } from "../../src/redis/place.ts";
+import { TaskRecords } from "../../src/tasks/records.ts";
 import { RedisExecutor } from "../../src/tasks/redis-executor.ts";
 import { RedisTasks } from "../../src/tasks/redis.ts";
+import { RESULT_CHUNK_BYTES } from "../../src/tasks/script-base.ts";
+import { SharedLimits } from "../../src/tasks/shared-limits.ts";
 import type { Task, TaskRequest } from "../../src/tasks/task.ts";
 import type { Redis } from "../redis.ts";
 
@@ -61,6 +65,33 @@ export async function openExecutor(
     await pool.close();
   };
   return { close };
+}
+
+/** Ten chunks and a bit, each of which is known by its digits. */
+export const DIGITS = new Uint8Array(RESULT_CHUNK_BYTES * 10 + 7).map(
+  (_, at) => 0x30 + (Math.floor(at / RESULT_CHUNK_BYTES) % 10),
+);
+
+/** The steps by themselves, as several executors would make them in turn; the result of each task is {@link DIGITS}. */
+export async function openRecords(redis: Place, resultBytesMax = LIMITS.resultBytesMax, replicasMin = 0) {
+  const connection = await RedisConnection.open(new RedisPlace(redis.url, { replicasMin }));
+  const limits = new SharedLimits(connection, "fibserver", { ...LIMITS, resultBytesMax });
+  const records = new TaskRecords(connection, "fibserver", limits);
+  let n = 1_000_000;
+  const create = async () => {
+    const [made] = await records.create([
+      { request: { kind: "fibonacci", n: n++ }, sizeBytes: DIGITS.length, holder: "" },
+    ]);
+    if (made === undefined || made === "full") throw new Error("no task");
+    return made.task;
+  };
+  const begin = async () => (await records.begin((await create()).id))!;
+  return { records, create, begin, close: () => connection.close() };
+}
+
+/** What results take, as Redis counts it. */
+export async function keptBytes(redis: Redis): Promise<number> {
+  return Number(await redis.cli("GET", "fibserver:kept-bytes"));
 }
 
 /** The task's last state. */

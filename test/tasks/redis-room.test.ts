@@ -1,44 +1,26 @@
 /** Redis never fills up with what nobody wants: room, attempts, limits, pages. */
 import { expect, setDefaultTimeout } from "bun:test";
 import { fibonacci } from "../../src/numbers/fibonacci.ts";
-import { RedisConnection } from "../../src/redis/connection.ts";
-import { RedisPlace } from "../../src/redis/place.ts";
-import { TaskRecords } from "../../src/tasks/records.ts";
-import { KEPT_BYTES_MIN, RESULT_CHUNK_BYTES } from "../../src/tasks/script-base.ts";
-import { SharedLimits } from "../../src/tasks/shared-limits.ts";
+import { KEPT_BYTES_MIN } from "../../src/tasks/script-base.ts";
 import { until } from "../binary.ts";
 import { rejected } from "../refusal.ts";
 import { type Redis, startRedis, withRedis } from "../redis.ts";
-import { LIMITS, LONG, openExecutor, openFront, SHORT, TIMEOUT_MS } from "./open-redis.ts";
+import {
+  DIGITS,
+  keptBytes,
+  LONG,
+  openExecutor,
+  openFront,
+  openRecords,
+  SHORT,
+  TIMEOUT_MS,
+} from "./open-redis.ts";
 
 setDefaultTimeout(TIMEOUT_MS);
 
 const GOES_ON = new AbortController().signal;
-/** Ten chunks and a bit. */
-const DIGITS = new Uint8Array(RESULT_CHUNK_BYTES * 10 + 7).fill(0x31);
-
-/** The steps by themselves, as several executors would make them in turn. */
-async function openRecords(redis: Redis, resultBytesMax = LIMITS.resultBytesMax) {
-  const connection = await RedisConnection.open(new RedisPlace(redis.url));
-  const limits = new SharedLimits(connection, "fibserver", { ...LIMITS, resultBytesMax });
-  const records = new TaskRecords(connection, "fibserver", limits);
-  let n = 1_000_000;
-  const begin = async () => {
-    const [made] = await records.create([
-      { request: { kind: "fibonacci", n: n++ }, sizeBytes: DIGITS.length, holder: "" },
-    ]);
-    if (made === undefined || made === "full") throw new Error("no task");
-    return (await records.begin(made.task.id))!;
-  };
-  return { records, begin, close: () => connection.close() };
-}
-
 async function chunkCount(redis: Redis): Promise<number> {
   return (await redis.cli("KEYS", "fibserver:result:*")).trim().split("\n").filter(Boolean).length;
-}
-
-async function keptBytes(redis: Redis): Promise<number> {
-  return Number(await redis.cli("GET", "fibserver:kept-bytes"));
 }
 
 withRedis("what ends in whatever way leaves no chunk behind, and gives its room back", async () => {
