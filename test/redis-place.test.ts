@@ -1,9 +1,11 @@
 /** Connections to what Sentinel watches: they lead to a primary, and follow it together. */
 import { expect, onTestFinished, setDefaultTimeout } from "bun:test";
 import { WatchedClient } from "../src/redis/client.ts";
+import { defineScript, RedisConnection } from "../src/redis/connection.ts";
 import { RedisPlace } from "../src/redis/place.ts";
 import { until } from "./binary.ts";
 import { startRedis, withRedis } from "./redis.ts";
+import { rejected } from "./refusal.ts";
 import { startWatched } from "./sentinel.ts";
 
 setDefaultTimeout(60_000);
@@ -89,4 +91,46 @@ withRedis("WatchedClient: what comes before it is connected is refused in BullMQ
   expect(await refusal()).toBe("PONG");
   client.close();
   expect(await refusal()).toBe("Connection closed");
+});
+
+withRedis("WatchedClient: a silence ends it, however much it is asked meanwhile", async () => {
+  await using redis = await startRedis();
+  const { client, lost } = openClient(new RedisPlace(redis.url));
+  await client.connect();
+  redis.kill("SIGSTOP");
+  const asking = setInterval(() => void client.send("PING", []).catch(() => {}), 100);
+  onTestFinished(() => clearInterval(asking));
+  await until("it is given up", () => !client.connected);
+  expect(lost).toEqual([expect.stringContaining("no answer for 2000 ms")]);
+});
+
+withRedis("WatchedClient: a command that blocks is no silence", async () => {
+  await using redis = await startRedis();
+  const { client, lost } = openClient(new RedisPlace(redis.url));
+  await client.connect();
+  expect(await client.send("BZPOPMIN", ["nothing", "2.5"])).toBeNull();
+  expect({ connected: client.connected, lost }).toEqual({ connected: true, lost: [] });
+});
+
+withRedis("RedisConnection: a promise needs as many replicas as are asked for, not just some", async () => {
+  await using redis = await startRedis(["--repl-diskless-sync-delay", "0"]);
+  await using _replica = await startRedis(["--replicaof", "127.0.0.1", String(redis.port)]);
+  await until("it is there", async () => (await redis.cli("INFO", "replication")).includes("state=online"));
+  const connection = await RedisConnection.open(new RedisPlace(redis.url, { replicasMin: 2 }));
+  onTestFinished(() => connection.close());
+  const script = defineScript("redis.call('SET', KEYS[1], '1') return 1");
+  const error = await rejected(connection.run(script, ["a"], [], { replicated: true }));
+  expect(error).toMatchObject({ code: "not_replicated", reply: 1 });
+  expect(error.message).toContain("1 of 2 replicas");
+});
+
+withRedis("RedisPlace: the database of the URL holds for what Sentinel names", async () => {
+  await using watched = await startWatched({ sentinelCount: 1 });
+  expect((await new RedisPlace(`${watched.url}/3`).locate()).url).toEndWith("/3");
+});
+
+withRedis("RedisPlace: a name that one Sentinel does not know is wrong, though another is away", async () => {
+  await using watched = await startWatched({ sentinelCount: 1 });
+  const unknown = watched.url.replace(/\/fib$/, ",127.0.0.1:1/other");
+  expect((await rejected(new RedisPlace(unknown).locate())).code).toBe("redis_unusable");
 });
