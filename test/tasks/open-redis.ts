@@ -59,12 +59,23 @@ export async function openExecutor(
   notices: string[] = [],
 ): Promise<{ readonly close: () => Promise<void> }> {
   const pool = new Pool({ threads: 1, queueMax: 1 });
-  const executor = await RedisExecutor.open({ ...placeOptions(store, limits, queue, notices), pool });
+  const executor = await openExecutorOn(pool, store, limits, queue, notices);
   const close = async () => {
     await executor.close();
     await pool.close();
   };
   return { close };
+}
+
+/** An executor with threads of the test's, which its test closes. */
+export async function openExecutorOn(
+  pool: Pick<Pool, "run" | "threads">,
+  store: Place,
+  limits: Partial<TaskLimits> = {},
+  queue: Place = store,
+  notices: string[] = [],
+): Promise<RedisExecutor> {
+  return await RedisExecutor.open({ ...placeOptions(store, limits, queue, notices), pool });
 }
 
 /** Ten chunks and a bit, each of which is known by its digits. */
