@@ -131,11 +131,12 @@ withRedis("a primary that is paused: all go on with another, and it comes back a
   expect(await next()).toBe(200);
 });
 
+/** One that is being demoted ends its connections. */
+const roleOf = async (server: Redis) => await server.cli("ROLE").catch(() => "");
+
 withRedis("a primary that Sentinel demotes: all follow, and no move that was answered is lost", async () => {
   await using watched = await startWatched({ sentinelCount: 1 });
   const [old, replica] = watched.servers;
-  // One that is being demoted ends its connections.
-  const roleOf = async (server: Redis) => await server.cli("ROLE").catch(() => "");
   const isFollowed = async () =>
     (await roleOf(replica!)).startsWith("master") && (await roleOf(old!)).startsWith("slave");
   await mustFollow(watched, () => watched.failover(), isFollowed);

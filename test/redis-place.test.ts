@@ -1,7 +1,7 @@
 /** Connections to what Sentinel watches: they lead to a primary, and follow it together. */
 import { expect, onTestFinished, setDefaultTimeout } from "bun:test";
 import { WatchedClient } from "../src/redis/client.ts";
-import { defineScript, RedisConnection } from "../src/redis/connection.ts";
+import { defineScript, DoubtfulError, RedisConnection } from "../src/redis/connection.ts";
 import { RedisPlace } from "../src/redis/place.ts";
 import { until } from "./binary.ts";
 import { startRedis, withRedis } from "./redis.ts";
@@ -122,6 +122,37 @@ withRedis("RedisConnection: a promise needs as many replicas as are asked for, n
   const error = await rejected(connection.run(script, ["a"], [], { replicated: true }));
   expect(error).toMatchObject({ code: "not_replicated", reply: 1 });
   expect(error.message).toContain("1 of 2 replicas");
+});
+
+withRedis("RedisConnection: a promise whose wait was cut short may hold", async () => {
+  await using redis = await startRedis();
+  const connection = await RedisConnection.open(new RedisPlace(redis.url, { replicasMin: 1 }));
+  onTestFinished(() => connection.close());
+  const script = defineScript("redis.call('SET', KEYS[1], '1') return 1");
+  const refused = rejected(connection.run(script, ["a"], [], { replicated: true }));
+  // As a demotion does to all that wait.
+  await until("it waits, and is ended", async () => {
+    const id = /^id=(\d+).* cmd=wait /m.exec(await redis.cli("CLIENT", "LIST"))?.[1];
+    return id !== undefined && (await redis.cli("CLIENT", "UNBLOCK", id, "ERROR")) === "1\n";
+  });
+  const error = await refused;
+  expect(error).toBeInstanceOf(DoubtfulError);
+  expect(error.code).toBe("redis_unavailable");
+});
+
+withRedis("RedisConnection: one that is closed while it comes back leaves no connection", async () => {
+  await using redis = await startRedis();
+  const held = Promise.withResolvers<void>();
+  let preparedCount = 0;
+  const connection = await RedisConnection.open(new RedisPlace(redis.url), {}, () =>
+    ++preparedCount > 1 ? held.promise : Promise.resolve(),
+  );
+  await redis.cli("CLIENT", "KILL", "TYPE", "normal");
+  await until("it comes back", () => preparedCount === 2);
+  await connection.close();
+  held.resolve();
+  const count = async () => (await redis.cli("CLIENT", "LIST")).trim().split("\n").length;
+  await until("only redis-cli is connected", async () => (await count()) === 1);
 });
 
 withRedis("RedisPlace: the database of the URL holds for what Sentinel names", async () => {

@@ -219,7 +219,17 @@ withRedis(
       await until("it is begun", () => isBegun(attempt), 30);
       redis.kill(fault);
       if (fault === "SIGKILL") await until("it is noticed", () => executor.log().includes("is away"));
-      expect(await executor.end("SIGTERM")).toBe(0);
+      executor.kill("SIGTERM");
+      await until("its stop has begun", () => executor.log().includes("Stopping"));
+      if (fault === "SIGSTOP") {
+        // Redis would be asked for three seconds: there is time to see that it is not.
+        const response = await fetch(`${executor.url}/readyz`);
+        const { part, ...rest } = (await response.json()) as { readonly part?: string };
+        expect(part).toBeUndefined();
+        expect(rest).toMatchObject({ status: 503, detail: "Cannot take tasks: the executor is stopping" });
+        expect(await statusOf(executor, "/livez")).toBe(200);
+      }
+      expect(await executor.ended()).toBe(0);
       expect(executor.log()).toContain("Tasks that were not given back: 1;");
       if (fault === "SIGKILL") await redis.restart();
       else redis.kill("SIGCONT");

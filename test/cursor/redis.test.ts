@@ -162,6 +162,18 @@ withRedis("a cursor that is gone from Redis is refused, and only an opening make
   expect((await openFront(server.url)).notices).toEqual([]);
 });
 
+withRedis("more requests than may wait for a Redis that hangs are refused at once", async () => {
+  await using server = await startRedis();
+  const { ask } = await openFront(server.url);
+  server.kill("SIGSTOP");
+  // One group is under way.
+  const asked = Array.from({ length: 101_000 }, () => ask({ operation: "current" }));
+  expect(await ask({ operation: "current" })).toMatchObject({ code: "overloaded" });
+  server.kill("SIGCONT");
+  await Promise.all(asked);
+  expect(await ask({ operation: "current" })).toMatchObject({ index: 0 });
+});
+
 withRedis("a new cursor knows nothing of the moves of the one before", async () => {
   await using server = await startRedis();
   const front = await openFront(server.url);

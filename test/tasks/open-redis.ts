@@ -100,6 +100,15 @@ export async function openRecords(redis: Place, resultBytesMax = LIMITS.resultBy
   return { records, create, begin, close: () => connection.close() };
 }
 
+/** Tasks to create that are finished at once, each another sequence. */
+export const finishedFrom = (from: number, count: number) =>
+  Array.from({ length: count }, (_, i) => ({
+    request: { kind: "sequence", from: from + i, count: 1 } as const,
+    sizeBytes: 2,
+    holder: "",
+    outcome: {},
+  }));
+
 /** What results take, as Redis counts it. */
 export async function keptBytes(redis: Redis): Promise<number> {
   return Number(await redis.cli("GET", "fibserver:kept-bytes"));

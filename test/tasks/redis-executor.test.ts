@@ -9,7 +9,7 @@ import type { Digits } from "../../src/numbers/decimal.ts";
 import type { RunOptions } from "../../src/numbers/pool.ts";
 import { until } from "../binary.ts";
 import { type Redis, startRedis, withRedis } from "../redis.ts";
-import { rejected } from "../refusal.ts";
+import { isRefused, rejected } from "../refusal.ts";
 import { DIGITS, keptBytes, LONG, openExecutorOn, openFront, TIMEOUT_MS } from "./open-redis.ts";
 
 setDefaultTimeout(TIMEOUT_MS);
@@ -84,21 +84,23 @@ withRedis("a task that comes to its executor again is computed once, and can be 
 withRedis("a result that Redis cannot take yet is kept until it can, and not computed again", async () => {
   await using store = await startRedis();
   await using queue = await startRedis();
-  const { tasks, id, runs, close } = await openHeld(store, LONG, queue);
-  await store.crash();
-  runs[0]!.done(new Uint8Array(LONG[1]).fill(0x31));
-  await until("it is noticed", () =>
-    tasks.check().then(
-      () => false,
-      () => true,
-    ),
-  );
-  await store.restart();
-  const find = () => tasks.find(id).catch(() => undefined);
-  await until("it is ready", async () => (await find())?.state === "ready");
-  expect(await tasks.find(id)).toMatchObject({ attempts: 1 });
-  expect(runs.length).toBe(1);
-  await close();
+  const replicasMin = (count: string) => store.cli("CONFIG", "SET", "min-replicas-to-write", count);
+  for (const [begin, end] of [
+    [() => store.crash(), () => store.restart()],
+    [() => replicasMin("1"), () => replicasMin("0")],
+  ] as const) {
+    const { tasks, id, runs, close } = await openHeld(store, LONG, queue);
+    await begin();
+    runs[0]!.done(new Uint8Array(LONG[1]).fill(0x31));
+    await until("it is noticed", () => isRefused(tasks.check()));
+    await end();
+    const find = () => tasks.find(id).catch(() => undefined);
+    await until("it is ready", async () => (await find())?.state === "ready");
+    expect(await tasks.find(id)).toMatchObject({ attempts: 1 });
+    expect(runs.length).toBe(1);
+    await tasks.forget(id);
+    await close();
+  }
 });
 
 withRedis("room that cannot be filled is given back, and taken again once it can", async () => {
@@ -106,8 +108,8 @@ withRedis("room that cannot be filled is given back, and taken again once it can
   const { tasks, id, runs, close } = await openHeld(redis, [LONG[0], DIGITS.length]);
   await redis.cli("CONFIG", "SET", "maxmemory", "1");
   runs[0]!.done(DIGITS);
-  const isRefused = async () => (await redis.cli("INFO", "errorstats")).includes("errorstat_OOM");
-  await until("a chunk is refused", isRefused);
+  const isFull = async () => (await redis.cli("INFO", "errorstats")).includes("errorstat_OOM");
+  await until("a chunk is refused", isFull);
   await until("the room is given back", async () => (await keptBytes(redis)) === 0);
   await redis.cli("CONFIG", "SET", "maxmemory", "0");
   await until("it is ready", async () => (await tasks.find(id))?.state === "ready");

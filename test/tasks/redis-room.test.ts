@@ -1,13 +1,18 @@
 /** Redis never fills up with what nobody wants: room, attempts, limits, pages. */
 import { expect, setDefaultTimeout } from "bun:test";
 import { fibonacci } from "../../src/numbers/fibonacci.ts";
+import { RedisConnection } from "../../src/redis/connection.ts";
+import { RedisPlace } from "../../src/redis/place.ts";
 import { KEPT_BYTES_MIN } from "../../src/tasks/script-base.ts";
+import { SharedLimits } from "../../src/tasks/shared-limits.ts";
 import { until } from "../binary.ts";
 import { rejected } from "../refusal.ts";
 import { type Redis, startRedis, withRedis } from "../redis.ts";
 import {
   DIGITS,
+  finishedFrom,
   keptBytes,
+  LIMITS,
   LONG,
   openExecutor,
   openFront,
@@ -187,6 +192,12 @@ withRedis(
       expect.stringMatching(/^--max-tasks is 20 here and 2 for those who were there first/),
       expect.stringMatching(/^--result-ttl is 1 here and 100 for/),
     ]);
+    const agreeing = await RedisConnection.open(new RedisPlace(redis.url));
+    const told: string[] = [];
+    const again = new SharedLimits(agreeing, "fibserver", LIMITS, (message) => told.push(message));
+    for (let round = 0; round < 2; round++) await again.agree();
+    expect(told.length).toBe(2);
+    await agreeing.close();
     for (const n of [300_000, 300_001]) await second.create({ kind: "fibonacci", n }, 62_695, String(n));
     expect((await rejected(second.create({ kind: "fibonacci", n: 300_002 }, 62_696))).message).toContain(
       "2 may wait or run",
@@ -262,22 +273,12 @@ withRedis("a full Redis refuses what needs room, goes on with what does not, and
 withRedis("room that has become too small is made a bit at a time, and all of it in one round", async () => {
   await using redis = await startRedis();
   const { records, close } = await openRecords(redis);
-  const sequences = Array.from({ length: 1700 }, (_, from) => ({
-    request: { kind: "sequence", from, count: 1 } as const,
-    sizeBytes: 2,
-    holder: "",
-    outcome: {},
-  }));
-  await records.create(sequences);
+  await records.create(finishedFrom(0, 1700));
   expect(await keptBytes(redis)).toBe(1700 * KEPT_BYTES_MIN);
   await close();
   const { records: poorer, close: end } = await openRecords(redis, 100 * KEPT_BYTES_MIN);
   // 200 new ones, each of which finds too much: together they forget no more than one would.
-  await poorer.create(
-    sequences
-      .slice(0, 200)
-      .map((wanted, i) => ({ ...wanted, request: { kind: "sequence", from: 2000 + i, count: 1 } })),
-  );
+  await poorer.create(finishedFrom(2000, 200));
   expect(await keptBytes(redis)).toBe((1700 + 200 - 500) * KEPT_BYTES_MIN);
   await poorer.purge();
   expect(await keptBytes(redis)).toBe(100 * KEPT_BYTES_MIN);

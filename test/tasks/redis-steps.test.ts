@@ -3,20 +3,11 @@ import { expect, setDefaultTimeout } from "bun:test";
 import { KEPT_BYTES_MIN, RESULT_CHUNK_BYTES } from "../../src/tasks/script-base.ts";
 import { rejected } from "../refusal.ts";
 import { startRedis, withRedis } from "../redis.ts";
-import { DIGITS, keptBytes, LIMITS, openFront, openRecords, TIMEOUT_MS } from "./open-redis.ts";
+import { DIGITS, finishedFrom, keptBytes, LIMITS, openFront, openRecords, TIMEOUT_MS } from "./open-redis.ts";
 
 setDefaultTimeout(TIMEOUT_MS);
 
 const GOES_ON = new AbortController().signal;
-
-/** Tasks that are finished as soon as they are made, from F(`from`) on. */
-const finishedFrom = (from: number, count: number) =>
-  Array.from({ length: count }, (_, i) => ({
-    request: { kind: "sequence", from: from + i, count: 1 } as const,
-    sizeBytes: 2,
-    holder: "",
-    outcome: {},
-  }));
 
 withRedis("whatever ends a task, or gives it back, is done on a full Redis as well", async () => {
   await using redis = await startRedis();

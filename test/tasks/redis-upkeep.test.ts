@@ -1,7 +1,7 @@
 /** What fronts do besides answering: their rounds, their watchers, and a queue that is full or away. */
 import { expect, setDefaultTimeout } from "bun:test";
 import { until } from "../binary.ts";
-import { rejected } from "../refusal.ts";
+import { isRefused, rejected } from "../refusal.ts";
 import { startRedis, withRedis } from "../redis.ts";
 import { LONG, openFront, openRecords, SHORT, TIMEOUT_MS } from "./open-redis.ts";
 
@@ -86,13 +86,16 @@ withRedis("what a queue that is away refuses leaves no record", async () => {
   await using queue = await startRedis();
   const tasks = await openFront(store, {}, queue);
   await queue.crash();
-  await until("it is noticed", () =>
-    tasks.check().then(
-      () => false,
-      () => true,
-    ),
-  );
+  await until("it is noticed", () => isRefused(tasks.check()));
   expect((await rejected(tasks.create(...LONG))).code).toBe("redis_unavailable");
   expect(await tasks.list({ limit: 1 })).toEqual([]);
   await tasks.close();
+});
+
+withRedis("a front that ends while it takes a task answers for it first", async () => {
+  await using redis = await startRedis();
+  const tasks = await openFront(redis);
+  const making = tasks.create(...LONG);
+  await tasks.close();
+  expect((await making).task.state).toBe("queued");
 });
