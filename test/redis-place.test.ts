@@ -1,11 +1,11 @@
 /** Connections to what Sentinel watches: they lead to a primary, and follow it together. */
-import { expect, onTestFinished, setDefaultTimeout } from "bun:test";
+import { expect, onTestFinished, setDefaultTimeout, test } from "bun:test";
 import { WatchedClient } from "../src/redis/client.ts";
 import { defineScript, DoubtfulError, RedisConnection } from "../src/redis/connection.ts";
 import { RedisPlace } from "../src/redis/place.ts";
 import { until } from "./binary.ts";
 import { startRedis, withRedis } from "./redis.ts";
-import { rejected } from "./refusal.ts";
+import { isRefused, rejected } from "./refusal.ts";
 import { startWatched } from "./sentinel.ts";
 
 setDefaultTimeout(60_000);
@@ -93,24 +93,27 @@ withRedis("WatchedClient: what comes before it is connected is refused in BullMQ
   expect(await refusal()).toBe("Connection closed");
 });
 
-withRedis("WatchedClient: a silence ends it, however much it is asked meanwhile", async () => {
-  await using redis = await startRedis();
-  const { client, lost } = openClient(new RedisPlace(redis.url));
-  await client.connect();
-  redis.kill("SIGSTOP");
-  const asking = setInterval(() => void client.send("PING", []).catch(() => {}), 100);
-  onTestFinished(() => clearInterval(asking));
-  await until("it is given up", () => !client.connected);
-  expect(lost).toEqual([expect.stringContaining("no answer for 2000 ms")]);
-});
-
-withRedis("WatchedClient: a command that blocks is no silence", async () => {
-  await using redis = await startRedis();
-  const { client, lost } = openClient(new RedisPlace(redis.url));
-  await client.connect();
-  expect(await client.send("BZPOPMIN", ["nothing", "2.5"])).toBeNull();
-  expect({ connected: client.connected, lost }).toEqual({ connected: true, lost: [] });
-});
+withRedis(
+  "WatchedClient: a silence ends it, whatever it is asked meanwhile; a command may block",
+  async () => {
+    await using redis = await startRedis();
+    await using other = await startRedis();
+    const { client, lost } = openClient(new RedisPlace(redis.url));
+    const patient = openClient(new RedisPlace(other.url));
+    await Promise.all([client.connect(), patient.client.connect()]);
+    const blocked = patient.client.send("BZPOPMIN", ["nothing", "2.5"]);
+    redis.kill("SIGSTOP");
+    const asking = setInterval(() => void client.send("PING", []).catch(() => {}), 100);
+    onTestFinished(() => clearInterval(asking));
+    await until("it is given up", () => !client.connected);
+    expect(lost).toEqual([expect.stringContaining("no answer for 2000 ms")]);
+    expect(await blocked).toBeNull();
+    expect({ connected: patient.client.connected, lost: patient.lost }).toEqual({
+      connected: true,
+      lost: [],
+    });
+  },
+);
 
 withRedis("RedisConnection: a promise needs as many replicas as are asked for, not just some", async () => {
   await using redis = await startRedis(["--repl-diskless-sync-delay", "0"]);
@@ -155,6 +158,21 @@ withRedis("RedisConnection: one that is closed while it comes back leaves no con
   await until("only redis-cli is connected", async () => (await count()) === 1);
 });
 
+withRedis(
+  "RedisConnection: more commands than may wait for a Redis that hangs are refused at once",
+  async () => {
+    await using redis = await startRedis();
+    const connection = await RedisConnection.open(new RedisPlace(redis.url));
+    onTestFinished(() => connection.close());
+    redis.kill("SIGSTOP");
+    const asked = Array.from({ length: 100_000 }, () => connection.send("PING", []));
+    expect((await rejected(connection.send("PING", []))).code).toBe("overloaded");
+    redis.kill("SIGCONT");
+    await Promise.allSettled(asked);
+    await until("it answers again", async () => !(await isRefused(connection.send("PING", []))));
+  },
+);
+
 withRedis("RedisPlace: the database of the URL holds for what Sentinel names", async () => {
   await using watched = await startWatched({ sentinelCount: 1 });
   expect((await new RedisPlace(`${watched.url}/3`).locate()).url).toEndWith("/3");
@@ -164,4 +182,37 @@ withRedis("RedisPlace: a name that one Sentinel does not know is wrong, though a
   await using watched = await startWatched({ sentinelCount: 1 });
   const unknown = watched.url.replace(/\/fib$/, ",127.0.0.1:1/other");
   expect((await rejected(new RedisPlace(unknown).locate())).code).toBe("redis_unusable");
+});
+
+/** A server that says that it is a primary, and answers all else but the greeting with an error while it is told to. */
+function startLoading() {
+  const state = { isLoading: true };
+  const answers = { HELLO: "%1\r\n$5\r\nproto\r\n:3\r\n", ROLE: "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n" };
+  const server = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      data: (socket, bytes) => {
+        for (const [, name] of bytes.toString().matchAll(/\*\d+\r\n\$\d+\r\n(\w+)/g)) {
+          const refusal = state.isLoading ? "-LOADING it reads its data\r\n" : "+PONG\r\n";
+          socket.write(answers[name as keyof typeof answers] ?? refusal);
+        }
+      },
+    },
+  });
+  onTestFinished(() => server.stop(true));
+  return { state, url: `redis://127.0.0.1:${server.port}` };
+}
+
+test("WatchedClient: a server that still reads its data is none, from the start and later", async () => {
+  const { state, url } = startLoading();
+  const { client: early } = openClient(new RedisPlace(url));
+  expect(await early.connect().catch((error: Error) => error.message)).toStartWith("LOADING");
+  expect(early.connected).toBe(false);
+  state.isLoading = false;
+  const { client, lost } = openClient(new RedisPlace(url));
+  await client.connect();
+  state.isLoading = true;
+  expect(await client.send("GET", ["a"]).catch((error: Error) => error.message)).toStartWith("LOADING");
+  expect({ connected: client.connected, lost: lost.length }).toEqual({ connected: false, lost: 1 });
 });

@@ -171,7 +171,7 @@ withRedis("more requests than may wait for a Redis that hangs are refused at onc
   expect(await ask({ operation: "current" })).toMatchObject({ code: "overloaded" });
   server.kill("SIGCONT");
   await Promise.all(asked);
-  expect(await ask({ operation: "current" })).toMatchObject({ index: 0 });
+  await until("it answers again", async () => !((await ask({ operation: "current" })) instanceof FibError));
 });
 
 withRedis("a new cursor knows nothing of the moves of the one before", async () => {
