@@ -1,6 +1,6 @@
 /** An executor can be watched, and ends in order and in time, whatever it does and wherever its Redis is. */
 import { expect, setDefaultTimeout } from "bun:test";
-import { run, type Server, startServer, until } from "./binary.ts";
+import { run, type Server, startProgram, startServer, until } from "./binary.ts";
 import { type Executor, startWorker } from "./executor.ts";
 import { type Redis, startRedis, withRedis } from "./redis.ts";
 
@@ -86,6 +86,22 @@ withRedis("--metrics answers /livez and /readyz to those whom it knows, and noth
   const port = /"url":"http:[^"]*:(\d+)\/"/.exec(open.log())![1]!;
   const headers = { host: "executor.test" };
   expect((await fetch(`http://127.0.0.1:${port}/livez`, { headers })).status).toBe(200);
+});
+
+withRedis("/readyz of an executor that waits for its Redis says that it is starting", async () => {
+  await using redis = await startRedis();
+  redis.kill("SIGSTOP");
+  const args = ["worker", "--redis", redis.url, "--metrics", "127.0.0.1:0"];
+  await using executor = await startProgram(args, /Watched at .*"url":"(http:[^"]*)\/"/);
+  const response = await fetch(`${executor.said}/readyz`);
+  expect([response.status, await response.json()]).toMatchObject([
+    503,
+    { detail: expect.stringContaining("the executor is starting") as string },
+  ]);
+  redis.kill("SIGCONT");
+  await untilReadiness({ url: executor.said }, 200);
+  executor.kill("SIGTERM");
+  expect(await executor.ended()).toBe(0);
 });
 
 withRedis("--metrics that cannot be had ends the start, and a wrong one is explained", async () => {
