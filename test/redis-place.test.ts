@@ -1,5 +1,9 @@
-/** Connections to what Sentinel watches: they lead to a primary, and follow it together. */
+/**
+ * Connections to Redis, also to what Sentinel watches: they lead to a primary, follow it together, and promise no more than
+ * what it says. What no real server says when it is wanted is said by a fake one.
+ */
 import { expect, onTestFinished, setDefaultTimeout, test } from "bun:test";
+import { checkRedis } from "../src/redis/check.ts";
 import { WatchedClient } from "../src/redis/client.ts";
 import { defineScript, DoubtfulError, RedisConnection } from "../src/redis/connection.ts";
 import { RedisPlace } from "../src/redis/place.ts";
@@ -184,35 +188,75 @@ withRedis("RedisPlace: a name that one Sentinel does not know is wrong, though a
   expect((await rejected(new RedisPlace(unknown).locate())).code).toBe("redis_unusable");
 });
 
-/** A server that says that it is a primary, and answers all else but the greeting with an error while it is told to. */
-function startLoading() {
-  const state = { isLoading: true };
-  const answers = { HELLO: "%1\r\n$5\r\nproto\r\n:3\r\n", ROLE: "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n" };
+/** A server that answers each command, known by its name, as the test says. */
+function startFake(answer: (name: string) => string) {
   const server = Bun.listen({
     hostname: "127.0.0.1",
     port: 0,
     socket: {
       data: (socket, bytes) => {
         for (const [, name] of bytes.toString().matchAll(/\*\d+\r\n\$\d+\r\n(\w+)/g)) {
-          const refusal = state.isLoading ? "-LOADING it reads its data\r\n" : "+PONG\r\n";
-          socket.write(answers[name as keyof typeof answers] ?? refusal);
+          socket.write(name === "HELLO" ? "%1\r\n$5\r\nproto\r\n:3\r\n" : answer(name!));
         }
       },
     },
   });
   onTestFinished(() => server.stop(true));
-  return { state, url: `redis://127.0.0.1:${server.port}` };
+  return `127.0.0.1:${server.port}`;
 }
 
+const PRIMARY_ROLE = "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n";
+
+/** A Sentinel's answer. */
+const named = (host: string, port: number | string) =>
+  `*2\r\n$${host.length}\r\n${host}\r\n$${String(port).length}\r\n${port}\r\n`;
+
 test("WatchedClient: a server that still reads its data is none, from the start and later", async () => {
-  const { state, url } = startLoading();
+  let isLoading = true;
+  const url = `redis://${startFake((name) => {
+    if (name === "ROLE") return PRIMARY_ROLE;
+    return isLoading ? "-LOADING it reads its data\r\n" : "+PONG\r\n";
+  })}`;
   const { client: early } = openClient(new RedisPlace(url));
   expect(await early.connect().catch((error: Error) => error.message)).toStartWith("LOADING");
   expect(early.connected).toBe(false);
-  state.isLoading = false;
+  isLoading = false;
   const { client, lost } = openClient(new RedisPlace(url));
   await client.connect();
-  state.isLoading = true;
+  isLoading = true;
   expect(await client.send("GET", ["a"]).catch((error: Error) => error.message)).toStartWith("LOADING");
   expect({ connected: client.connected, lost: lost.length }).toEqual({ connected: false, lost: 1 });
+});
+
+test("RedisPlace: an IPv6 address that Sentinel names stands in brackets", async () => {
+  const sentinel = startFake(() => named("::1", 6379));
+  expect((await new RedisPlace(`redis+sentinel://${sentinel}/fib`).locate()).url).toBe("redis://[::1]:6379/");
+});
+
+/** Which Sentinel is asked first. */
+const first = (place: RedisPlace) => new URL(place.sentinels[0]!.url).host;
+
+test("RedisPlace: a Sentinel that is away, or names what is none, is asked last from then on", async () => {
+  const replica = startFake((name) => (name === "ROLE" ? "*1\r\n$5\r\nslave\r\n" : "+PONG\r\n"));
+  const primary = startFake((name) => (name === "ROLE" ? PRIMARY_ROLE : "+PONG\r\n"));
+  const [wrong, right] = [replica, primary].map((at) =>
+    startFake(() => named("127.0.0.1", at.split(":")[1]!)),
+  );
+  const away = new RedisPlace(`redis+sentinel://127.0.0.1:1,${right}/fib`);
+  await away.locate();
+  expect(first(away)).toBe(right!);
+
+  const place = new RedisPlace(`redis+sentinel://${wrong},${right}/fib`);
+  expect((await rejected(openClient(place).client.connect())).message).toContain("it is a replica");
+  expect(first(place)).toBe(right!);
+  await openClient(place).client.connect();
+});
+
+withRedis("checkRedis says that a Redis which refuses CONFIG does not tell its appendfsync", async () => {
+  await using redis = await startRedis(["--rename-command", "CONFIG", ""]);
+  const connection = await RedisConnection.open(new RedisPlace(redis.url));
+  onTestFinished(() => connection.close());
+  const warnings: string[] = [];
+  await checkRedis(connection, (message) => warnings.push(message));
+  expect(warnings).toEqual([expect.stringContaining("does not tell its appendfsync")]);
 });
