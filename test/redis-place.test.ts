@@ -228,6 +228,27 @@ test("WatchedClient: a server that still reads its data is none, from the start 
   expect({ connected: client.connected, lost: lost.length }).toEqual({ connected: false, lost: 1 });
 });
 
+test("RedisConnection: what Redis says is told apart by whether it passes, and who can do something", async () => {
+  for (const [said, code] of [
+    ["MISCONF it cannot save", "redis_unavailable"],
+    ["BUSY a script runs", "redis_unavailable"],
+    ["READONLY it is a replica", "redis_unavailable"],
+    ["MASTERDOWN its primary is away", "redis_unavailable"],
+    ["OOM it is full", "redis_full"],
+    ["NOREPLICAS it is alone", "not_replicated"],
+    ["NOPERM the user may not", "redis_unusable"],
+    ["MOVED 1 127.0.0.1:1", "redis_unusable"],
+    ["WRONGTYPE it is a list", "redis_unusable"],
+  ]) {
+    const server = startFake((name) => ({ ROLE: PRIMARY_ROLE, PING: "+PONG\r\n" })[name] ?? `-${said}\r\n`);
+    const connection = await RedisConnection.open(new RedisPlace(`redis://${server}`));
+    const { code: found, message } = await rejected(connection.send("GET", ["a"]));
+    expect([said, found]).toEqual([said, code!]);
+    expect(message).toContain(said!);
+    await connection.close();
+  }
+});
+
 test("RedisPlace: an IPv6 address that Sentinel names stands in brackets", async () => {
   const sentinel = startFake(() => named("::1", 6379));
   expect((await new RedisPlace(`redis+sentinel://${sentinel}/fib`).locate()).url).toBe("redis://[::1]:6379/");

@@ -147,6 +147,8 @@ withRedis(
         await untilReadiness(executor, 200);
       }
     }
+    // Whoever runs it reads what those who ask are not told.
+    expect(executor.log()).toContain('"code":"redis_unavailable"');
     await store.cli("replicaof", "127.0.0.1", "1");
     await untilReadiness(executor, 503);
     await store.cli("replicaof", "no", "one");
