@@ -23,8 +23,8 @@ interface Run {
   readonly done: (digits: Digits) => void;
 }
 
-/** An executor that has begun this task, and its front. */
-async function openHeld(store: Redis, request = LONG, queue = store) {
+/** Threads whose computations the test ends. */
+function holdPool() {
   const runs: Run[] = [];
   const run = (_: unknown, { signal, onProgress }: RunOptions = {}) => {
     const { promise, resolve, reject } = Promise.withResolvers<Digits>();
@@ -32,8 +32,14 @@ async function openHeld(store: Redis, request = LONG, queue = store) {
     runs.push({ signal: signal!, onProgress: onProgress!, done: resolve });
     return promise;
   };
+  return { runs, pool: { run, threads: 2 } };
+}
+
+/** An executor that has begun this task, and its front. */
+async function openHeld(store: Redis, request = LONG, queue = store) {
+  const { runs, pool } = holdPool();
   const tasks = await openFront(store, {}, queue);
-  const executor = await openExecutorOn({ run, threads: 2 }, store, {}, queue);
+  const executor = await openExecutorOn(pool, store, {}, queue);
   const { task } = await tasks.create(...request);
   await until("it is begun", () => runs.length === 1);
   const close = async () => {
@@ -42,6 +48,11 @@ async function openHeld(store: Redis, request = LONG, queue = store) {
     return left;
   };
   return { tasks, executor, id: task.id, record: `fibserver:task:${task.id}`, runs, close };
+}
+
+/** What the queue loses now is lost: no front puts it back. */
+async function noFrontHeals(redis: Redis): Promise<void> {
+  await redis.cli("SET", "fibserver:round", "1");
 }
 
 function reasonOf({ signal }: Run): string | undefined {
@@ -71,14 +82,35 @@ withRedis("an executor that was deaf when its task was cancelled sees it when it
 withRedis("a task that comes to its executor again is computed once, and can be cancelled", async () => {
   await using redis = await startRedis();
   const { tasks, id, runs, close } = await openHeld(redis);
-  // Its lock ran out, and another's look has put it back.
-  await redis.cli("DEL", `${QUEUE}:${id}:lock`);
-  await until("it is begun again", () => runs.length === 2);
-  expect(reasonOf(runs[0]!)).toBe("it is begun again");
-  expect(await tasks.find(id)).toMatchObject({ state: "running", attempts: 2 });
+  await noFrontHeals(redis);
+  for (let stallCount = 1; stallCount <= 2; stallCount++) {
+    // Its lock ran out, and another's look has put it back.
+    await redis.cli("DEL", `${QUEUE}:${id}:lock`);
+    await until("it is begun again", () => runs.length === 1 + stallCount);
+    expect(reasonOf(runs[stallCount - 1]!)).toBe("it is begun again");
+  }
+  expect(await tasks.find(id)).toMatchObject({ state: "running", attempts: 3 });
   await tasks.cancel(id);
-  await until("it is ended", () => reasonOf(runs[1]!) === "it is cancelled");
+  await until("it is ended", () => reasonOf(runs[2]!) === "it is cancelled");
   await close();
+});
+
+withRedis("a task that cannot be begun stays in the queue, and is begun once it can", async () => {
+  await using redis = await startRedis();
+  const tasks = await openFront(redis);
+  await tasks.create(...LONG);
+  await noFrontHeals(redis);
+  await redis.cli("SET", "fibserver:tasks:running", "somebody's");
+  const { runs, pool } = holdPool();
+  const executor = await openExecutorOn(pool, redis);
+  const triedCount = async () =>
+    Number(/errorstat_WRONGTYPE:count=(\d+)/.exec(await redis.cli("INFO", "errorstats"))?.[1] ?? 0);
+  await until("it is tried again", async () => (await triedCount()) > 1);
+  expect(runs.length).toBe(0);
+  await redis.cli("DEL", "fibserver:tasks:running");
+  await until("it is begun", () => runs.length === 1);
+  await executor.close();
+  await tasks.close();
 });
 
 withRedis("a result that Redis cannot take yet is kept until it can, and not computed again", async () => {
