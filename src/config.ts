@@ -7,7 +7,7 @@
  */
 import path from "node:path";
 import { FibError } from "./errors.ts";
-import { parseRedisUrl } from "./redis-url.ts";
+import { redisConfig, type RedisConfig, REDIS_OPTIONS, REDIS_URLS, type Settings } from "./redis-config.ts";
 import { shortened } from "./shell-word.ts";
 
 /** Limits that nobody has asked to set. */
@@ -70,20 +70,6 @@ export interface Config {
   readonly oneCpu: boolean;
 }
 
-/** What is shared through Redis. The URLs hold passwords: never to be logged. */
-export interface RedisConfig {
-  readonly queueUrl: string;
-  readonly storeUrl: string;
-  /** All keys begin with it and a colon. */
-  readonly prefix: string;
-  /** `[USER:]PASSWORD` of the Sentinels. */
-  readonly sentinelAuth: string | undefined;
-  /** Names of files that TLS needs. */
-  readonly tlsFiles: { readonly [file in "cert" | "key" | "ca"]?: string | undefined };
-  /** A move, and what a task promises, is answered when so many replicas have it. */
-  readonly replicasMin: number;
-}
-
 /** The values of flags by their long names, as parsed: text, true or false. */
 export type Flags = Readonly<Record<string, string | boolean | undefined>>;
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -114,7 +100,7 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
   };
   const oneCpu = on("one-cpu");
   return Object.freeze({
-    ...cursorPlace(flags, env, setting),
+    ...cursorPlace(flags, env, { setting, integer }),
     indexMax: integer("max-index", 92, 0, LIMITS.cursorIndexMax),
     lockTimeoutMs: seconds(setting("lock-timeout"), 5, 0),
     port: integer("port", 8080, 0, 65_535),
@@ -177,80 +163,34 @@ export function parseInteger(text: string, source: string, min: number, max: num
   throw new FibError("bad_argument", `Cannot use '${shortened(text)}' for ${source}: it takes ${range}`);
 }
 
-type Setting = { readonly text: string | undefined; readonly source: string };
+type Setting = ReturnType<Settings["setting"]>;
 
-// A flag wins over the environment here, too: a file that is named by -f is not one that FIBSERVER_REDIS hides.
+/**
+ * A flag wins over the environment here, too: a file that is named by -f is not one that FIBSERVER_REDIS hides. What
+ * speaks of a Redis where none is used is refused, unless it is a variable and the file was named.
+ */
 function cursorPlace(
   flags: Flags,
   env: Environment,
-  setting: (name: string) => Setting,
+  { setting, integer }: Settings,
 ): Pick<Config, "file" | "fileIsDefault" | "redis"> {
   const { text: file, source } = setting("file");
   if (file === "") throw new FibError("bad_argument", `Cannot use an empty file name for ${source}`);
-  const isRedisFlag = ["redis", "redis-queue", "redis-store"].some((name) => flags[name] !== undefined);
+  const isRedisFlag = REDIS_URLS.some((name) => flags[name] !== undefined);
   const isFileFlag = flags["file"] !== undefined;
-  const redis = isFileFlag && !isRedisFlag ? undefined : redisConfig(setting);
-  if (redis === undefined)
-    return { file: file ?? defaultFile(env), fileIsDefault: file === undefined, redis };
+  const redis = isFileFlag && !isRedisFlag ? undefined : redisConfig({ setting, integer });
+  if (redis === undefined) {
+    const lost = REDIS_OPTIONS.map(setting).find(({ text, source: by }) => {
+      return text !== undefined && (file === undefined || by.startsWith("--"));
+    });
+    if (lost === undefined)
+      return { file: file ?? defaultFile(env), fileIsDefault: file === undefined, redis };
+    const instead = isFileFlag ? "the cursor is in a file" : "there is none; give --redis URL";
+    throw new FibError("bad_argument", `Cannot use ${lost.source} without a Redis: ${instead}`);
+  }
   if (file === undefined || (isRedisFlag && !isFileFlag)) return { file: "", fileIsDefault: true, redis };
   const both = isFileFlag ? "--file and --redis" : "FIBSERVER_FILE and FIBSERVER_REDIS";
   throw new FibError("bad_argument", `Cannot use both ${both}: the cursor is in a file or in Redis`);
-}
-
-function redisConfig(setting: (name: string) => Setting): RedisConfig | undefined {
-  const both = setting("redis");
-  const [queueUrl, storeUrl] = ["redis-queue", "redis-store"].map((name) => {
-    const own = setting(name);
-    return redisUrl(own.text === undefined ? both : own);
-  });
-  if (queueUrl === undefined && storeUrl === undefined) return undefined;
-  if (queueUrl !== undefined && storeUrl !== undefined) {
-    const { text: wait = "0", source } = setting("redis-wait");
-    const replicasMin = parseInteger(wait, source, 0, 100);
-    const [cert, key, ca] = ["cert", "key", "ca"].map(
-      (file) => setting(`redis-tls-${file}`).text || undefined,
-    );
-    if ((cert ?? key ?? ca) !== undefined && ![queueUrl, storeUrl].some((url) => parseRedisUrl(url)!.isTls)) {
-      throw new FibError(
-        "bad_argument",
-        "Cannot use --redis-tls-…: that is for rediss:// and rediss+sentinel://",
-      );
-    }
-    return {
-      queueUrl,
-      storeUrl,
-      prefix: redisPrefix(setting("redis-prefix")),
-      // Only in the environment: ps shows no password there.
-      sentinelAuth: setting("sentinel-auth").text,
-      tlsFiles: { cert, key, ca },
-      replicasMin,
-    };
-  }
-  throw new FibError(
-    "bad_argument",
-    "Cannot use one Redis of two: give --redis URL, or both --redis-queue URL and --redis-store URL",
-  );
-}
-
-// What is wrong with a URL is said without the URL: it may hold a password.
-function redisUrl({ text, source }: Setting): string | undefined {
-  if (text === undefined || text === "") return undefined;
-  if (parseRedisUrl(text) !== undefined) return text;
-  const examples = /^rediss?\+sentinel:/i.test(text)
-    ? "redis+sentinel://:PASSWORD@HOST1:26379,HOST2:26379/NAME, where NAME is what Sentinel calls the primary"
-    : "redis://127.0.0.1:6379 or rediss://:PASSWORD@HOST:6379/0";
-  throw new FibError(
-    "bad_argument",
-    `Cannot use ${source}: it takes a URL such as ${examples}, with special characters of the password as %XX`,
-  );
-}
-
-function redisPrefix({ text = "fibserver", source }: Setting): string {
-  if (/^[\w.-]+(:[\w.-]+)*$/.test(text) && text.length <= 100) return text;
-  throw new FibError(
-    "bad_argument",
-    `Cannot use '${shortened(text)}' for ${source}: it takes letters, digits, _ . - and colons inside, such as fibserver or team:fib`,
-  );
 }
 
 // An empty one would open the server to the network, and a variable that is empty is enough.
@@ -260,7 +200,7 @@ function hostOf({ text, source }: Setting): string {
 }
 
 function listenAddress({ text, source }: Setting): Config["metrics"] {
-  if (text === undefined || text === "") return undefined;
+  if (text === undefined) return undefined;
   const [, host = "127.0.0.1", port] = /^(?:([\w.-]+|\[[\da-f:.]+\]):)?(\d{1,5})$/i.exec(text) ?? [];
   if (Number(port) <= 65_535) return { host: host.replace(/^\[|\]$/g, ""), port: Number(port) };
   throw new FibError(

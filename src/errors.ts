@@ -38,12 +38,12 @@ export const CODES = {
   not_replicated: {
     http: 503,
     exit: 75,
-    title: "Redis has too few replicas, and it may have been done",
+    title: "Redis has too few replicas, and it may have been done: a retry with its Idempotency-Key is safe",
     isForOperators: true,
   },
   tasks_io: { http: 503, exit: 74, title: "The tasks cannot be read or written" },
   tasks_locked: { http: 503, exit: 75, title: "Another process has the tasks" },
-  overloaded: { http: 503, exit: 75, title: "Too much work is waiting" },
+  overloaded: { http: 503, exit: 75, title: "No more work can be taken now" },
   unreachable: { http: 502, exit: 69, title: "The server cannot be reached" },
   address_in_use: { http: 503, exit: 69, title: "The address cannot be listened on" },
   machine_unreliable: { http: 500, exit: 71, title: "The memory or the CPU of this machine is failing" },
@@ -59,10 +59,17 @@ export type ErrorCode = keyof typeof CODES;
 export class FibError extends Error {
   override readonly name = "FibError";
   readonly code: ErrorCode;
+  /** What a newer server calls it, where {@link CODES} has no row for that. */
+  readonly serverCode: string | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options?: ErrorOptions & { readonly serverCode?: string | undefined },
+  ) {
     super(message, options);
     this.code = code;
+    this.serverCode = options?.serverCode;
   }
 }
 

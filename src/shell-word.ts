@@ -28,6 +28,14 @@ export function visible(text: string): string {
   );
 }
 
+/** JSON as one line, of which the same is true: what JSON leaves of the control characters is escaped as the others. */
+export function jsonLine(value: unknown): string {
+  return JSON.stringify(value).replaceAll(
+    CONTROLS,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
 /** The start of a value that may be as long as it likes. */
 export function shortened(text: string): string {
   return text.length > 40 ? `${text.slice(0, 40)}…` : text;

@@ -187,11 +187,11 @@ test("resolveConfig() takes a prefix for the keys in Redis, and how many replica
   expect(redis).toMatchObject({ prefix: "a_b", replicasMin: 1 });
 });
 
+const at = (metrics: string) => resolveConfig({ metrics }, home).metrics;
+
 test("resolveConfig() takes a port for those who watch, on this machine if nothing else is said", () => {
-  const at = (metrics: string) => resolveConfig({ metrics }, home).metrics;
   expect(at("9090")).toEqual({ host: "127.0.0.1", port: 9090 });
   expect(at("executor-1.example:65535")).toEqual({ host: "executor-1.example", port: 65_535 });
-  expect(resolveConfig({}, { ...home, FIBSERVER_METRICS: "" }).metrics).toBeUndefined();
 });
 
 test("resolveConfig() is not moved by PORT and the like: only FIBSERVER_ names count", () => {
@@ -235,6 +235,8 @@ test("resolveConfig() refuses what cannot be, and names the setting and what it 
     ...["h:65536", "h:", ":9090", "::1:9090", "[::1]", "[h]:1", "h:1:2", "http://h:1", "9090/", "1e3"].map(
       (place) => [{ metrics: place }, {}, `'${place}' for --metrics: it takes HOST:PORT`] as const,
     ),
+    [{}, { FIBSERVER_METRICS: "" }, "'' for FIBSERVER_METRICS: it takes HOST:PORT"],
+    [{ metrics: "" }, {}, "'' for --metrics: it takes HOST:PORT"],
     [{ file: "" }, {}, "an empty file name for --file"],
     [{}, { FIBSERVER_FILE: "" }, "an empty file name for FIBSERVER_FILE"],
     [{ file: "x", redis: "redis://h" }, {}, "both --file and --redis"],
@@ -244,6 +246,52 @@ test("resolveConfig() refuses what cannot be, and names the setting and what it 
     expect(error.code).toBe("bad_argument");
     expect(error.message).toContain(said);
   }
+});
+
+const variable = (name: string, text: string) => ({ [environmentName(name)]: text });
+
+test("resolveConfig() refuses what speaks of a Redis and cannot take effect: no local file moves instead", () => {
+  const urls = ["redis", "redis-queue", "redis-store"];
+  const options = ["redis-wait", "redis-prefix", "redis-tls-cert", "redis-tls-key", "redis-tls-ca"];
+  const both = { "redis-store": "redis://h", "redis-queue": "redis://h" };
+  const cases: [Record<string, string>, Record<string, string>, string][] = [
+    ...urls.flatMap((name): typeof cases => [
+      [{ [name]: "" }, {}, `Cannot use an empty --${name}: it takes a URL`],
+      [{ ...both, redis: "redis://h", [name]: "" }, {}, `Cannot use an empty --${name}: it takes a URL`],
+      [{}, variable(name, ""), `Cannot use an empty ${environmentName(name)}: it takes a URL`],
+    ]),
+    ...options.flatMap((name): typeof cases => [
+      [{ [name]: "1" }, {}, `Cannot use --${name} without a Redis: there is none; give --redis URL`],
+      [{ [name]: "" }, {}, `Cannot use --${name} without a Redis`],
+      [{ [name]: "1" }, { FIBSERVER_FILE: "x" }, `Cannot use --${name} without a Redis`],
+      [
+        { [name]: "1", file: "x" },
+        { FIBSERVER_REDIS: "redis://h" },
+        `Cannot use --${name} without a Redis: the cursor is in a file`,
+      ],
+      [{}, variable(name, "1"), `Cannot use ${environmentName(name)} without a Redis`],
+      [{ redis: "rediss://h", [name]: "" }, {}, `for --${name}`],
+      [{ redis: "rediss://h" }, variable(name, ""), `for ${environmentName(name)}`],
+    ]),
+    ...options.slice(2).flatMap((name): typeof cases => [
+      [{ redis: "redis://h", [name]: "x" }, {}, `Cannot use --${name}: that is for rediss://`],
+      [
+        { redis: "redis://h" },
+        variable(name, "x"),
+        `Cannot use ${environmentName(name)}: that is for rediss://`,
+      ],
+    ]),
+  ];
+  for (const [flags, given, said] of cases) {
+    const error = thrown(() => resolveConfig(flags, { ...home, ...given }));
+    expect({ flags, given, code: error.code }).toMatchObject({ code: "bad_argument" });
+    expect(error.message).toContain(said);
+  }
+  // A file that was named wins over variables, and they do not matter.
+  for (const name of [...urls, ...options]) {
+    expect(resolveConfig({ file: "x" }, { ...home, ...variable(name, "") }).file).toBe("x");
+  }
+  expect(resolveConfig({}, { ...home, FIBSERVER_FILE: "x", FIBSERVER_REDIS_WAIT: "1" }).file).toBe("x");
 });
 
 test("resolveConfig() refuses with a FibError whatever is set, and keeps every limit otherwise", () => {

@@ -21,6 +21,7 @@ const LEAVES = new Set([
   "go-answer.ts",
   "groups.ts",
   "notices.ts",
+  "redis-config.ts",
   "redis-url.ts",
   "shares.ts",
   "shell-word.ts",
@@ -47,7 +48,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const EXCEPTIONS: readonly { from: string; to: string; typesOnly: boolean }[] = [
   // One command serves, so one file of cli/ puts the server together; an executor has a port of its own.
   { from: "cli/serve.ts", to: "http", typesOnly: false },
-  { from: "cli/watched.ts", to: "http", typesOnly: false },
+  { from: "cli/serve-health.ts", to: "http", typesOnly: false },
   // The client is typed from the server's routes.
   { from: "client", to: "http", typesOnly: true },
 ];

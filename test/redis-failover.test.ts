@@ -56,6 +56,11 @@ function startMoving(fronts: readonly Server[]) {
   return { seen, codes, stop, [Symbol.asyncDispose]: end };
 }
 
+// One that is being demoted ends its connections.
+async function roleOf(server: Redis): Promise<string> {
+  return await server.cli("ROLE").catch(() => "");
+}
+
 async function submit({ url }: Server, n: number): Promise<string> {
   let id: string | undefined;
   await until("the task is accepted", async () => {
@@ -130,9 +135,6 @@ withRedis("a primary that is paused: all go on with another, and it comes back a
   await until("it is a replica", async () => (await old!.cli("ROLE")).startsWith("slave"), FAILOVER_SECONDS);
   expect(await next()).toBe(200);
 });
-
-/** One that is being demoted ends its connections. */
-const roleOf = async (server: Redis) => await server.cli("ROLE").catch(() => "");
 
 withRedis("a primary that Sentinel demotes: all follow, and no move that was answered is lost", async () => {
   await using watched = await startWatched({ sentinelCount: 1 });

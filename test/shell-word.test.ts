@@ -1,7 +1,7 @@
 /** Words that messages ask people to paste: a shell reads them as what they stand for, and as no flag. */
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { shellWord, visible } from "../src/shell-word.ts";
+import { jsonLine, shellWord, visible } from "../src/shell-word.ts";
 
 test("shellWord() leaves plain names alone, and quotes what a shell would read", () => {
   expect(["cursor", "/a/b-c_d.e", "http://h:1/x", "a=b"].map(shellWord)).toEqual([
@@ -17,6 +17,12 @@ test("shellWord() leaves plain names alone, and quotes what a shell would read",
   expect(shellWord("")).toBe("''");
   expect(shellWord("-f")).toBe("./-f");
   expect(shellWord("~")).toBe("'~'");
+});
+
+test("jsonLine() is JSON of the same value, without a control character", () => {
+  const value = { text: "a\u001B[2J\n\u007F\u0085\u009Bé" };
+  expect(JSON.parse(jsonLine(value))).toEqual(value);
+  expect(jsonLine(value)).not.toMatch(/\p{Cc}/u);
 });
 
 test("shellWord() is read by a shell as the text, in one line", () => {

@@ -1,8 +1,8 @@
 /** An executor can be watched, and ends in order and in time, whatever it does and wherever its Redis is. */
 import { expect, setDefaultTimeout } from "bun:test";
-import { run, type Server, startProgram, startServer, until } from "./binary.ts";
+import { run, type Server, spawn, startProgram, startServer, until } from "./binary.ts";
 import { type Executor, startWorker } from "./executor.ts";
-import { type Redis, startRedis, withRedis } from "./redis.ts";
+import { freePort, type Redis, startRedis, withRedis } from "./redis.ts";
 
 setDefaultTimeout(60_000);
 
@@ -111,6 +111,11 @@ withRedis("--metrics that cannot be had ends the start, and a wrong one is expla
   for (const [metrics, code, said] of [
     [host, 69, `Cannot listen on ${host}`],
     [port, 69, "choose another with --metrics"],
+    [
+      "nohost.invalid:9090",
+      69,
+      "Cannot listen on nohost.invalid:9090: there is no such host here; choose another",
+    ],
     ["127.0.0.1", 2, "it takes HOST:PORT, such as 127.0.0.1:9090"],
     ["127.0.0.1:70000", 2, "'127.0.0.1:70000' for --metrics"],
   ] as const) {
@@ -159,6 +164,38 @@ withRedis(
     await untilReadiness(executor, 200);
   },
 );
+
+withRedis("an executor whose Redis dies in the moment that it begins goes on when that is back", async () => {
+  for (let i = 0; i < 3; i++) {
+    await using redis = await startRedis();
+    await using executor = await startWatched(redis.url);
+    await redis.crash();
+    await untilReadiness(executor, 503);
+    await redis.restart();
+    await untilReadiness(executor, 200);
+    expect(await executor.end("SIGTERM")).toBe(0);
+  }
+});
+
+withRedis("an executor that starts says so in one sentence, and a signal ends it then", async () => {
+  await using redis = await startRedis();
+  redis.kill("SIGSTOP");
+  const port = await freePort();
+  const child = spawn(["worker", "--redis", redis.url, "--metrics", String(port)]);
+  let response: Response | undefined;
+  await until("it can be watched", async () => {
+    response = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
+    return response !== undefined;
+  });
+  expect(await response!.json()).toMatchObject({
+    status: 503,
+    title: "No more work can be taken now",
+    detail: "Cannot take tasks: the executor is starting",
+    part: "queue",
+  });
+  child.kill("SIGTERM");
+  expect(await child.exited).toBe(143);
+});
 
 withRedis("an executor that is asked to end gives back what it computes, and says nothing else", async () => {
   await using redis = await startRedis();

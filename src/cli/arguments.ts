@@ -70,7 +70,14 @@ export async function checkArguments({ command, name, argv }: Found): Promise<vo
     if (token.kind !== "option") continue;
     const flag = names.get(token.name);
     const { rawName, value } = token;
-    if (flag === undefined) throw refuse(unknownFlag(rawName, argv[token.index]!, flags, positionals));
+    if (flag === undefined) {
+      const instead = (await resolved(command.meta))?.misplaced?.[token.name];
+      throw refuse(
+        instead === undefined
+          ? unknownFlag(rawName, argv[token.index]!, flags, positionals)
+          : `it knows no ${rawName}: ${instead}`,
+      );
+    }
     if (given.has(token.name)) throw refuse(`--${token.name} is given twice`);
     given.add(token.name);
     if (flag.type === "boolean" && value !== undefined) throw refuse(`${rawName} takes no value`);

@@ -27,13 +27,14 @@ const inspect = defineCommand({
     name: "inspect",
     description: "Show both copies in the file; changes nothing",
     examples: ["fibserver cursor inspect", "fibserver cursor inspect -f my-cursor --json"],
+    misplaced: { redis: "it shows a file; fibserver c --redis URL shows the cursor in Redis" },
   },
   args: { file, json },
   async run({ args }) {
     const { file: filePath, redis } = resolveConfig({ file: args.file }, process.env);
     if (redis !== undefined) {
       const { addressOf } = await import("../redis-url.ts");
-      const reason = `the cursor is not in a file, but in Redis at ${addressOf(redis.storeUrl)}`;
+      const reason = `the cursor is not in a file, but in Redis at ${addressOf(redis.storeUrl)}; fibserver c shows it`;
       throw usageError("fibserver cursor inspect", reason);
     }
     const bytes = readFile(filePath);

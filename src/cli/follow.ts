@@ -10,7 +10,7 @@ import { onEnd } from "./ending.ts";
 import { serverFlag } from "./hints.ts";
 import { warn } from "./output.ts";
 import { openProgress, type Progress } from "./progress.ts";
-import { asking, impatience, openClient } from "./remote.ts";
+import { asking, openClient } from "./remote.ts";
 
 /** Whoever waits for hours waits for a server that is started again, too: half a minute (21 to 41 s). */
 export const WAITING = { retriesMax: 13 };
@@ -40,12 +40,9 @@ export class Wait {
   constructor(name: string, { server, json = false, quiet = false }: WaitFlags) {
     const url = resolveServerUrl(server, process.env);
     this.#url = url;
-    this.client = openClient(
-      url,
-      impatience((reason) => {
-        if (!this.#isEnding) this.#say(`Waiting for ${url.origin}: ${reason}; Ctrl-C to stop`);
-      }),
-    );
+    this.client = openClient(url, (notice) => {
+      if (!this.#isEnding) this.#say(notice);
+    });
     this.#progress = openProgress(name, quiet);
     // A program that reads errors as JSON reads nothing else on stderr.
     this.#isQuiet = quiet || json;
@@ -130,7 +127,7 @@ export class Wait {
       if (taskId === undefined || !(error instanceof FibError) || error.code.startsWith("task_")) throw error;
       const goOn = `To go on later: ${this.#later(taskId)}`;
       // Without its cause, lest it is silenced where the reader of a pipe has gone: the id would be lost.
-      throw new FibError(error.code, `${error.message}. ${goOn}`);
+      throw new FibError(error.code, `${error.message}. ${goOn}`, { serverCode: error.serverCode });
     }
   }
 

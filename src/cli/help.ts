@@ -28,6 +28,8 @@ declare module "citty" {
     groups?: Readonly<Record<string, readonly string[]>>;
     /** Flags that it takes and that the help of another command lists. */
     unlisted?: readonly string[];
+    /** Flags of other commands that are looked for here, and what to do instead. */
+    misplaced?: Readonly<Record<string, string>>;
     /** What else there is to know, at the end. */
     notes?: string;
   }

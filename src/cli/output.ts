@@ -4,7 +4,7 @@
  */
 import fs from "node:fs";
 import { CODES, FibError } from "../errors.ts";
-import { visible } from "../shell-word.ts";
+import { jsonLine, visible } from "../shell-word.ts";
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -83,12 +83,12 @@ export function warn(message: string): void {
  * exit status in the place of HTTP's.
  */
 export function tell(error: FibError, json: boolean): void {
-  const { code, message: detail } = error;
-  const { title, exit } = CODES[code];
-  if (json)
-    toStderr(`${JSON.stringify({ type: `urn:fibserver:error:${code}`, title, exit, detail, code })}\n`);
+  const { message: detail } = error;
+  const { title, exit } = CODES[error.code];
+  const code = error.serverCode ?? error.code;
+  if (json) toStderr(`${jsonLine({ type: `urn:fibserver:error:${code}`, title, exit, detail, code })}\n`);
   // The stack of a bug has lines of its own.
-  else if (code === "internal") toStderr(`fibserver: ${detail}\n`);
+  else if (error.code === "internal") toStderr(`fibserver: ${detail}\n`);
   else warn(detail);
 }
 

@@ -5,17 +5,18 @@
  * @module
  */
 import { type Logger, noticesTo } from "../log.ts";
-import type { Config, RedisConfig } from "../config.ts";
+import type { Config } from "../config.ts";
+import type { RedisConfig } from "../redis-config.ts";
 import { RedisCursor } from "../cursor/redis.ts";
-import { FibError } from "../errors.ts";
 import type { Pool } from "../numbers/pool.ts";
 import { checkRedis } from "../redis/check.ts";
-import { explainFailure } from "../redis/explain.ts";
-import { type ConnectionEvents, RedisConnection } from "../redis/connection.ts";
+import { openExplained } from "../redis/explain.ts";
+import { RedisConnection } from "../redis/connection.ts";
 import { placesOf } from "../redis/place.ts";
 import { RedisExecutor } from "../tasks/redis-executor.ts";
 import { RedisTasks } from "../tasks/redis.ts";
 import { taskLimits } from "./engine.ts";
+import { redisLog } from "./redis-log.ts";
 
 /** A server's part of what Redis holds. */
 export interface RedisParts {
@@ -44,7 +45,7 @@ export async function openRedis(config: Config, shared: RedisConfig, log: Logger
   await checkPlaces(places, log);
   const redis = await RedisConnection.open(places.store);
   const cursor = await RedisCursor.open({ redis, prefix, indexMax, notice: noticesTo(log) });
-  const tasks = await RedisTasks.open({ ...places, prefix, ...sharedOptions(config, log) });
+  const tasks = await RedisTasks.open({ prefix, ...sharedOptions(config, places, log) });
   const close = async () => {
     await cursor.close();
     await tasks.close();
@@ -67,7 +68,7 @@ export async function openExecutor(
   const { prefix } = shared;
   const places = placesOf(shared);
   await checkPlaces(places, log);
-  const executor = await RedisExecutor.open({ ...places, prefix, pool, ...sharedOptions(config, log) });
+  const executor = await RedisExecutor.open({ prefix, pool, ...sharedOptions(config, places, log) });
   return {
     address: addressesOf(places),
     check: () => executor.check(),
@@ -79,15 +80,13 @@ type Places = ReturnType<typeof placesOf>;
 
 async function checkPlaces({ queue, store }: Places, log: Logger): Promise<void> {
   for (const place of new Set([queue, store])) {
+    const redis = await openExplained(place);
     try {
-      const redis = await RedisConnection.open(place);
-      try {
-        await checkRedis(redis, noticesTo(log));
-      } finally {
-        await redis.close();
-      }
-    } catch (error) {
-      throw error instanceof FibError ? await explainFailure(place, error) : error;
+      // The queue waits for no replicas: what it loses is put into it again.
+      const replicasMin = place === store ? place.replicasMin : 0;
+      await checkRedis(redis, { replicasMin, warn: noticesTo(log) });
+    } finally {
+      await redis.close();
     }
   }
 }
@@ -96,29 +95,12 @@ function addressesOf({ queue, store }: Places): string {
   return [...new Set([store.address, queue.address])].join(" and ");
 }
 
-function sharedOptions(config: Config, log: Logger) {
+function sharedOptions(config: Config, { queue, store }: Places, log: Logger) {
   return {
+    queue,
+    store,
     limits: taskLimits(config),
     notice: noticesTo(log),
-    onError: queueLog(log),
-    events: connectionLog(log),
-  };
-}
-
-function connectionLog(log: Logger): ConnectionEvents {
-  return {
-    onLost: (address, reason) =>
-      log.warn("Redis at {address} is away ({reason}): trying again until it is back", { address, reason }),
-    onBack: (address) => log.info("Redis at {address} is back", { address }),
-  };
-}
-
-// BullMQ tells of each command that a lost connection cost; that it was lost is logged once, above.
-function queueLog(log: Logger): (error: Error) => void {
-  return (error) => {
-    const isAway =
-      error instanceof FibError || /connection|socket|^(UNBLOCKED|READONLY) /i.test(error.message);
-    if (isAway) log.debug("The queue: {error}", { error: error.message });
-    else log.warn("The queue: {error}", { error: error.message });
+    ...redisLog(log, [queue, store]),
   };
 }

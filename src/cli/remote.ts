@@ -6,7 +6,7 @@ import { FibClient, FibClientError, type Hooks } from "../client/client.ts";
 import { CODES, type ErrorCode, FibError } from "../errors.ts";
 import { goAnswer } from "../go-answer.ts";
 import { LETTERS, printPosition } from "./moves.ts";
-import { requireOutput } from "./output.ts";
+import { requireOutput, warn } from "./output.ts";
 
 /** Somebody waits at the shell: a server that is not there is reported within a second. */
 const RETRIES_MAX = 3;
@@ -15,9 +15,19 @@ const PATIENCE_MS = 1000;
 /** Answers that the client takes for none, and asks again. */
 const PASSING: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
-/** A client for a command. */
-export function openClient(url: URL, hooks?: Hooks): FibClient {
-  return new FibClient(url, { retriesMax: RETRIES_MAX, ...hooks });
+/**
+ * A client for a command.
+ *
+ * @param say - Told when the server keeps somebody waiting.
+ */
+export function openClient(url: URL, say: (notice: string) => void): FibClient {
+  const onWaiting = (reason: string) => say(`Waiting for ${url.origin}: ${reason}; Ctrl-C to stop`);
+  return new FibClient(url, { retriesMax: RETRIES_MAX, ...impatience(onWaiting) });
+}
+
+/** As {@link warn}, for a person who looks on: a program that reads errors wants no notices among them. */
+export function noticeOf(json: boolean): (notice: string) => void {
+  return json || !process.stderr.isTTY ? () => {} : warn;
 }
 
 /**
@@ -25,7 +35,7 @@ export function openClient(url: URL, hooks?: Hooks): FibClient {
  *
  * @param onWaiting - Called once, until the server has answered again.
  */
-export function impatience(onWaiting: (reason: string) => void): Hooks {
+function impatience(onWaiting: (reason: string) => void): Hooks {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let reason = "it does not answer";
   return {
@@ -47,24 +57,36 @@ export function impatience(onWaiting: (reason: string) => void): Hooks {
 /**
  * Does something that asks a server.
  *
- * @throws {@link FibError} for each error of the client: with the server's own code where we know it, else `unreachable`.
+ * @throws {@link FibError} for each error of the client: with the server's own code where we know it; with a newer server's
+ * as `forbidden`, and its own beside it; else `unreachable`.
  */
 export async function asking<T>(url: URL, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof FibClientError)) throw error;
-    const code = error.code === "task_cancelled" ? "task_failed" : error.code;
-    // What is a bug of the server, or a fault of its machine, is none of ours.
-    const isOurs = Object.hasOwn(CODES, code) && error.status !== 500;
-    throw new FibError(isOurs ? (code as ErrorCode) : "unreachable", explain(error, url), { cause: error });
+    throw new FibError(codeOf(error), explain(error, url), {
+      cause: error,
+      // The client has seen that it is a text.
+      serverCode: error.code === "unknown_code" ? (error.problem["code"] as string) : undefined,
+    });
   }
 }
 
+function codeOf({ code, status = 0 }: FibClientError): ErrorCode {
+  if (code === "task_cancelled") return "task_failed";
+  if (code === "unknown_code" && status < 500) return "forbidden";
+  // What is a bug of the server, or a fault of its machine, is none of ours.
+  return Object.hasOwn(CODES, code) && status !== 500 ? (code as ErrorCode) : "unreachable";
+}
+
 /** What the client says, with whom it was said of and what to do where that is not plain. */
-function explain({ code, detail, status }: FibClientError, { origin }: URL): string {
+function explain({ code, detail, status, retryAfterMs = 0 }: FibClientError, { origin }: URL): string {
   if (status === 500 && code !== "bad_answer") return `The server at ${origin} has failed: ${detail}`;
   if (code === "bad_answer") return `${detail}: is ${origin} a fibserver? Name one with --server URL`;
+  // Some say it already, but not when.
+  if (retryAfterMs > 0 && Number.isFinite(retryAfterMs))
+    return `${detail.replace(/; try again$/, "")}; try again in ${Math.ceil(retryAfterMs / 1000)} s`;
   if (!detail.endsWith(": ECONNREFUSED")) return detail;
   return `${detail}; start one with fibserver serve, or name it with --server URL`;
 }
@@ -76,7 +98,7 @@ export async function runRemoteMoves(
   json: boolean,
 ): Promise<void> {
   requireOutput();
-  const { cursor } = openClient(url);
+  const { cursor } = openClient(url, noticeOf(json));
   for (const letter of letters) {
     const { index, value } = await asking(url, () => cursor[LETTERS[letter]]({ as: "text" }));
     printPosition(index, json ? goAnswer(value) : value, letter === "c" ? "stays at" : "has moved to");

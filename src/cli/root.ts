@@ -28,6 +28,8 @@ import { print } from "./output.ts";
 /** What only a server has a use for. */
 const SERVING_FLAGS = { ...SERVER_FLAGS, ...LIMIT_FLAGS, ...TASK_FLAGS };
 
+const MISPLACED = { metrics: "that is a worker's; a server has /livez and /readyz on its own port" };
+
 const root = defineCommand({
   meta: {
     name: "fibserver",
@@ -53,6 +55,7 @@ const root = defineCommand({
       ...Object.keys({ ...SERVING_FLAGS, ...PROCESS_FLAGS }),
       ...Object.keys(REDIS_FLAGS).filter((flag) => flag !== "redis"),
     ],
+    misplaced: MISPLACED,
     notes: "A server's options, and their names in the environment: fibserver help serve.",
   },
   args: {
@@ -101,6 +104,7 @@ const server = defineCommand({
       "fibserver serve --host 0.0.0.0 --allow-host fib.example.org  # open to the network",
       "fibserver serve --redis redis://127.0.0.1:6379  # one of several servers",
     ],
+    misplaced: MISPLACED,
     notes: ENVIRONMENT,
   },
   args: { ...CURSOR_FLAGS, ...SERVING_FLAGS, ...REDIS_FLAGS, ...PROCESS_FLAGS },
@@ -116,7 +120,9 @@ const help = defineCommand({
   args: { command: { type: "positional", required: false, valueHint: "COMMAND..." } },
   async run({ args }) {
     const found = await findCommand(fibserver, args._);
-    if (found.argv.length === 0) return print(await renderHelp(found, pageOf(process.stdout, process.env)));
+    // The letters have the page of the program, as `fibserver n --help` has.
+    const isFound = found.command === fibserver ? found.argv.every(isLetterOrI) : found.argv.length === 0;
+    if (isFound) return print(await renderHelp(found, pageOf(process.stdout, process.env)));
     const name = args._.join(" ");
     throw usageError("fibserver help", `there is no command '${shortened(name)}'`, "fibserver help");
   },
@@ -188,6 +194,10 @@ function checkLetters(words: readonly string[]): (keyof typeof LETTERS)[] {
     if (meant === undefined) throw usageError("fibserver", reason);
     throw usageError("fibserver", `${reason} (did you mean ${meant}?)`, helpOf(meant));
   });
+}
+
+function isLetterOrI(word: string): boolean {
+  return isLetter(word) || word === "i";
 }
 
 function helpOf(command: string): string {

@@ -5,7 +5,7 @@
 import { defineCommand } from "citty";
 import type { Computation, FibClient, Task, TaskStatus } from "../client/client.ts";
 import { resolveServerUrl } from "../config.ts";
-import { shortened } from "../shell-word.ts";
+import { jsonLine, shortened, visible } from "../shell-word.ts";
 import { jsonFrame } from "../numbers/layouts.ts";
 import { TASK_STATES } from "../tasks/task.ts";
 import type { Command } from "./arguments.ts";
@@ -13,7 +13,7 @@ import { serverFlag, usageError } from "./hints.ts";
 import { CLIENT_FLAGS } from "./flags.ts";
 import { Wait, WAITING } from "./follow.ts";
 import { print } from "./output.ts";
-import { asking, openClient } from "./remote.ts";
+import { asking, noticeOf, openClient } from "./remote.ts";
 import {
   checkOutput,
   type Put,
@@ -62,7 +62,7 @@ const run = defineCommand({
     const create = () => wait.client.tasks.create(computation, WAITING);
     if (args.detach) {
       const { status } = await wait.asking(create);
-      const told = `${args.json ? JSON.stringify(status) : status.id}\n`;
+      const told = `${args.json ? jsonLine(status) : status.id}\n`;
       return wait.asking(() => Promise.resolve(print(told)), status.id);
     }
     const started = await wait.runToEnd(create);
@@ -80,7 +80,7 @@ const watch = defineCommand({
   async run({ args }) {
     const taskId = checkId(args, "watch");
     const wait = new Wait(`task ${taskId}`, args);
-    const show = (status: TaskStatus) => print(`${args.json ? JSON.stringify(status) : lineOf(status)}\n`);
+    const show = (status: TaskStatus) => print(`${args.json ? jsonLine(status) : lineOf(status)}\n`);
     const watched = await wait.asking(() => wait.client.tasks.get(taskId, WAITING), taskId);
     await wait.asking(() => wait.follow(watched, show), taskId);
   },
@@ -123,8 +123,9 @@ const show = defineCommand({
   async run({ args }) {
     const taskId = checkId(args, "show");
     const { status } = await askServer(args, ({ tasks }) => tasks.get(taskId));
-    const lines = Object.entries(status).map(([name, value]) => `${name}: ${value}`);
-    print(`${args.json ? JSON.stringify(status) : lines.join("\n")}\n`);
+    // A newer server may tell of more than texts and numbers.
+    const lines = Object.entries(status).map(([name, value]) => visible(`${name}: ${textOf(value)}`));
+    print(`${args.json ? jsonLine(status) : lines.join("\n")}\n`);
   },
 });
 
@@ -184,11 +185,11 @@ export const task: Command = {
 };
 
 function askServer<T>(
-  { server }: { server?: string | undefined },
+  { server, json: asJson = false }: { server?: string | undefined; json?: boolean | undefined },
   work: (client: FibClient) => Promise<T>,
 ): Promise<T> {
   const url = resolveServerUrl(server, process.env);
-  return asking(url, () => work(openClient(url)));
+  return asking(url, () => work(openClient(url, noticeOf(asJson))));
 }
 
 /** An id that the user's shell has lost, or cut, is found here and not by a server. */
@@ -223,7 +224,7 @@ async function putResult(put: Put, ready: Task, asJson: boolean): Promise<void> 
 }
 
 async function putList(put: Put, tasks: AsyncIterable<Task>, asJson: boolean): Promise<void> {
-  if (asJson) return putArray(put, tasks, ({ status }) => JSON.stringify(status));
+  if (asJson) return putArray(put, tasks, ({ status }) => jsonLine(status));
   for await (const { status } of tasks) await put(Buffer.from(`${lineOf(status)}\n`));
 }
 
@@ -239,6 +240,10 @@ async function putArray<T>(
     separator = ",";
   }
   await put(Buffer.from(separator === "[" ? "[]\n" : "]\n"));
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 // The computation as `task run` would take it.

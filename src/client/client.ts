@@ -6,6 +6,7 @@
  * @module
  */
 import { CursorClient } from "./cursor.ts";
+import { isDigits, readIndex } from "./digits.ts";
 import { FibClientError } from "./error.ts";
 import type { NumberForm, NumberForms, SequenceForm, SequenceForms } from "./forms.ts";
 import { chosen, natural } from "./limits.ts";
@@ -100,8 +101,7 @@ export class FibClient {
 
   /** Where a value stands in the sequence. */
   async index(value: bigint | number | string, options: CallOptions = {}): Promise<FoundIndex> {
-    const digits =
-      typeof value === "string" && /^\d+$/.test(value) ? value : natural(value as bigint, "value");
+    const digits = isDigits(value) ? value : natural(value, "value");
     const path = pathTo("/v1/index/:value", { value: digits });
     try {
       const { body } = await this.#transport.ask({ path }, options);
@@ -126,7 +126,7 @@ export class FibClient {
     const given = Object.entries({ from, count, to }).filter(([, value]) => value !== undefined);
     const query = Object.fromEntries(given.map(([name, value]) => [name, natural(value!, name)]));
     const path = pathTo("/v1/sequence", {}, { ...query, ...TEXT });
-    return read(() => openBytes(this.#transport, path, limits));
+    return read((own) => openBytes(this.#transport, { path, hasLines: true }, own), limits);
   }
 
   async #number<F extends NumberForm>(
@@ -134,13 +134,9 @@ export class FibClient {
     { as = "bigint" as F, ...call }: NumberOptions<F>,
   ): Promise<NumberForms[F]> {
     const read = chosen(NUMBERS, as, "as");
-    return read(await openBytes(this.#transport, path, this.#transport.limits(call)));
+    const limits = this.#transport.limits(call);
+    return read((own) => openBytes(this.#transport, { path, hasLines: false }, own), limits);
   }
 }
 
 const TEXT = { format: "text" };
-
-function readIndex(value: unknown): number {
-  if (typeof value === "string" && /^\d{1,16}$/.test(value)) return Number(value);
-  throw new FibClientError("bad_answer", "The server sent no index");
-}

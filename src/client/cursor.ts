@@ -5,12 +5,11 @@
  * key, and the server, which has written the key to disk together with the move, gives the first answer.
  * @module
  */
-import { FibClientError } from "./error.ts";
+import { readDigits, readIndex } from "./digits.ts";
 import type { NumberForms } from "./forms.ts";
 import { chosen, natural } from "./limits.ts";
 import type { CallOptions } from "./options.ts";
 import { type Output, pathTo } from "./routes.ts";
-import { toBigInt } from "./terms.ts";
 import type { Answer, Call, Transport } from "./transport.ts";
 
 /** What the value may be had as. */
@@ -93,7 +92,7 @@ export class CursorClient {
 }
 
 const VALUES: { readonly [F in Form]: (digits: string) => NumberForms[F] } = {
-  bigint: toBigInt,
+  bigint: BigInt,
   text: (digits) => digits,
 };
 
@@ -105,12 +104,9 @@ function readPosition<F extends Form>(
   valueOf: (digits: string) => NumberForms[F],
 ): Position<F> {
   const { index, value } = (body ?? {}) as Partial<PositionBody>;
-  if (typeof value !== "string" || !/^\d{1,16}$/.test(index ?? "")) {
-    throw new FibClientError("bad_answer", "The server sent no position");
-  }
   return {
-    index: Number(index),
-    value: valueOf(value),
+    index: readIndex(index),
+    value: valueOf(readDigits(value)),
     etag: headers.get("etag") ?? undefined,
     replayed: headers.get("idempotency-replayed") === "true",
   };

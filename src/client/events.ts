@@ -13,11 +13,15 @@ import type { Transport } from "./transport.ts";
 
 interface ServerEvent {
   readonly id: string | undefined;
+  /** "message", unless it says otherwise. */
+  readonly type: string;
   readonly data: string;
 }
 
 /** A thousand times what the server says of a task. */
 const EVENT_CHARS_MAX = 1024 * 1024;
+const CR = 0x0d;
+const LF = 0x0a;
 /** A connection on which a server is heard after so long is a sound one: its heartbeats are 10 s apart. */
 const SOUND_MS = 5000;
 
@@ -37,7 +41,7 @@ export async function* followEvents(
   for (;;) {
     const headers = {
       accept: "text/event-stream",
-      ...(lastId !== undefined && { "last-event-id": lastId }),
+      ...(lastId && { "last-event-id": lastId }),
     };
     try {
       const exchange = await transport.open({ path, headers }, attempts);
@@ -45,18 +49,40 @@ export async function* followEvents(
         exchange.close();
         throw new FibClientError("bad_answer", `The answer to ${path} is no stream of events`);
       }
-      const openedMs = performance.now();
-      const onHeartbeat = () => {
-        if (performance.now() - openedMs >= SOUND_MS) attempts.progress();
-      };
-      for await (const { id, data } of parseEvents(readPieces(exchange), onHeartbeat)) {
+      const life = new Life(attempts);
+      for await (const { id, type, data } of parseEvents(readPieces(exchange, life), () => life.beat())) {
         lastId = id ?? lastId;
-        yield parseData(data);
+        // Other events are a newer server's.
+        if (type === "message") yield parseData(data);
+        life.heardMs = performance.now();
       }
       throw new FibClientError("unreachable", `The events at ${path} have ended too early`);
     } catch (error) {
       await attempts.wait(error);
     }
+  }
+}
+
+/** What a connection is held for: bytes that mean nothing are no sign that the server is still there. */
+class Life {
+  heardMs = performance.now();
+  readonly #openedMs = this.heardMs;
+  readonly #attempts: Attempts;
+
+  constructor(attempts: Attempts) {
+    this.#attempts = attempts;
+  }
+
+  beat(): void {
+    this.heardMs = performance.now();
+    if (this.heardMs - this.#openedMs >= SOUND_MS) this.#attempts.progress();
+  }
+
+  /** @throws {@link FibClientError} `unreachable`, when it is silent for too long: another connection may do better. */
+  check(): void {
+    const { timeoutMs } = this.#attempts.limits;
+    if (performance.now() - this.heardMs <= timeoutMs) return;
+    throw new FibClientError("unreachable", `The server sent no event in ${timeoutMs / 1000} seconds`);
   }
 }
 
@@ -71,28 +97,45 @@ export async function* parseEvents(
   onHeartbeat: () => void = () => {},
 ): AsyncGenerator<ServerEvent, void> {
   let id: string | undefined;
+  let type = "";
   let data: string[] = [];
   let charCount = 0;
-  for await (const text of splitLines(pieces, "utf-8", EVENT_CHARS_MAX)) {
-    const line = text.endsWith("\r") ? text.slice(0, -1) : text;
+  for await (const line of splitLines(withLineFeeds(pieces), "utf-8", EVENT_CHARS_MAX)) {
     const [, field, value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line)!;
     if (field === "data") data.push(value);
-    else if (field === "id") id = value;
+    else if (field === "event") type = value;
+    // One that no header can hold is dropped; of NUL the specification says so.
+    else if (field === "id" && /^[ -~]{0,200}$/.test(value)) id = value;
     if (line.startsWith(":")) onHeartbeat();
     charCount += field === "data" ? line.length + 1 : 0;
     if (charCount > EVENT_CHARS_MAX)
       throw new FibClientError("bad_answer", "The server sent an event without end");
     if (line !== "") continue;
-    if (data.length > 0) yield { id, data: data.join("\n") };
+    if (data.length > 0) yield { id, type: type || "message", data: data.join("\n") };
+    type = "";
     data = [];
     charCount = 0;
   }
 }
 
-async function* readPieces(exchange: Exchange): AsyncGenerator<Uint8Array, void> {
+/** Lines may end with CR LF, and with CR alone. */
+async function* withLineFeeds(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  let before = LF;
+  for await (const piece of pieces) {
+    const kept = piece.filter((byte) => {
+      const isSecond = before === CR && byte === LF;
+      before = byte;
+      return !isSecond;
+    });
+    yield kept.map((byte) => (byte === CR ? LF : byte));
+  }
+}
+
+async function* readPieces(exchange: Exchange, life: Life): AsyncGenerator<Uint8Array, void> {
   try {
     for (let bytes = await exchange.readOn(); bytes !== undefined; bytes = await exchange.readOn()) {
       yield bytes;
+      life.check();
     }
   } finally {
     exchange.close();

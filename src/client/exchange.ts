@@ -3,6 +3,7 @@
  * server may be silent for so long only. Nothing is asked ahead, so a slow reader slows the server.
  * @module
  */
+import { onAbort, unwanted } from "./abort.ts";
 import { FibClientError } from "./error.ts";
 import type { Limits } from "./limits.ts";
 import type { Fetch } from "./options.ts";
@@ -19,15 +20,14 @@ interface Reader {
 /** An answer whose body is read as it is wanted. To be closed, unless it was read to its end. */
 export class Exchange {
   readonly #abort = new AbortController();
-  readonly #signal: AbortSignal | undefined;
   readonly #timeoutMs: number;
   readonly #url: string;
   #response: Response | undefined;
   #reader: Reader | undefined;
+  #unlink = () => {};
 
-  private constructor(url: string, { signal, timeoutMs }: Limits) {
+  private constructor(url: string, timeoutMs: number) {
     this.#url = url;
-    this.#signal = signal;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -37,14 +37,16 @@ export class Exchange {
    * @throws {@link FibClientError} `unreachable` or `timeout`; the signal's reason.
    */
   static async open(fetch: Fetch, url: string, init: RequestInit, limits: Limits): Promise<Exchange> {
-    limits.signal?.throwIfAborted();
-    const exchange = new Exchange(url, limits);
-    exchange.#signal?.addEventListener("abort", exchange.#onAbort, { once: true });
+    const { signal: outer, timeoutMs } = limits;
+    outer?.throwIfAborted();
+    const exchange = new Exchange(url, timeoutMs);
+    exchange.#unlink = onAbort(outer, () => exchange.#end(outer!.reason));
     const { signal } = exchange.#abort;
     exchange.#response = await exchange.#watch(
       // A fetch that was handed in may not care about the signal.
       Promise.race([
-        fetch(url, { ...init, signal }),
+        // Bun gives up after 360 s (measured) unless it is told not to; others do not know the option.
+        fetch(url, { ...init, signal, timeout: false } as RequestInit),
         new Promise<never>((_, reject) => {
           signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
         }),
@@ -105,13 +107,11 @@ export class Exchange {
 
   /** Ends it, wherever it is. */
   close(): void {
-    this.#end(new DOMException("The rest is not wanted", "AbortError"));
+    this.#end(unwanted());
   }
 
-  readonly #onAbort = () => this.#end(this.#signal!.reason);
-
   #end(reason: unknown): void {
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#unlink();
     if (this.#abort.signal.aborted) return;
     this.#abort.abort(reason);
     // Whatever the transport makes of the abort, a read that waits ends now.
@@ -132,9 +132,9 @@ export class Exchange {
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       this.close();
-      throw new FibClientError("unreachable", `Cannot reach ${this.#url}: ${reasonOf(error)}`, {
-        cause: error,
-      });
+      // Node's own limit, which nothing but a `fetch` of somebody else's raises.
+      const code = /^UND_ERR_(HEADERS|BODY)_TIMEOUT$/.test(systemCode(error)) ? "timeout" : "unreachable";
+      throw new FibClientError(code, `Cannot reach ${this.#url}: ${reasonOf(error)}`, { cause: error });
     } finally {
       disarm();
     }

@@ -11,7 +11,7 @@ export interface Limits {
   readonly retriesMax: number;
 }
 
-/** @throws RangeError for a limit that is none. */
+/** @throws RangeError for a limit that is none; TypeError for a signal that is none. */
 export function limitsOf({ signal, timeoutMs = 60_000, retriesMax = 5 }: CallOptions): Limits {
   if (!(typeof timeoutMs === "number" && timeoutMs > 0)) {
     throw refused("timeoutMs", timeoutMs, "milliseconds, more than 0 and up to Infinity");
@@ -19,7 +19,10 @@ export function limitsOf({ signal, timeoutMs = 60_000, retriesMax = 5 }: CallOpt
   if (!((Number.isInteger(retriesMax) || retriesMax === Infinity) && retriesMax >= 0)) {
     throw refused("retriesMax", retriesMax, "a whole number from 0, or Infinity");
   }
-  return { signal, timeoutMs, retriesMax };
+  // One of another window, or of a library, is no instance of our AbortSignal.
+  if (signal && typeof signal.addEventListener !== "function")
+    throw new TypeError(`Cannot use ${shown(signal)} for signal: it takes an AbortSignal`);
+  return { signal: signal ?? undefined, timeoutMs, retriesMax };
 }
 
 /** A whole number as the server takes it. @throws RangeError for what is none, or was rounded before it came here. */
@@ -36,9 +39,17 @@ export function chosen<Ways extends object, Name extends keyof Ways>(
   option: string,
 ): Ways[Name] {
   if (Object.hasOwn(ways, name)) return ways[name];
-  throw new TypeError(`Cannot use ${String(name)} for ${option}: it takes ${Object.keys(ways).join(", ")}`);
+  throw new TypeError(`Cannot use ${shown(name)} for ${option}: it takes ${Object.keys(ways).join(", ")}`);
+}
+
+/** A value in a message: what is a text says so, and what is long is cut. */
+export function shown(value: unknown): string {
+  // What a server has sent may have a toString of its own.
+  const text = typeof value === "object" ? JSON.stringify(value) : `${value as number}`;
+  const start = text.length > 40 ? `${text.slice(0, 40)}…` : text;
+  return typeof value === "string" ? `the text ${JSON.stringify(start)}` : start;
 }
 
 function refused(name: string, value: unknown, takes: string): RangeError {
-  return new RangeError(`Cannot use ${String(value)} for ${name}: it takes ${takes}`);
+  return new RangeError(`Cannot use ${shown(value)} for ${name}: it takes ${takes}`);
 }

@@ -48,14 +48,17 @@ export interface RetryFacts extends RequestFacts {
   readonly delayMs: number;
 }
 
-/** What is told of each request, to log, count and time them. What a hook throws ends the call, with that very error. */
+/**
+ * What is told of each request, to log, count and time them. What a hook throws ends the call, with that very error. One
+ * that is async is waited for, whatever the call's limits are, and may throw as well. Else what it returns is ignored.
+ */
 export interface Hooks {
   /** A request is about to be sent. */
-  readonly onRequest?: ((request: RequestFacts) => void) | undefined;
+  readonly onRequest?: ((request: RequestFacts) => unknown) | undefined;
   /** It was answered, or was not: called once for each request. A body that breaks later is told by `onRetry`. */
-  readonly onResponse?: ((response: ResponseFacts) => void) | undefined;
+  readonly onResponse?: ((response: ResponseFacts) => unknown) | undefined;
   /** It has failed, and is made again after `delayMs`. An error that is final is thrown by the call instead. */
-  readonly onRetry?: ((retry: RetryFacts) => void) | undefined;
+  readonly onRetry?: ((retry: RetryFacts) => unknown) | undefined;
 }
 
 /** How a client is set up; the limits are those of calls that name none. */

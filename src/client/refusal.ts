@@ -19,6 +19,10 @@ export function errorFrom(status: number, headers: Headers, body: string): FibCl
     const words = typeof detail === "string" ? detail : `The server refuses: ${code}`;
     return new FibClientError(known, words, { status, problem, retryAfterMs });
   }
+  if (status === 414 || status === 431) {
+    const words = `The answer is ${status}: the server takes no URL, or no headers, of that length`;
+    return new FibClientError("bad_argument", words, { status });
+  }
   const absent = [502, 503, 504].includes(status);
   return new FibClientError(
     absent ? "unreachable" : "bad_answer",
@@ -47,7 +51,7 @@ export function redirectError(url: string, location: string | null): FibClientEr
  */
 export function parseRetryAfter(header: string | null, nowMs = Date.now()): number | undefined {
   if (header === null) return undefined;
-  if (/^\s*\d{1,9}\s*$/.test(header)) return Number(header) * 1000;
+  if (/^\s*\d+\s*$/.test(header)) return Number(header) * 1000;
   const dateMs = Date.parse(header);
   return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - nowMs);
 }

@@ -11,6 +11,7 @@
  * answer that is cut in its body, or a stream that has made progress since, is our business as well.
  * @module
  */
+import { onAbort } from "./abort.ts";
 import { FibClientError } from "./error.ts";
 import { Exchange, isDistrusted } from "./exchange.ts";
 import type { Limits } from "./limits.ts";
@@ -20,6 +21,9 @@ const DELAY_FIRST_MS = 100;
 const DELAY_MAX_MS = 5000;
 /** A server that wants to be left alone for longer is not waited for. */
 const RETRY_AFTER_MS_MAX = 60_000;
+
+/** Statuses of what passes by itself. */
+export const PASSING: ReadonlySet<number | undefined> = new Set([429, 502, 503, 504]);
 
 /** The requests of one call: told to the hooks, and counted, so that they end. */
 export class Attempts {
@@ -47,16 +51,16 @@ export class Attempts {
   async request(method: string, url: string, send: () => Promise<Exchange>): Promise<Exchange> {
     this.limits.signal?.throwIfAborted();
     const facts = (this.#last = { method, url, attempt: (this.#last?.attempt ?? 0) + 1 });
-    this.#hooks.onRequest?.(facts);
+    await this.#hooks.onRequest?.(facts);
     const startMs = performance.now();
-    const tell = (status: number | undefined, error?: unknown) =>
+    const tell = async (status: number | undefined, error?: unknown) =>
       this.#hooks.onResponse?.({ ...facts, status, error, durationMs: performance.now() - startMs });
-    const exchange = await send().catch((error: unknown) => {
-      tell(undefined, error);
+    const exchange = await send().catch(async (error: unknown) => {
+      await tell(undefined, error);
       throw error;
     });
     try {
-      tell(exchange.status);
+      await tell(exchange.status);
     } catch (error) {
       exchange.close();
       throw error;
@@ -78,7 +82,7 @@ export class Attempts {
     if (retryAfterMs > RETRY_AFTER_MS_MAX) throw error;
     signal?.throwIfAborted();
     const delayMs = retryAfterMs + delayAfter(this.#failureCount++);
-    this.#hooks.onRetry?.({ ...this.#last!, error, delayMs });
+    await this.#hooks.onRetry?.({ ...this.#last!, error, delayMs });
     await sleep(delayMs, signal);
   }
 
@@ -96,22 +100,22 @@ export class Attempts {
 
 /** @throws the signal's reason, as soon as it is aborted. */
 async function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const onAbort = () => {
-      clearTimeout(timer);
-      reject(signal!.reason as Error);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", onAbort);
-      resolve();
-    }, durationMs);
-    signal?.addEventListener("abort", onAbort, { once: true });
-  });
+  let unlink: (() => void) | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      timer = setTimeout(resolve, durationMs);
+      unlink = onAbort(signal, () => reject(signal!.reason as Error));
+    });
+  } finally {
+    unlink?.();
+    clearTimeout(timer);
+  }
 }
 
 function isPassing({ code, status, cause }: FibClientError): boolean {
   if (code === "unreachable") return !isDistrusted(cause);
-  return status !== undefined && [429, 502, 503, 504].includes(status);
+  return PASSING.has(status);
 }
 
 // Between half of the step and all of it.

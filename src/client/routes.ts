@@ -9,6 +9,7 @@
  */
 import type { ExtractSchema } from "hono/types";
 import type { createApp } from "../http/app.ts";
+import { shown } from "./limits.ts";
 
 type Schema = ExtractSchema<ReturnType<typeof createApp>>;
 
@@ -36,8 +37,9 @@ export function pathTo<P extends Path>(
 ): string {
   const filled = pattern.replaceAll(/:(\w+)/g, (_, name: string) => {
     const value = (parameters as Readonly<Record<string, string>>)[name]!;
-    // URLs resolve dots.
-    if (/^\.{0,2}$/.test(value)) throw new TypeError(`Cannot use '${value}' for ${name}`);
+    // URLs resolve dots, and have no half of a surrogate pair.
+    if (typeof value !== "string" || /^\.{0,2}$|\p{Cs}/u.test(value))
+      throw new TypeError(`Cannot use ${shown(value)} for ${name}`);
     return encodeURIComponent(value);
   });
   const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);

@@ -2,8 +2,9 @@
  * What a task can be, as it goes to the server and comes back.
  * @module
  */
+import { isDigits } from "./digits.ts";
 import { FibClientError } from "./error.ts";
-import { chosen, natural } from "./limits.ts";
+import { chosen, natural, shown } from "./limits.ts";
 import type { Output } from "./routes.ts";
 
 /** What a task can compute. */
@@ -50,7 +51,8 @@ const FIELDS: Readonly<Record<Computation["kind"], readonly string[]>> = {
 
 /** A computation as the server takes it. @throws TypeError, RangeError for what is none. */
 export function bodyOf(computation: Computation): Readonly<Record<string, string>> {
-  const { kind } = computation;
+  // Of what is no object it says what kind it takes.
+  const { kind } = Object(computation) as Computation;
   const given: Readonly<Record<string, unknown>> = { from: 0, ...computation };
   const fields = chosen(FIELDS, kind, "kind").map((name) => [name, natural(given[name] as number, name)]);
   return { kind, ...(Object.fromEntries(fields) as Record<string, string>) };
@@ -73,19 +75,74 @@ export function isFinished({ state }: TaskStatus): boolean {
 /** What the server's routes say of a task is what {@link TaskStatus} promises, or this does not compile. */
 type Promised<Status extends { [Name in keyof TaskStatus]: TaskStatus[Name] | undefined }> = Status;
 
+/** What {@link TaskStatus} promises of each field. */
+const IS_RIGHT: { readonly [Name in keyof TaskStatus]-?: (value: unknown) => boolean } = {
+  // As a part of a path, and as a word in a shell.
+  id: (value) => typeof value === "string" && /^\w[\w-]{0,99}$/.test(value),
+  kind: isKeyOf(FIELDS),
+  m: isDigits,
+  n: isDigits,
+  from: isDigits,
+  count: isDigits,
+  state: isKeyOf(IS_FINISHED),
+  progress: (value) => typeof value === "number" && value >= 0 && value <= 1,
+  digits: isCount,
+  bytes: isCount,
+  attempts: isCount,
+  requests: isCount,
+  createdAt: isTime,
+  startedAt: isTime,
+  finishedAt: isTime,
+  expiresAt: isTime,
+  reason: (value) => typeof value === "string",
+};
+
+/** What every task has, besides what its kind takes. */
+const ALWAYS: ReadonlySet<string> = new Set([
+  "id",
+  "kind",
+  "state",
+  "progress",
+  "attempts",
+  "requests",
+  "createdAt",
+]);
+
 /**
  * A task that the server has sent.
  *
- * @param expectedId - Of the one that was asked for.
- * @throws {@link FibClientError} `bad_answer` for another one, or one in a state that nobody knows.
+ * @param expected - What is known of the one that was asked for: its id, or its computation.
+ * @throws {@link FibClientError} `bad_answer` for another one, and for what does not keep {@link TaskStatus}'s promise.
  */
-export function readStatus(body: unknown, expectedId?: string): TaskStatus {
-  const { id, state } = (body ?? {}) as Partial<Promised<Output<"/v1/tasks/:id", "$get">>>;
-  if (typeof id !== "string" || typeof state !== "string")
-    throw new FibClientError("bad_answer", "The server sent no task");
-  if (id !== (expectedId ?? id))
-    throw new FibClientError("bad_answer", `The server sent task ${id} in place of ${expectedId}`);
-  if (!Object.hasOwn(IS_FINISHED, state))
-    throw new FibClientError("bad_answer", `The server sent a task that is '${state as string}'`);
+export function readStatus(body: unknown, expected: Readonly<Partial<TaskStatus>> = {}): TaskStatus {
+  const status = Object(body) as Promised<Output<"/v1/tasks/:id", "$get">>;
+  // The kind comes before what it takes.
+  for (const name of Object.keys(IS_RIGHT) as (keyof TaskStatus)[]) {
+    const value = status[name];
+    const isNeeded = ALWAYS.has(name) || FIELDS[status.kind].includes(name);
+    const isRight = value === undefined ? !isNeeded : IS_RIGHT[name](value);
+    if (isRight && value === (expected[name] ?? value)) continue;
+    const instead = isRight ? ` in place of ${shown(expected[name])}` : "";
+    throw new FibClientError(
+      "bad_answer",
+      `The server sent a task whose ${name} is ${shown(value)}${instead}`,
+    );
+  }
   return body as TaskStatus;
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** RFC 3339, and the years beyond 9999 that JavaScript writes. */
+function isTime(value: unknown): boolean {
+  return (
+    typeof value === "string" &&
+    /^([+-]\d\d)?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(value)
+  );
+}
+
+function isKeyOf(table: object): (value: unknown) => boolean {
+  return (value) => typeof value === "string" && Object.hasOwn(table, value);
 }

@@ -5,7 +5,7 @@
 import { FibClientError } from "./error.ts";
 import { followEvents } from "./events.ts";
 import type { NumberForm, NumberForms, SequenceForm, SequenceForms } from "./forms.ts";
-import { chosen, type Limits, natural } from "./limits.ts";
+import { chosen, type Limits, natural, shown } from "./limits.ts";
 import type { CallOptions } from "./options.ts";
 import { openBytes } from "./resume.ts";
 import { type Output, pathTo } from "./routes.ts";
@@ -35,6 +35,10 @@ export interface ResultOptions<F> extends CallOptions {
   readonly wait?: boolean | undefined;
 }
 
+/** What counts as progress: so there are 100,000 steps at most, however small those are that a server tells of. */
+const PROGRESS_MIN = 1 / 1000;
+/** A server gives a task up much earlier. */
+const ATTEMPTS_MAX = 100;
 /** The most that a server lists at once. */
 const PAGE_MAX = 1000;
 
@@ -54,15 +58,16 @@ export class TasksClient {
    * @throws {@link FibClientError} `result_too_large`, `too_many_tasks`, and as every call does.
    */
   async create(computation: Computation, options: CallOptions = {}): Promise<Task> {
-    const call = { method: "POST", path: pathTo("/v1/tasks", {}), body: bodyOf(computation) } as const;
+    const body = bodyOf(computation);
+    const call = { method: "POST", path: pathTo("/v1/tasks", {}), body } as const;
     const answer = await this.#transport.ask(call, options);
-    return new Task(this.#transport, readStatus(answer.body));
+    return new Task(this.#transport, readStatus(answer.body, body));
   }
 
   /** A task by its id. @throws {@link FibClientError} `task_unknown`, and as every call does. */
   async get(id: string, options: CallOptions = {}): Promise<Task> {
     const { body } = await this.#transport.ask({ path: pathTo("/v1/tasks/:id", { id }) }, options);
-    return new Task(this.#transport, readStatus(body, id));
+    return new Task(this.#transport, readStatus(body, { id }));
   }
 
   /** Cancels a task by its id, as {@link Task.cancel} does. */
@@ -70,7 +75,7 @@ export class TasksClient {
     const unless = unlessShared ? "shared" : undefined;
     const path = pathTo("/v1/tasks/:id/cancel", { id }, { unless });
     const { body } = await this.#transport.ask({ method: "POST", path }, options);
-    return readStatus(body, id);
+    return readStatus(body, { id });
   }
 
   /** Removes a task by its id, as {@link Task.forget} does. */
@@ -106,9 +111,11 @@ export class TasksClient {
       for (const task of tasks.slice(0, rest)) yield new Task(this.#transport, readStatus(task));
       rest -= tasks.length;
       if (next === undefined) return;
+      if (typeof next !== "string")
+        throw new FibClientError("bad_answer", "The server sent no list of tasks");
       emptyCount = tasks.length === 0 ? emptyCount + 1 : 0;
       if (asked.has(next) || emptyCount > limits.retriesMax) {
-        throw new FibClientError("bad_answer", `The server's list of tasks goes round behind ${next}`);
+        throw new FibClientError("bad_answer", `The server's list of tasks goes round behind ${shown(next)}`);
       }
       asked.add((last = next));
     }
@@ -147,7 +154,7 @@ export class Task {
   /**
    * How it is now, and each change until it has ended; goes on after a cut.
    *
-   * What counts as progress is that it has come further, or that a connection has held for 5 s with the server still
+   * What counts as progress is that it has come further by 1/1000, or that a connection has held for 5 s with the server still
    * there: after `retriesMax` cuts without either it gives up.
    *
    * @throws RangeError, at once, for limits that are none.
@@ -159,13 +166,15 @@ export class Task {
   async *#events(limits: Limits): AsyncGenerator<TaskStatus, void> {
     const attempts = this.#transport.attempts(limits);
     const path = pathTo("/v1/tasks/:id/events", { id: this.id });
-    let furthest = -1;
+    let counted = -1;
     for await (const data of followEvents(this.#transport, path, attempts)) {
-      const status = readStatus(data, this.id);
+      const status = readStatus(data, { id: this.id });
       // An executor that gives it back takes an attempt off. A server that never tells of more than it did repeats itself.
-      const reached = status.attempts + status.progress;
-      if (reached > furthest) attempts.progress();
-      furthest = Math.max(furthest, reached);
+      const reached = Math.min(status.attempts, ATTEMPTS_MAX) + status.progress;
+      if (reached >= counted + PROGRESS_MIN) {
+        attempts.progress();
+        counted = reached;
+      }
       this.#status = status;
       yield status;
       if (isFinished(status)) return;
@@ -189,15 +198,14 @@ export class Task {
   async result<F extends NumberForm = "bigint">(options: ResultOptions<F> = {}): Promise<NumberForms[F]> {
     const { as = "bigint" as F, wait = true, ...call } = options;
     const read = chosen(NUMBERS, as, "as");
-    return read(await this.#open(wait, this.#transport.limits(call)));
+    return read((own) => this.#open(wait, own), this.#transport.limits(call));
   }
 
   /** The terms of a sequence, once the task is ready; otherwise as `FibClient.sequence` gives them. */
   terms<F extends SequenceForm = "bigint">(options: ResultOptions<F> = {}): SequenceForms[F] {
     const { as = "bigint" as F, wait = true, ...call } = options;
     const read = chosen(SEQUENCES, as, "as");
-    const limits = this.#transport.limits(call);
-    return read(() => this.#open(wait, limits));
+    return read((own) => this.#open(wait, own), this.#transport.limits(call));
   }
 
   /**
@@ -231,6 +239,9 @@ export class Task {
 
   async #open(wait: boolean, limits: Limits) {
     if (wait) await this.#ready(limits);
-    return openBytes(this.#transport, pathTo("/v1/tasks/:id/result", { id: this.id }), limits);
+    const { kind, digits, bytes } = this.#status;
+    const hasLines = kind === "sequence";
+    const path = pathTo("/v1/tasks/:id/result", { id: this.id });
+    return openBytes(this.#transport, { path, hasLines, sizeBytes: hasLines ? bytes : digits }, limits);
   }
 }

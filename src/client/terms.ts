@@ -2,18 +2,36 @@
  * From the bytes of a text to the form in which it is wanted.
  * @module
  */
+import { readDigits } from "./digits.ts";
 import { FibClientError } from "./error.ts";
 import type { NumberForm, NumberForms, SequenceForm, SequenceForms } from "./forms.ts";
-import { type Bytes, streamOf } from "./resume.ts";
+import type { Limits } from "./limits.ts";
+import { type Bytes, type Open, streamOf } from "./resume.ts";
 
 /** ASCII is the same in all of these, and this one need not look for longer characters. */
 const ASCII = "latin1";
 
-/** The whole text. */
-async function joinText({ pieces }: Bytes): Promise<string> {
+/** More is not kept in memory, nor in one line: V8's texts end at 536,870,888, and what is read at once comes on top. */
+const TEXT_BYTES_MAX = 500_000_000;
+
+/**
+ * The whole text.
+ *
+ * @param bytesMax - Where to stop.
+ * @throws {@link FibClientError} `result_too_large` for one that says so before, `bad_answer` for one that goes on and on.
+ */
+export async function joinText({ pieces, sizeBytes = 0 }: Bytes, bytesMax = TEXT_BYTES_MAX): Promise<string> {
   const decoder = new TextDecoder(ASCII);
   const texts: string[] = [];
-  for await (const piece of pieces) texts.push(decoder.decode(piece));
+  let rest = bytesMax;
+  for await (const piece of pieces) {
+    rest -= piece.length;
+    if (rest < 0 || sizeBytes > bytesMax) {
+      const code = sizeBytes > bytesMax ? "result_too_large" : "bad_answer";
+      throw new FibClientError(code, `The text has more than ${bytesMax} bytes: take it as a stream`);
+    }
+    texts.push(decoder.decode(piece));
+  }
   return texts.join("");
 }
 
@@ -27,7 +45,7 @@ async function joinText({ pieces }: Bytes): Promise<string> {
 export async function* splitLines(
   pieces: AsyncIterable<Uint8Array>,
   encoding: "latin1" | "utf-8" = ASCII,
-  charsMax = Number.POSITIVE_INFINITY,
+  charsMax = TEXT_BYTES_MAX,
 ): AsyncGenerator<string, void> {
   const decoder = new TextDecoder(encoding);
   let rest = "";
@@ -42,37 +60,31 @@ export async function* splitLines(
   if (rest !== "") yield rest;
 }
 
-/** Lines as integers. @throws {@link FibClientError} as {@link toBigInt} does. */
-async function* toBigInts(lines: AsyncIterable<string>): AsyncGenerator<bigint, void> {
-  for await (const line of lines) yield toBigInt(line);
-}
-
-/**
- * Decimal digits as an integer.
- *
- * @throws {@link FibClientError} `bad_answer` for what is none; a RangeError for more than the engine can hold.
- */
-export function toBigInt(digits: unknown): bigint {
-  if (typeof digits === "string" && /^\d+$/.test(digits)) return BigInt(digits);
-  throw new FibClientError("bad_answer", `The server sent no number: ${String(digits).slice(0, 40)}`);
-}
-
 /** How a text is read as a number in each form; a stream may still be cut off by its reader. */
-export const NUMBERS: { readonly [Form in NumberForm]: (bytes: Bytes) => Promise<NumberForms[Form]> } = {
-  bigint: async (bytes) => toBigInt(await joinText(bytes)),
-  text: joinText,
-  stream: (bytes) => Promise.resolve(streamOf(() => Promise.resolve(bytes))),
+export const NUMBERS: {
+  readonly [Form in NumberForm]: (open: Open, limits: Limits) => Promise<NumberForms[Form]>;
+} = {
+  // A RangeError for more than the engine can hold.
+  bigint: async (open, limits) => BigInt(await joinText(await open(limits))),
+  text: async (open, limits) => joinText(await open(limits)),
+  stream: async (open, limits) => {
+    const { stream, begin } = streamOf(open, limits);
+    await begin();
+    return stream;
+  },
 };
 
 /** How lines are read as a sequence in each form; they are opened when the first of them is asked for. */
 export const SEQUENCES: {
-  readonly [Form in SequenceForm]: (open: () => Promise<Bytes>) => SequenceForms[Form];
+  readonly [Form in SequenceForm]: (open: Open, limits: Limits) => SequenceForms[Form];
 } = {
-  bigint: (open) => toBigInts(linesOf(open)),
+  async *bigint(open, limits) {
+    for await (const line of linesOf(open, limits)) yield BigInt(line);
+  },
   text: linesOf,
-  stream: streamOf,
+  stream: (open, limits) => streamOf(open, limits).stream,
 };
 
-async function* linesOf(open: () => Promise<Bytes>): AsyncGenerator<string, void> {
-  yield* splitLines((await open()).pieces);
+async function* linesOf(open: Open, limits: Limits): AsyncGenerator<string, void> {
+  for await (const line of splitLines((await open(limits)).pieces)) yield readDigits(line);
 }

@@ -8,7 +8,7 @@ import { Exchange } from "./exchange.ts";
 import { type Limits, limitsOf } from "./limits.ts";
 import type { CallOptions, Fetch, FibClientOptions, Hooks } from "./options.ts";
 import { errorFrom, redirectError } from "./refusal.ts";
-import { Attempts } from "./retry.ts";
+import { Attempts, PASSING } from "./retry.ts";
 
 /** More of an error is not read. */
 const ERROR_BYTES_MAX = 64 * 1024;
@@ -99,7 +99,7 @@ export class Transport {
       exchange.close();
       throw redirectError(url, location);
     }
-    throw errorFrom(status, exchange.headers, await exchange.text(ERROR_BYTES_MAX));
+    throw errorFrom(status, exchange.headers, await readError(exchange));
   }
 
   /**
@@ -122,6 +122,16 @@ export class Transport {
     } catch (cause) {
       throw new FibClientError("bad_answer", `The answer to ${call.path} is not JSON`, { status, cause });
     }
+  }
+}
+
+/** The body of an error. What says by its status that it passes needs none, however that body ends. */
+async function readError(exchange: Exchange): Promise<string> {
+  try {
+    return await exchange.text(ERROR_BYTES_MAX);
+  } catch (error) {
+    if (error instanceof FibClientError && PASSING.has(exchange.status)) return "";
+    throw error;
   }
 }
 

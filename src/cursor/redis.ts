@@ -227,7 +227,11 @@ export class RedisCursor implements CursorService {
 }
 
 function perhapsMoved({ code, message, cause }: FibError): FibError {
-  return new FibError(code, `${message}: the move may have been made or not`, { cause });
+  return new FibError(
+    code,
+    `${message}: the move may have been made or not; fibserver c shows where the cursor is`,
+    { cause },
+  );
 }
 
 function tooManyWaiting(): FibError {

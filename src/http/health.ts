@@ -32,7 +32,11 @@ export function healthRoutes({ who, parts, stopSignal, onFault }: HealthServices
         } catch (error) {
           if (!(error instanceof FibError)) throw error;
           if (isFault(error)) onFault(error);
-          const detail = `Cannot take ${takes}, for want of the ${part}: ${toldOf(error)}`;
+          // That is said of the whole, such as that it is starting.
+          const isWhole = error.code === "overloaded";
+          const detail = isWhole
+            ? error.message
+            : `Cannot take ${takes}, for want of the ${part}: ${toldOf(error)}`;
           return problem(new FibError(error.code, detail), c.req.path, {}, { detail, part });
         }
       }

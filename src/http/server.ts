@@ -2,6 +2,7 @@
  * The port: listen, refuse foreign hosts, stop without breaking an answer.
  * @module
  */
+import { isIP } from "node:net";
 import type { Hono } from "hono";
 import { type Config, LIMITS } from "../config.ts";
 import { FibError } from "../errors.ts";
@@ -85,7 +86,9 @@ export function listen(
     });
     return { url: String(server.url), stop: () => stop(server) };
   } catch (error) {
-    const reason = (error as Error).message.replace(/\.$/, "");
+    const reason = isUnknown(host)
+      ? "there is no such host here"
+      : (error as Error).message.replace(/\.$/, "");
     throw new FibError(
       "address_in_use",
       `Cannot listen on ${host}:${port}: ${reason}; choose another with ${flag}`,
@@ -93,6 +96,17 @@ export function listen(
         cause: error,
       },
     );
+  }
+}
+
+/** Whether a name is none of this machine's: Bun says then that the port may be in use. */
+function isUnknown(hostname: string): boolean {
+  if (isIP(hostname) !== 0) return false;
+  try {
+    void Bun.serve({ hostname, port: 0, fetch: () => new Response() }).stop(true);
+    return false;
+  } catch {
+    return true;
   }
 }
 

@@ -3,21 +3,35 @@
  * @module
  */
 import { FibError } from "../errors.ts";
-import { ADVICE, type RedisConnection } from "./connection.ts";
+import { CLUSTER } from "./advice.ts";
+import type { RedisConnection } from "./connection.ts";
 
 /** The scripts use `ZRANGE … BYLEX`, which came with it. */
 const VERSION_MIN = { major: 6, minor: 2 } as const;
 
+/** Who asks. */
+interface CheckOptions {
+  /** Replicas that must have what is promised; 0 for none. */
+  readonly replicasMin: number;
+  /** Gets a line for each setting that weakens what is promised. */
+  readonly warn: (message: string) => void;
+}
+
 /**
- * Refuses a Redis that cannot be used, and says which settings weaken what is promised.
+ * Refuses a Redis that cannot be used, and says what weakens what is promised.
  *
- * @param warn - Gets a line for each such setting.
  * @throws {@link FibError} `redis_unusable`; others as {@link RedisConnection.send}.
  */
-export async function checkRedis(redis: RedisConnection, warn: (message: string) => void): Promise<void> {
+export async function checkRedis(redis: RedisConnection, { replicasMin, warn }: CheckOptions): Promise<void> {
   const { address } = redis;
   const info = parseInfo(String(await redis.send("INFO", [])));
   refuseUnusable(info, address);
+  const replicaCount = Number(info["connected_slaves"]);
+  if (replicaCount < replicasMin) {
+    warn(
+      `Redis at ${address} has ${replicaCount} of the ${replicasMin} replicas that --redis-wait asks for: moves and tasks are refused until it has them`,
+    );
+  }
   const policy = info["maxmemory_policy"];
   if (policy !== undefined && policy !== "noeviction") {
     warn(
@@ -28,7 +42,6 @@ export async function checkRedis(redis: RedisConnection, warn: (message: string)
     warn(
       `Redis at ${address} loses accepted tasks and answered moves when it restarts: set appendonly to yes`,
     );
-    return;
   }
   const sync = await appendSync(redis);
   if (sync === undefined) {
@@ -46,7 +59,7 @@ function refuseUnusable(info: Readonly<Record<string, string>>, address: string)
     throw new FibError("redis_unusable", `Cannot use Redis at ${address}: ${reason}`);
   };
   if (isTooOld(version)) refuse(tooOld(version));
-  if (info["cluster_enabled"] === "1") refuse(ADVICE["MOVED"]!);
+  if (info["cluster_enabled"] === "1") refuse(CLUSTER);
 }
 
 /** Whether a version is older than the scripts need. */

@@ -10,6 +10,7 @@
  * @module
  */
 import { FibError } from "../errors.ts";
+import { advised } from "./advice.ts";
 import { kindOf, WatchedClient } from "./client.ts";
 import type { RedisPlace } from "./place.ts";
 
@@ -261,8 +262,7 @@ export class RedisConnection {
       const text = `Cannot use Redis at ${this.address}: the connection was lost before the answer`;
       return new DoubtfulError("redis_unavailable", text, { cause: error });
     }
-    const advice = ADVICE[kind] === undefined ? "" : `; ${ADVICE[kind]}`;
-    const said = `Cannot use Redis at ${this.address}: ${message}${advice}`;
+    const said = `Cannot use Redis at ${this.address}: ${advised(message, this.#place)}`;
     if (kind === "OOM") return new FibError("redis_full", said, { cause: error });
     if (kind === "NOREPLICAS") return new FibError("not_replicated", said, { cause: error });
     // A replica ends what waits there; the script before it was run by a primary.
@@ -274,19 +274,3 @@ export class RedisConnection {
 
 /** First words of Redis's errors that pass by themselves, or once somebody has helped it. */
 const PASSING = new Set(["LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "READONLY", "MISCONF"]);
-
-/** What to do about an error, by its first word. */
-export const ADVICE: Readonly<Record<string, string>> = {
-  WRONGTYPE:
-    "something else uses our keys: give fibserver a database of its own, as in redis://HOST:6379/1, or a --redis-prefix",
-  NOAUTH: "put the password into the URL, as in redis://:PASSWORD@HOST:6379",
-  WRONGPASS: "the user name or the password in the URL is wrong",
-  NOPERM:
-    "the user in the URL needs more rights: ~PREFIX:* &PREFIX:* +@all, where PREFIX is fibserver or your --redis-prefix",
-  MOVED:
-    "it is a cluster, and fibserver needs a single server, with replicas if you like: its scripts touch keys of several slots, since one order of all moves and tasks is made in one place",
-  READONLY: "it has become a replica",
-  NOREPLICAS: "it takes no writes before it has the replicas that its min-replicas-to-write asks for",
-  MISCONF: "it takes no writes before it can save them: see its log",
-  OOM: "it is full: raise its maxmemory, or make room",
-};

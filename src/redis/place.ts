@@ -8,7 +8,7 @@
  * @module
  */
 import { FibError } from "../errors.ts";
-import type { RedisConfig } from "../config.ts";
+import type { RedisConfig } from "../redis-config.ts";
 import { addressOf, parseRedisUrl, type RedisUrl } from "../redis-url.ts";
 import { readTls, type Tls } from "./tls.ts";
 
@@ -95,7 +95,10 @@ export class RedisPlace {
     }
     const cannot = `Cannot use Redis at ${this.address}`;
     if (isUnknown)
-      throw new FibError("redis_unusable", `${cannot}: its Sentinels know no primary called ${name}`);
+      throw new FibError(
+        "redis_unusable",
+        `${cannot}: its Sentinels know no primary called ${name}; SENTINEL MASTERS lists those they know`,
+      );
     throw new FibError("redis_unavailable", `${cannot}: no Sentinel answers; try again`);
   }
 

@@ -4,8 +4,8 @@
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import fs from "node:fs";
-import type { RedisConfig } from "../config.ts";
 import { FibError } from "../errors.ts";
+import type { TlsFile, TlsFiles } from "../redis-config.ts";
 
 /** What the files hold, as PEM. */
 export interface Tls {
@@ -20,35 +20,36 @@ export interface Tls {
  * @returns undefined when there are none.
  * @throws {@link FibError} `bad_argument`, with the file and what is wrong with it.
  */
-export function readTls({ cert, key, ca }: RedisConfig["tlsFiles"]): Tls | undefined {
+export function readTls({ cert, key, ca }: TlsFiles): Tls | undefined {
   if (cert === undefined && key === undefined && ca === undefined) return undefined;
-  if ((cert === undefined) !== (key === undefined)) {
-    const missing = cert === undefined ? "--redis-tls-cert" : "--redis-tls-key";
-    throw new FibError(
-      "bad_argument",
-      `Cannot use a certificate without its key: ${missing} FILE is missing`,
-    );
-  }
+  if (cert && !key) throw needsOther(cert, "its key", /cert$/i, "key");
+  if (key && !cert) throw needsOther(key, "its certificate", /key$/i, "cert");
   const authority = ca === undefined ? undefined : read(ca, "certificate", (pem) => new X509Certificate(pem));
   if (cert === undefined || key === undefined) return { ca: authority!.pem };
   const certificate = read(cert, "certificate", (pem) => new X509Certificate(pem));
   const privateKey = read(key, "private key without a passphrase", createPrivateKey);
   if (!certificate.parsed.checkPrivateKey(privateKey.parsed)) {
-    throw new FibError(
-      "bad_argument",
-      `Cannot use ${key}: it is the key of another certificate than ${cert}`,
-    );
+    throw cannotUse(key, `it is the key of another certificate than ${cert.path}`);
   }
   return { cert: certificate.pem, key: privateKey.pem, ...(authority && { ca: authority.pem }) };
 }
 
-function read<T>(file: string, what: string, parse: (pem: string) => T): { pem: string; parsed: T } {
+function read<T>(file: TlsFile, what: string, parse: (pem: string) => T): { pem: string; parsed: T } {
   try {
-    const pem = fs.readFileSync(file, "utf8");
+    const pem = fs.readFileSync(file.path, "utf8");
     return { pem, parsed: parse(pem) };
   } catch (error) {
     const { code = "", message } = error as NodeJS.ErrnoException;
-    const reason = /^E[A-Z]+$/.test(code) ? message : `it is no ${what} in PEM`;
-    throw new FibError("bad_argument", `Cannot use ${file}: ${reason}`, { cause: error });
+    throw cannotUse(file, /^E[A-Z]+$/.test(code) ? message : `it is no ${what} in PEM`, error);
   }
+}
+
+function cannotUse({ path, source }: TlsFile, reason: string, cause?: unknown): FibError {
+  return new FibError("bad_argument", `Cannot use ${path} for ${source}: ${reason}`, { cause });
+}
+
+// Named as the other was: by a flag or by a variable.
+function needsOther({ source }: TlsFile, what: string, ending: RegExp, other: string): FibError {
+  const missing = source.replace(ending, source.startsWith("--") ? other : other.toUpperCase());
+  return new FibError("bad_argument", `Cannot use ${source} without ${what}: ${missing} is missing`);
 }

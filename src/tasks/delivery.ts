@@ -8,6 +8,7 @@
  * @module
  */
 import { createBunRedisClient, Queue, Worker, type Job as BullJob, type WorkerOptions } from "bullmq";
+import { FibError } from "../errors.ts";
 import { WatchedClient } from "../redis/client.ts";
 import type { RedisPlace } from "../redis/place.ts";
 
@@ -41,7 +42,7 @@ export function deliveryKey(prefix: string, id: string): string {
   return `${queuePrefix(prefix)}:${NAME}:${id}`;
 }
 
-/** Opens the queue for those who put tasks into it. */
+/** Opens the queue for those who put tasks into it. @throws {@link FibError} `redis_unavailable`. */
 export async function openQueue(place: RedisPlace, prefix: string, onError: (error: Error) => void) {
   const connections = new Connections(place, onError);
   const queue = new Queue(NAME, {
@@ -52,7 +53,7 @@ export async function openQueue(place: RedisPlace, prefix: string, onError: (err
     streams: { events: { maxLen: 100 } },
   });
   queue.on("error", onError);
-  await queue.waitUntilReady();
+  await connected(queue, connections, place);
   return {
     isConnected: () => connections.first.status === "ready",
     /** Puts tasks in; one that is in it stays where it is. */
@@ -76,14 +77,14 @@ export async function openQueue(place: RedisPlace, prefix: string, onError: (err
   };
 }
 
-/** Begins to take tasks from a queue. */
-export function openWorker(
+/** Begins to take tasks from a queue. @throws {@link FibError} `redis_unavailable`. */
+export async function openWorker(
   place: RedisPlace,
   prefix: string,
   concurrency: number,
   process: (delivery: Delivery, token: string) => Promise<void>,
   onError: (error: Error) => void,
-): { readonly isConnected: () => boolean; readonly close: () => Promise<void> } {
+): Promise<{ readonly isConnected: () => boolean; readonly close: () => Promise<void> }> {
   const connections = new Connections(place, onError);
   const options: WorkerOptions = {
     connection: connections.first,
@@ -98,6 +99,7 @@ export function openWorker(
   };
   const worker = new Worker<object, void>(NAME, (delivery, token = "") => process(delivery, token), options);
   worker.on("error", onError);
+  await connected(worker, connections, place);
   return {
     isConnected: () => connections.first.status === "ready",
     close: async () => {
@@ -105,6 +107,24 @@ export function openWorker(
       connections.disconnect();
     },
   };
+}
+
+/**
+ * Waits for the first connection. Without that BullMQ never recovers from one that fails: its worker asks again at once,
+ * for ever, and the loop stands still.
+ */
+async function connected(
+  user: Pick<Queue, "waitUntilReady">,
+  connections: Connections,
+  { address }: RedisPlace,
+): Promise<void> {
+  try {
+    await user.waitUntilReady();
+  } catch (error) {
+    connections.disconnect();
+    const reason = "the connection was lost while the queue was opened; try again";
+    throw new FibError("redis_unavailable", `Cannot use Redis at ${address}: ${reason}`, { cause: error });
+  }
 }
 
 /** A connection for BullMQ, with the copies that it makes of it for blocking commands. */

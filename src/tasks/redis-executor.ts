@@ -36,7 +36,7 @@ export class RedisExecutor {
   readonly #running = new Map<string, AbortController>();
   // Set by open().
   #shared!: SharedStore;
-  #worker!: ReturnType<typeof openWorker>;
+  #worker!: Awaited<ReturnType<typeof openWorker>>;
   #closing = false;
   /** Tasks that could not be given back. */
   #keptCount = 0;
@@ -60,7 +60,7 @@ export class RedisExecutor {
       },
     });
     const process = (job: Delivery, token: string) => executor.#do(job, token);
-    executor.#worker = openWorker(queue, prefix, pool.threads, process, onError);
+    executor.#worker = await openWorker(queue, prefix, pool.threads, process, onError);
     return executor;
   }
 

@@ -55,7 +55,9 @@ const onRedis: Readonly<Record<string, Begin<Redis>>> = {
     // Either nothing fits any more, or what is short still does.
     const isFull = random.chance(0.5);
     const left = isFull ? -FILLED_BEYOND_BYTES : random.between(200_000, 1_000_000);
-    await primary.cli("SETRANGE", BALLAST, String(most! - used! - left), "x");
+    // A string has no more than 512 MB.
+    const grown = await primary.cli("SETRANGE", BALLAST, String(most! - used! - left), "x");
+    if (!/^\d+\n$/.test(grown)) throw new Error(`no ballast: ${grown}`);
     const heal = async () => {
       if (isFull) await mustNotBeReady(world);
       await primary.cli("DEL", BALLAST);

@@ -16,7 +16,7 @@ const SETTINGS = [
   "--repl-ping-replica-period",
   "1",
   "--maxmemory",
-  "512mb",
+  "320mb",
 ];
 /** A replica follows again within this, from a whole copy. */
 const SETTLE_SECONDS = 20;

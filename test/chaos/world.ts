@@ -12,7 +12,7 @@ import type { Servers } from "./servers.ts";
 /** A finished task is forgotten after this: no longer than a round takes to settle. */
 export const RESULT_TTL_MS = 6000;
 /** Room for all that is finished within that time, and less than Redis has. */
-export const RESULT_BUDGET_MB = 256;
+export const RESULT_BUDGET_MB = 150;
 /** When all is healed, all that was accepted is done within this. */
 const SETTLE_MS_MAX = 30_000;
 /** More than there will be moves. */

@@ -164,6 +164,14 @@ test("a wrong word or flag is refused with a line to try", async () => {
     ['"$FIBSERVER" -p 0 --json -f x', "--json is for letters", 2],
     ['"$FIBSERVER" serve --json', "it knows no --json", 2],
     ['"$FIBSERVER" serve n', "'n' is one word too many", 2],
+    [
+      '"$FIBSERVER" cursor inspect --redis redis://h',
+      "fibserver c --redis URL shows the cursor in Redis. Try: ",
+      2,
+    ],
+    ['"$FIBSERVER" serve --metrics 9090', "a server has /livez and /readyz on its own port. Try: ", 2],
+    ['"$FIBSERVER" -p 0 --metrics 9090', "a server has /livez and /readyz on its own port. Try: ", 2],
+    ['"$FIBSERVER" help n x', "there is no command 'n x'", 2],
     ['"$FIBSERVER" worker', "it needs --redis URL. Try: fibserver help worker", 2],
     ['"$FIBSERVER" worker --concurrency 3', "it knows no --concurrency", 2],
     ['"$FIBSERVER" -f x --redis redis://127.0.0.1 n', "Cannot use both --file and --redis", 2],
@@ -513,7 +521,7 @@ test("a server or a Redis that is not there exits with 69 and names it", async (
     [`"$FIBSERVER" c --redis redis://127.0.0.1:${port}`, /what answers there is no Redis/, 69],
     [
       'FIBSERVER_REDIS=redis://:secret@127.0.0.1:1 "$FIBSERVER" cursor inspect',
-      /the cursor is not in a file, but in Redis at redis:\/\/127\.0\.0\.1:1\. Try: fibserver help cursor inspect\n/,
+      /the cursor is not in a file, but in Redis at redis:\/\/127\.0\.0\.1:1; fibserver c shows it\. Try: fibserver help cursor inspect\n/,
       2,
     ],
   ]);

@@ -1,5 +1,5 @@
 /** The letters beside Redis: they move the cursor that the servers share, and say so when they cannot. */
-import { expect, setDefaultTimeout } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
 import { run, spawn, startServer, temporaryFolder, until } from "../binary.ts";
 import { startRedis, withRedis } from "../redis.ts";
@@ -37,6 +37,33 @@ withRedis(
   },
 );
 
+test("what speaks of a Redis and names none moves no local file", async () => {
+  using folder = temporaryFolder();
+  for (const [args, env] of [
+    [["n", "--redis", ""], {}],
+    [["n", "--redis="], {}],
+    [["n", "--redis-store", "", "--redis-queue", ""], {}],
+    [["n", "--redis-wait", "1"], {}],
+    [["n", "--redis-prefix", "x"], {}],
+    [["n", "--redis-tls-ca", "/dev/null"], {}],
+    [["-f", "x", "n", "--redis-wait", "1"], {}],
+    [["-i", "--redis="], {}],
+    [["cursor", "set", "5", "--redis="], {}],
+    [["serve", "-p", "0", "--redis-wait", "1"], {}],
+    [["worker", "--metrics", "", "--redis", "redis://127.0.0.1:1"], {}],
+    [["n"], { FIBSERVER_REDIS: "" }],
+    [["n"], { FIBSERVER_REDIS_WAIT: "1" }],
+  ] as const) {
+    const { stdout, stderr, exitCode } = await run(args, {
+      env: { HOME: folder.path, ...env },
+      cwd: folder.path,
+    });
+    expect({ args, stdout, exitCode }).toEqual({ args, stdout: "", exitCode: 2 });
+    expect(stderr).toMatch(/^fibserver: Cannot use [^\n]*(--redis|--metrics|FIBSERVER_REDIS)[^\n]*\n$/);
+    expect(fs.readdirSync(folder.path)).toEqual([]);
+  }
+});
+
 withRedis("fibserver n makes a missing cursor in Redis, and says so", async () => {
   await using redis = await startRedis();
   const { stdout, stderr, exitCode } = await run(["n", "--redis", redis.url]);
@@ -70,7 +97,7 @@ withRedis("letters say what is wrong with a Redis that takes no writes", async (
     const error = JSON.parse(stderr) as { detail: string; code: string };
     expect({ stdout, exitCode, code: error.code }).toEqual({
       stdout: "",
-      exitCode: code === "not_replicated" ? 75 : 69,
+      exitCode: code === "redis_unusable" ? 69 : 75,
       code,
     });
     return error.detail;
@@ -108,7 +135,9 @@ withRedis("a letter whose answer was lost says that the move may have been made"
   );
   await redis.crash();
   await until("it says so", () => said.split("\n").length > 2);
-  expect(said).toMatch(/the connection was lost before the answer: the move may have been made or not\n$/);
+  expect(said).toMatch(
+    /the connection was lost before the answer: the move may have been made or not; fibserver c shows where the cursor is\n$/,
+  );
   await child.stdin.end();
   await child.exited;
 });

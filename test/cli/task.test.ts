@@ -13,7 +13,7 @@ import {
   until,
 } from "../binary.ts";
 import { startProxy } from "../client/proxy.ts";
-import { openScripted, openServer, type Target } from "../client/server.ts";
+import { openScripted, openServer, TASK, type Target } from "../client/server.ts";
 import { sha256 } from "../oracle.ts";
 import reference from "../vectors/reference.json" with { type: "json" };
 
@@ -389,6 +389,106 @@ test("what answers and is no fibserver, or has a bug, is named, and is no bug of
   });
 });
 
+test("what no task and no number can be is no bug of the shell, and reaches no terminal", async () => {
+  const right = { ...TASK, id: ID, state: "ready", progress: 1 };
+  for (const wrong of [
+    { kind: undefined },
+    { kind: 5 },
+    { id: "\u001B[2J" },
+    { id: 7 },
+    { n: "\u001B[2J" },
+    { createdAt: "\u001B[2J" },
+    { state: "\u001B[2J" },
+  ]) {
+    const task = { ...right, ...wrong };
+    await using server = openScripted(() => Response.json({ ...task, tasks: [task] }));
+    for (const command of [
+      ["list"],
+      ["list", "--json"],
+      ["show", ID],
+      ["run", "fibonacci", "10", "--detach"],
+    ]) {
+      const { stdout, stderr, exitCode } = await run(["task", ...command, "--server", server.url]);
+      const isEmpty = stdout === "" || stdout === "[";
+      expect({ wrong, command, isEmpty, exitCode }).toEqual({ wrong, command, isEmpty: true, exitCode: 69 });
+      expect(stderr).toMatch(/^(fibserver: |\{).*The server sent a task whose [ -~]+\n$/);
+    }
+  }
+  for (const value of ["1\u001B[2J", "", 5]) {
+    await using server = openScripted(() => Response.json({ index: "7", value }));
+    const { stdout, stderr, exitCode } = await run(["n", "--server", server.url]);
+    expect({ value, stdout, exitCode }).toEqual({ value, stdout: "", exitCode: 69 });
+    expect(stderr).toMatch(/^fibserver: The server sent no number: [ -~]+\n$/);
+  }
+  await using server = openScripted(
+    () => Response.json(right),
+    () => new Response("\u001B["),
+  );
+  expect(await run(["task", "result", ID, "--server", server.url])).toMatchObject({
+    stdout: "",
+    exitCode: 69,
+  });
+  const reason = "no\u001B[2J\u009B1m";
+  const more = { toString: 1 };
+  await using failed = openScripted(() => Response.json({ ...right, state: "failed", reason, more }));
+  const shown = await run(["task", "show", ID, "--server", failed.url]);
+  expect(shown.stdout).toEndWith(String.raw`reason: no\033[2J\302\2331m` + '\nmore: {"toString":1}\n');
+  const { stdout } = await run(["task", "show", ID, "--json", "--server", failed.url]);
+  expect(JSON.parse(stdout)).toMatchObject({ reason });
+  expect(stdout.trimEnd()).not.toMatch(/\p{Cc}/u);
+});
+
+test("a newer server's refusal keeps its code", async () => {
+  const answer = { code: "new_thing", detail: "Cannot do a new thing" };
+  await using server = openScripted(() => Response.json(answer, { status: 409 }));
+  const at = ["--server", server.url];
+  const { stdout, stderr, exitCode } = await run(["n", "--json", ...at]);
+  expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 1 });
+  const type = "urn:fibserver:error:new_thing";
+  expect(JSON.parse(stderr)).toEqual({ type, title: "The request is refused", exit: 1, ...answer });
+  expect(await run(["n", ...at])).toEqual({
+    stdout: "",
+    stderr: "fibserver: Cannot do a new thing\n",
+    exitCode: 1,
+  });
+});
+
+test("whoever is to try again is told when", async () => {
+  for (const [retryAfter, says] of [
+    ["90", "Too much work is waiting; try again in 90 s"],
+    ["9999999999", "Too much work is waiting; try again in 9999999999 s"],
+    ["9".repeat(400), "Too much work is waiting; try again"],
+  ] as const) {
+    const answer = { code: "overloaded", detail: "Too much work is waiting; try again" };
+    await using server = openScripted(() =>
+      Response.json(answer, { status: 503, headers: { "retry-after": retryAfter } }),
+    );
+    expect(await run(["n", "--server", server.url])).toEqual({
+      stdout: "",
+      stderr: `fibserver: ${says}\n`,
+      exitCode: 75,
+    });
+    expect(server.requests).toHaveLength(1);
+  }
+});
+
+withScript("fibserver n whose server is silent says so on a terminal", async () => {
+  using folder = temporaryFolder();
+  const { promise, resolve } = Promise.withResolvers<Response>();
+  await using server = openScripted(() => promise);
+  await using child = spawnInShell(
+    `script -qec "$FIBSERVER n --server ${server.url}" /dev/null`,
+    folder.path,
+  );
+  let screen = "";
+  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+    screen += chunk;
+    if (screen.includes("it does not answer; Ctrl-C to stop"))
+      resolve(Response.json({ index: "7", value: "13" }));
+  }
+  expect(screen).toBe(`fibserver: Waiting for ${server.url}: it does not answer; Ctrl-C to stop\r\n13\r\n`);
+});
+
 test("a server that sends elsewhere is named, with where it leads to", async () => {
   await using moved = openScripted(() => Response.redirect("https://other.example/v1/cursor?secret=1", 302));
   const { stdout, stderr, exitCode } = await run(["n", "--server", moved.url]);
@@ -567,7 +667,7 @@ async function* slowEvents(isDrawn: () => boolean) {
 }
 
 function statusOf(state: string, progress: number): string {
-  return JSON.stringify({ id: ID, kind: "fibonacci", n: "10", state, progress });
+  return JSON.stringify({ ...TASK, id: ID, state, progress });
 }
 
 function done(stdout: string): Result {

@@ -16,6 +16,10 @@ data
 
 id: 8
 
+id: 1\u00002
+id: \u20ac
+data: these ids are dropped
+
 id
 data: {"reason":"π ≠ 3"}
 
@@ -23,10 +27,11 @@ data: the end is missing
 `;
 
 const EVENTS = [
-  { id: undefined, data: "plain" },
-  { id: "7", data: "no space\n two spaces" },
-  { id: "7", data: "" },
-  { id: "", data: '{"reason":"π ≠ 3"}' },
+  { id: undefined, type: "message", data: "plain" },
+  { id: "7", type: "named", data: "no space\n two spaces" },
+  { id: "7", type: "message", data: "" },
+  { id: "8", type: "message", data: "these ids are dropped" },
+  { id: "", type: "message", data: '{"reason":"π ≠ 3"}' },
 ];
 
 async function* pieces(bytes: Uint8Array, cut: number) {
@@ -37,6 +42,7 @@ async function* pieces(bytes: Uint8Array, cut: number) {
 for (const [lineEnd, text] of [
   ["LF", TEXT],
   ["CR LF", TEXT.replaceAll("\n", "\r\n")],
+  ["CR", TEXT.replaceAll("\n", "\r")],
 ] as const) {
   test(`parseEvents() reads the same events from lines with ${lineEnd}, cut at any byte`, async () => {
     const bytes = new TextEncoder().encode(text);

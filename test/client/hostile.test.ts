@@ -5,13 +5,14 @@
 import { expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import path from "node:path";
 import { FibClient, FibClientError, type FibClientOptions } from "../../src/client/client.ts";
+import { joinText } from "../../src/client/terms.ts";
 import { requireTool, temporaryFolder } from "../binary.ts";
-import { openScripted } from "./server.ts";
+import { openScripted, TASK } from "./server.ts";
 
 setDefaultTimeout(60_000);
 
 const withOpenssl = requireTool(["openssl", "version"], "apt-get install openssl");
-const STATUS = { id: "a", kind: "fibonacci", state: "running", progress: 0.5, attempts: 2, requests: 1 };
+const STATUS = { ...TASK, state: "running", progress: 0.5, attempts: 2 };
 const queued = () => Response.json(STATUS);
 
 for (const [what, bodies] of [
@@ -24,6 +25,8 @@ for (const [what, bodies] of [
     "with earlier states",
     [event({}), event({ state: "queued", progress: 0 }), event({ attempts: 1, progress: 1 })],
   ],
+  ["with hardly more each time", [1, 2, 3, 4].map((i) => event({ progress: 0.5 + i / 1e6 }))],
+  ["with more attempts than any task has", [1, 2, 3, 4].map((i) => event({ attempts: 1000 * i }))],
   ["with more requests each time", [1, 2, 3, 4].map((requests) => event({ requests }))],
 ] as const) {
   test(`Task.events() and ready() end after retriesMax connections that end ${what}`, async () => {
@@ -53,6 +56,40 @@ test("Task.events() goes on as long as connections hold, or there is news", asyn
     await task.ready();
     expect(count).toBe(12);
   }
+});
+
+test("bytes that are no event and no heartbeat hold no connection", async () => {
+  for (const line of ["x: y\n", "data: x\n", "id: 1\n\n", "\n"]) {
+    let count = 0;
+    const endless = async function* () {
+      count++;
+      for (;;) {
+        yield line;
+        await Bun.sleep(5);
+      }
+    };
+    await using server = openScripted(
+      queued,
+      () => new Response(endless(), { headers: { "content-type": "text/event-stream" } }),
+    );
+    const task = await new FibClient(server.url, { retriesMax: 1, timeoutMs: 200 }).tasks.get("a");
+    expect(await refusal(task.ready())).toMatchObject({
+      code: "unreachable",
+      detail: "The server sent no event in 0.2 seconds",
+    });
+    expect(count).toBe(2);
+  }
+});
+
+test("events of other types, and ids that no header can hold, end nothing", async () => {
+  const odd = ["\u20ac", "a\u0000b", "x".repeat(1e5)].map((id) => `id: ${id}\n${event({})}`).join("");
+  await using server = openScripted(
+    queued,
+    () => events(`event: news\ndata: no JSON\n\nid: 1\n${event({})}${odd}`),
+    () => events(`event: message\n${event({ state: "ready", progress: 1 })}`),
+  );
+  await (await new FibClient(server.url).tasks.get("a")).ready();
+  expect(server.requests.map(({ headers }) => headers.get("last-event-id"))).toEqual([null, null, "1"]);
 });
 
 test("TasksClient.list() ends when the server's pages go round, or are empty without end", async () => {
@@ -139,12 +176,25 @@ test("answers, events and lines without an end are not kept in memory", async ()
   }
 });
 
-test("another task, and one in an unknown state, is a bad answer, wherever it comes from", async () => {
+/** What no task has. */
+const WRONG: readonly Readonly<Record<string, unknown>>[] = [
+  ...["", ".", "..", "a/b", "\ud800", "\u001b[2J", 7, null, undefined].map((id) => ({ id })),
+  ...["lucas", "constructor", 5, ["fibonacci"], { toString: 1 }, undefined].map((kind) => ({ kind })),
+  ...["paused", "constructor", "", null, undefined].map((state) => ({ state })),
+  ...["x", "-1", "1e3", "", 10, undefined].map((n) => ({ n })),
+  ...[-0.1, 1.1, "0.5", null, undefined].map((progress) => ({ progress })),
+  ...[-1, 1.5, 2 ** 53, "1", undefined].flatMap((count) => [{ attempts: count }, { requests: count }]),
+  ...[-1, 0.5, "2"].map((digits) => ({ digits })),
+  ...["now", "2026-11-27", 5, undefined].map((createdAt) => ({ createdAt })),
+  { finishedAt: "\u001b[2J" },
+  { reason: 5 },
+];
+
+test("another task, and what no task can be, is a bad answer, wherever it comes from", async () => {
   for (const [wrong, says] of [
-    [{ ...STATUS, id: "b" }, "b in place of a"],
-    [{ ...STATUS, state: "paused" }, "paused"],
-    [{ ...STATUS, state: "constructor" }, "constructor"],
-    [{ ...STATUS, id: 7 }, "no task"],
+    [{ ...STATUS, id: "b" }, 'whose id is the text "b" in place of the text "a"'],
+    ...WRONG.map((part) => [Object.assign({}, STATUS, part), `whose ${Object.keys(part)[0]} is `] as const),
+    ...[null, 7, "a", []].map((body) => [body, "whose id is undefined"] as const),
   ] as const) {
     let isWrong = false;
     using server = Bun.serve({
@@ -175,6 +225,101 @@ test("another task, and one in an unknown state, is a bad answer, wherever it co
     }
     expect(task.status.state).toBe("running");
   }
+});
+
+test("TasksClient.list() takes no `next` but a text", async () => {
+  for (const next of [{}, ["b"], 5, null]) {
+    let count = 0;
+    await using server = openScripted(() => {
+      count++;
+      return Response.json({ tasks: [STATUS], next });
+    });
+    expect(await refusal(Array.fromAsync(new FibClient(server.url).tasks.list()))).toMatchObject({
+      code: "bad_answer",
+    });
+    expect(count).toBe(1);
+  }
+});
+
+test("TasksClient.create() takes no task of another computation", async () => {
+  for (const wrong of [{ n: "11" }, { kind: "factorial" }, { kind: "ackermann", m: "1" }]) {
+    const client = answering(() => Response.json({ ...TASK, ...wrong }));
+    expect(await refusal(client.tasks.create({ kind: "fibonacci", n: 10 }))).toMatchObject({
+      code: "bad_answer",
+      detail: expect.stringContaining("in place of"),
+    });
+  }
+});
+
+test("what is no number is none in any form, and none is rounded", async () => {
+  const numbers = ["", "xx", "12\n", " 1", "-1", "1\u001b[2J", "\u0661"];
+  for (const text of numbers) {
+    const client = answering(() => new Response(text, { headers: { "content-type": "text/plain" } }));
+    for (const call of [
+      async () => client.fibonacci(5),
+      async () => client.fibonacci(5, { as: "text" }),
+      async () => new Response(await client.fibonacci(5, { as: "stream" })).text(),
+    ]) {
+      expect(await refusal(call())).toMatchObject({ code: "bad_answer" });
+    }
+  }
+  for (const text of ["0\n\n1\n", "0\nx\n", "0 1"]) {
+    const client = answering(() => new Response(text));
+    for (const as of ["bigint", "text"] as const) {
+      expect(await refusal(Array.fromAsync<unknown>(client.sequence({ as })))).toMatchObject({
+        code: "bad_answer",
+      });
+    }
+  }
+  for (const position of [
+    { index: "7", value: "abc" },
+    { index: "7", value: "" },
+    { index: "7", value: 13 },
+    { index: "9999999999999999", value: "13" },
+    { index: "x", value: "13" },
+    { index: { toString: 1 }, value: "13" },
+    null,
+  ]) {
+    const { cursor } = answering(() => Response.json(position));
+    for (const as of ["bigint", "text"] as const) {
+      expect(await refusal(cursor.current({ as }))).toMatchObject({ code: "bad_answer" });
+    }
+  }
+  const found = answering(() => Response.json({ index: "9999999999999999" }));
+  expect(await refusal(found.index(5))).toMatchObject({ code: "bad_answer" });
+});
+
+test("a text without end is not kept in memory, whether its length is told or not", async () => {
+  for (const sizeBytes of [undefined, 10 ** 15]) {
+    let sentBytes = 0;
+    const bytes = new Uint8Array(1024).fill(0x31);
+    const pieces = async function* () {
+      for (;;) yield (((sentBytes += bytes.length), bytes));
+    };
+    const error = await refusal(joinText({ pieces: pieces(), sizeBytes }, 1024 * 1024));
+    expect(error.code).toBe(sizeBytes === undefined ? "bad_answer" : "result_too_large");
+    expect(sentBytes).toBeLessThan(2 * 1024 * 1024);
+  }
+});
+
+test("Task.result() takes a text of the task's length only", async () => {
+  for (const text of ["5", "555"]) {
+    for (const chunked of [true, false]) {
+      const task = await answering(readyWith(text, chunked)).tasks.get("a");
+      expect((await refusal(task.result())).code).toMatch(/^(bad_answer|unreachable)$/);
+    }
+  }
+  expect(await (await answering(readyWith("55", true)).tasks.get("a")).result()).toBe(55n);
+});
+
+test("a text that was compressed on its way is refused by that name", async () => {
+  const text = Bun.gzipSync("5".repeat(1000));
+  await using server = openScripted(() => new Response(text, { headers: { "content-encoding": "gzip" } }));
+  expect(await refusal(new FibClient(server.url).fibonacci(5))).toMatchObject({
+    code: "bad_answer",
+    status: 200,
+    detail: expect.stringContaining("compressed on its way (gzip)"),
+  });
 });
 
 test("a redirect is not followed, and its error names where it leads to", async () => {
@@ -253,6 +398,16 @@ test("a connection that fails is said by the system's word, without the engine's
 function answering(answer: (url: string) => Response): FibClient {
   const fetch: FibClientOptions["fetch"] = async (url) => answer(url);
   return new FibClient("http://fib.test", { retriesMax: 2, fetch });
+}
+
+/** A ready task, F(10), with its result. */
+function readyWith(text: string, isChunked: boolean): (url: string) => Response {
+  return (url) => {
+    if (!url.endsWith("/result")) return Response.json({ ...TASK, state: "ready", progress: 1 });
+    return new Response(isChunked ? new Blob([text]).stream() : text, {
+      headers: isChunked ? {} : { "content-length": String(text.length) },
+    });
+  };
 }
 
 function page(next: string, ...tasks: unknown[]): Response {

@@ -3,11 +3,10 @@ import { expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import { FibClient, FibClientError, type Hooks } from "../../src/client/client.ts";
 import { startTimer } from "../../src/client/exchange.ts";
 import { startProxy } from "./proxy.ts";
-import { deadUrl, openScripted, openServer } from "./server.ts";
+import { deadUrl, openScripted, openServer, TASK } from "./server.ts";
 
 setDefaultTimeout(60_000);
 
-const STATUS = { id: "a", kind: "fibonacci", state: "queued", progress: 0, attempts: 0, requests: 1 };
 const ok = () => Response.json({ index: "7", value: "13" });
 const busy = () => Response.json({ code: "overloaded" }, { status: 503 });
 
@@ -41,7 +40,7 @@ test("startTimer() takes times that are longer than a timer's", () => {
 });
 
 test("options that are wrong are refused before anything is asked, and so are numbers that are none", async () => {
-  await using server = openScripted(() => Response.json(STATUS));
+  await using server = openScripted(() => Response.json(TASK));
   const client = new FibClient(server.url);
   const { tasks, cursor } = client;
   const task = await tasks.get("a");
@@ -58,39 +57,51 @@ test("options that are wrong are refused before anything is asked, and so are nu
       ]
         // A call's null is the client's own.
         .slice(value === null ? -1 : 0)
-        .map((call) => [`${value} for timeoutMs`, call, "RangeError"] as const),
+        .map((call) => [`${said(value)} for timeoutMs`, call, "RangeError"] as const),
     ),
     ...[-1, 1.5, Number.NaN, "5"].flatMap((value) => [
       [
-        `${value} for retriesMax`,
+        `${said(value)} for retriesMax`,
         () => client.index(13, { retriesMax: wrong(value) }),
         "RangeError",
       ] as const,
       [
-        `${value} for retriesMax`,
+        `${said(value)} for retriesMax`,
         () => new FibClient(server.url, { retriesMax: wrong(value) }),
         "RangeError",
       ] as const,
     ]),
     ...[-1, 1.5, Number.NaN, 2 ** 53, -1n, "5", undefined].flatMap((value) => [
-      [`${value} for n`, () => client.fibonacci(wrong(value)), "RangeError"] as const,
-      [`${value} for m`, () => client.ackermann(wrong(value), 1), "RangeError"] as const,
-      [`${value} for index`, () => cursor.set(wrong(value)), "RangeError"] as const,
-      [`${value} for n`, () => tasks.create({ kind: "factorial", n: wrong(value) }), "RangeError"] as const,
+      [`${said(value)} for n`, () => client.fibonacci(wrong(value)), "RangeError"] as const,
+      [`${said(value)} for m`, () => client.ackermann(wrong(value), 1), "RangeError"] as const,
+      [`${said(value)} for index`, () => cursor.set(wrong(value)), "RangeError"] as const,
+      [
+        `${said(value)} for n`,
+        () => tasks.create({ kind: "factorial", n: wrong(value) }),
+        "RangeError",
+      ] as const,
     ]),
     ["-5 for from", () => client.sequence({ from: -5 }), "RangeError"],
     ["0.5 for limit", () => tasks.list({ limit: 0.5 }), "RangeError"],
-    ["1e3 for value", () => client.index("1e3"), "RangeError"],
-    ["string for as", () => client.fibonacci(1, { as: wrong("string") }), "TypeError"],
-    ["string for as", () => client.sequence({ as: wrong("string") }), "TypeError"],
-    ["stream for as", () => cursor.next({ as: wrong("stream") }), "TypeError"],
-    ["toString for as", () => task.result({ as: wrong("toString") }), "TypeError"],
-    ["array for as", () => task.terms({ as: wrong("array") }), "TypeError"],
-    ["lucas for kind", () => tasks.create(wrong({ kind: "lucas", n: 1 })), "TypeError"],
-    ["done for state", () => tasks.list({ state: wrong("done") }), "TypeError"],
-    ["'..' for id", () => tasks.get(".."), "TypeError"],
-    ["'' for id", () => tasks.forget(""), "TypeError"],
-    ["'.' for id", () => tasks.cancel("."), "TypeError"],
+    ['the text "1e3" for value', () => client.index("1e3"), "RangeError"],
+    ['the text "string" for as', () => client.fibonacci(1, { as: wrong("string") }), "TypeError"],
+    ['the text "string" for as', () => client.sequence({ as: wrong("string") }), "TypeError"],
+    ['the text "stream" for as', () => cursor.next({ as: wrong("stream") }), "TypeError"],
+    ['the text "toString" for as', () => task.result({ as: wrong("toString") }), "TypeError"],
+    ['the text "array" for as', () => task.terms({ as: wrong("array") }), "TypeError"],
+    ['the text "lucas" for kind', () => tasks.create(wrong({ kind: "lucas", n: 1 })), "TypeError"],
+    ["undefined for kind", () => tasks.create(wrong(undefined)), "TypeError"],
+    ["undefined for kind", () => tasks.create(wrong(null)), "TypeError"],
+    ...[5, {}, "now", new AbortController()].map(
+      (value) => ["for signal", () => cursor.next({ signal: wrong(value) }), "TypeError"] as const,
+    ),
+    [`${"9".repeat(40)}…" for n`, () => client.factorial(wrong("9".repeat(1e6))), "RangeError"],
+    ['the text "done" for state', () => tasks.list({ state: wrong("done") }), "TypeError"],
+    ['the text ".." for id', () => tasks.get(".."), "TypeError"],
+    [String.raw`the text "\ud800" for id`, () => tasks.get("\ud800"), "TypeError"],
+    ["undefined for id", () => tasks.get(wrong(undefined)), "TypeError"],
+    ['the text "" for id', () => tasks.forget(""), "TypeError"],
+    ['the text "." for id', () => tasks.cancel("."), "TypeError"],
     ["", () => cursor.next({ key: "a\nb" }), "TypeError"],
     ["", () => new FibClient(server.url, { headers: { "a b": "c" } }), "TypeError"],
     ["ftp:", () => new FibClient("ftp://127.0.0.1"), "TypeError"],
@@ -195,9 +206,9 @@ test("hooks are told of the requests by which a stream and events go on", async 
   );
   told.length = 0;
   await using scripted = openScripted(
-    () => Response.json(STATUS),
+    () => Response.json(TASK),
     () => events(""),
-    () => events(`data: ${JSON.stringify({ ...STATUS, state: "ready" })}\n\n`),
+    () => events(`data: ${JSON.stringify({ ...TASK, state: "ready" })}\n\n`),
   );
   const task = await new FibClient(scripted.url, hooks).tasks.get("a");
   await task.ready();
@@ -220,6 +231,8 @@ test("what a hook throws ends the call with that very error, once, and closes th
   for (const [hooks, expected] of [
     [{ onRequest: fail }, []],
     [{ onResponse: fail }, [true]],
+    [{ onRequest: async () => fail() }, []],
+    [{ onResponse: async () => fail() }, [true]],
   ] as const) {
     const signals: AbortSignal[] = [];
     const answer = (_: string, { signal }: RequestInit) => {
@@ -231,12 +244,18 @@ test("what a hook throws ends the call with that very error, once, and closes th
     expect(signals.map(({ aborted }) => aborted)).toEqual([...expected]);
   }
   await using refusing = openScripted(busy);
-  expect(await failure(() => new FibClient(refusing.url, { onRetry: fail }).cursor.next())).toBe(mistake);
-  expect(refusing.requests).toHaveLength(1);
+  for (const onRetry of [fail, async () => fail()]) {
+    expect(await failure(() => new FibClient(refusing.url, { onRetry }).cursor.next())).toBe(mistake);
+  }
+  expect(refusing.requests).toHaveLength(2);
 });
 
 function wrong(value: unknown): never {
   return value as never;
+}
+
+function said(value: unknown): string {
+  return typeof value === "string" ? `the text "${value}"` : String(value);
 }
 
 type Told = { attempt: number; status?: number | undefined; error?: unknown };

@@ -79,6 +79,44 @@ test("FibClient does not wait for a server that wants to be left alone for an ho
   expect(server.requests).toHaveLength(1);
 });
 
+test("FibClient tries again what says by its status that it passes, however its body ends", async () => {
+  let count = 0;
+  const client = new FibClient("http://fib.test", {
+    timeoutMs: 50,
+    fetch: async () => (count++ === 0 ? stalledRefusal() : ok()),
+  });
+  expect(await client.cursor.next()).toMatchObject({ index: 7 });
+  const refusing = new FibClient("http://fib.test", {
+    timeoutMs: 50,
+    retriesMax: 1,
+    fetch: async () => stalledRefusal(),
+  });
+  expect(await refusal(refusing.cursor.next())).toMatchObject({ code: "unreachable", status: 503 });
+});
+
+test("FibClient.index() says of a value that it is too long for a URL", async () => {
+  await using server = await openServer();
+  expect(await refusal(new FibClient(server.url).index("9".repeat(1e5)))).toMatchObject({
+    code: "bad_argument",
+    detail: expect.stringContaining("of that length"),
+  });
+});
+
+test("FibClient calls it a timeout when Node's own limit ends a call, and lets Bun have none", async () => {
+  for (const code of ["UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT"]) {
+    let given: RequestInit | undefined;
+    const client = new FibClient("http://fib.test", {
+      timeoutMs: Infinity,
+      fetch: (_, init) => {
+        given = init;
+        return Promise.reject(new TypeError("fetch failed", { cause: Object.assign(new Error(), { code }) }));
+      },
+    });
+    expect(await refusal(client.cursor.next())).toMatchObject({ code: "timeout" });
+    expect(given).toMatchObject({ timeout: false });
+  }
+});
+
 test("FibClient throws after retriesMax retries, of the call or else of the client", async () => {
   await using server = openScripted(busy({}));
   const client = new FibClient(server.url, { retriesMax: 2 });
@@ -216,6 +254,14 @@ test("an AbortSignal ends a stream that was handed out", async () => {
 
 function html(status: number): () => Response {
   return () => new Response("<html>", { status });
+}
+
+/** An answer whose body stops in the middle. */
+function stalledRefusal(): Response {
+  const start = new TextEncoder().encode(`{"code":`);
+  return new Response(new ReadableStream({ start: (controller) => controller.enqueue(start) }), {
+    status: 503,
+  });
 }
 
 async function reason(call: Promise<unknown>): Promise<unknown> {

@@ -46,8 +46,9 @@ const EXPECTED = {
   unknown: "task_unknown 404",
   timeout: "timeout 0",
   aborted: "Error: enough",
+  together: 1,
   redirect: "bad_answer 0",
-  misused: "TypeError: Cannot use string for as: it takes bigint, text, stream",
+  misused: 'TypeError: Cannot use the text "string" for as: it takes bigint, text, stream',
   told: [true, true, true],
 };
 
@@ -197,6 +198,7 @@ const fib = new FibClient("http://127.0.0.1:8080", {
 const a: bigint = await fib.fibonacci(1);
 const b: string = await fib.factorial(1n, { as: "text", signal: AbortSignal.timeout(1) });
 const c: ReadableStream<Uint8Array> = await fib.ackermann(1, 1, { as: "stream" });
+const k = new FibClient("http://127.0.0.1:8080", { onRequest: async () => {}, onRetry: () => 1 });
 for await (const term of fib.sequence({ from: 1, to: 2 })) { const d: bigint = term; void d; }
 for await (const term of fib.sequence({ count: 2, as: "text" })) { const d: string = term; void d; }
 const e: bigint = (await fib.cursor.next()).value;
@@ -218,7 +220,7 @@ const j: string extends ErrorCode ? never : Own extends ErrorCode ? true : never
 await fib.tasks.create({ kind: "lucas", n: 2 });
 // @ts-expect-error
 await fib.fibonacci(1, { as: "number" });
-void [a, b, c, e, f, g, h, i, j, isBusy, isNone];
+void [a, b, c, e, f, g, h, i, j, k, isBusy, isNone];
 `;
 
 /** Packs a folder. @returns What npm says of the tarball. */

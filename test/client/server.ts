@@ -2,6 +2,19 @@
 import path from "node:path";
 import { startServer, temporaryFolder } from "../binary.ts";
 
+/** A task as a server may tell of it. */
+export const TASK = {
+  id: "a",
+  kind: "fibonacci",
+  n: "10",
+  state: "queued",
+  progress: 0,
+  digits: 2,
+  attempts: 0,
+  requests: 1,
+  createdAt: "2026-11-27T09:00:00.000Z",
+};
+
 /** Somewhere to send requests to. */
 export interface Target extends AsyncDisposable {
   readonly url: string;

@@ -1,11 +1,11 @@
 /** A text that is cut arrives whole, from any byte on, and no faster than it is read. */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import { FibClient, FibClientError } from "../../src/client/client.ts";
 import { until } from "../binary.ts";
 import { bigTerms, sha256 } from "../oracle.ts";
 import reference from "../vectors/reference.json" with { type: "json" };
 import { startProxy } from "./proxy.ts";
-import { openScripted, openServer } from "./server.ts";
+import { openScripted, openServer, TASK } from "./server.ts";
 
 setDefaultTimeout(120_000);
 
@@ -115,6 +115,81 @@ test("FibClient.sequence() asks for no more than its reader takes, and ends the 
   }
 });
 
+test("who cancels a stream ends what was begun for it, wherever that is, and begins nothing", async () => {
+  const status = { ...TASK, kind: "sequence", from: "0", count: "3" };
+  const task = () => Response.json(status);
+  let attempts = 0;
+  // With news each time, so that the next try comes within 0.1 s.
+  const events = () =>
+    new Response(`data: ${JSON.stringify({ ...status, attempts: ++attempts })}\n\n`, {
+      headers: { "content-type": "text/event-stream" },
+    });
+  for (const [what, answers, open] of [
+    ["the head of the text", [silent], (client: FibClient) => client.sequence({ as: "stream" })],
+    [
+      "the head of the events",
+      [task, silent],
+      async ({ tasks }: FibClient) => (await tasks.get("a")).terms({ as: "stream" }),
+    ],
+    [
+      "the next try",
+      [task, events],
+      async ({ tasks }: FibClient) => (await tasks.get("a")).terms({ as: "stream" }),
+    ],
+  ] as const) {
+    await using server = openScripted(...answers);
+    const sent: AbortSignal[] = [];
+    let waits = 0;
+    const client = new FibClient(server.url, {
+      fetch: (url, init) => {
+        sent.push(init.signal!);
+        return fetch(url, init);
+      },
+      onRetry: () => waits++,
+    });
+    const stream = await open(client);
+    await new Promise(setImmediate);
+    const before = sent.length;
+    const reader = stream.getReader();
+    const read = reader.read();
+    await until(`${what} is waited for`, () => (what === "the next try" ? waits > 1 : sent.length > before));
+    await reader.cancel();
+    expect(await read).toEqual({ done: true, value: undefined });
+    const after = sent.length;
+    expect({ what, aborted: sent.at(-1)!.aborted || what === "the next try" }).toEqual({
+      what,
+      aborted: true,
+    });
+    if (what === "the next try") await settled(() => sent.length);
+    expect(sent.length - after).toBeLessThan(2);
+  }
+  await using server = openScripted(silent);
+  await new FibClient(server.url).sequence({ as: "stream" }).cancel();
+  expect(server.requests).toEqual([]);
+});
+
+test("a signal ends a stream that is read, and many calls at once add one listener to it", async () => {
+  await using server = await openServer();
+  const abort = new AbortController();
+  const added = spyOn(abort.signal, "addEventListener");
+  const client = new FibClient(server.url);
+  await Promise.all(Array.from({ length: 50 }, () => client.fibonacci(10, { signal: abort.signal })));
+  expect(added).toHaveBeenCalledTimes(1);
+  for (const open of [
+    (signal: AbortSignal) => client.sequence({ from: 50_000, count: 50_000, as: "stream", signal }),
+    (signal: AbortSignal) => client.fibonacci(100_000_000, { as: "stream", signal }),
+  ]) {
+    const ending = new AbortController();
+    const reader = (await open(ending.signal)).getReader();
+    await reader.read();
+    ending.abort(new Error("enough"));
+    const rest = async () => {
+      while (!(await reader.read()).done);
+    };
+    expect(await rest().catch((error: unknown) => error)).toEqual(new Error("enough"));
+  }
+});
+
 test("FibClient.sequence() delivers no terms, one, and those from an index to another", async () => {
   await using server = await openServer();
   const client = new FibClient(server.url);
@@ -129,6 +204,10 @@ test("FibClient.sequence() delivers no terms, one, and those from an index to an
 
 function part(etag: string, text: string, range: string): () => Response {
   return () => new Response(text, { status: 206, headers: { etag, "content-range": `bytes ${range}` } });
+}
+
+function silent(): Promise<Response> {
+  return new Promise(() => {});
 }
 
 async function all<T>(values: AsyncIterable<T>): Promise<T[]> {

@@ -6,7 +6,7 @@ import { startServer, temporaryFolder, until } from "../binary.ts";
 import { sha256 } from "../oracle.ts";
 import reference from "../vectors/reference.json" with { type: "json" };
 import { startProxy } from "./proxy.ts";
-import { openScripted, openServer } from "./server.ts";
+import { openScripted, openServer, TASK } from "./server.ts";
 
 setDefaultTimeout(120_000);
 
@@ -63,7 +63,7 @@ test("Task.events() tells how it is and each change until it has ended", async (
 
 test("Task.events() goes on behind the last event after a cut", async () => {
   await using server = openScripted(
-    () => Response.json({ id: "a", state: "queued" }),
+    () => Response.json(TASK),
     events(`retry: 1000\n\n: hello\n\n${event(0.1)}${event(0.2)}data: {"id":`),
     events(": nothing new\r\n\r\n"),
     events(event(1, "ready").replaceAll("\n", "\r\n")),
@@ -194,7 +194,7 @@ test("Task.cancel() and Task.forget() are sent again when the answer was lost", 
 
 test("Task.result() says why a task has failed", async () => {
   await using server = openScripted(() =>
-    Response.json({ id: "a", state: "failed", reason: "it is Monday" }),
+    Response.json({ ...TASK, state: "failed", reason: "it is Monday" }),
   );
   const task = await new FibClient(server.url).tasks.get("a");
   expect(await refusal(task.result())).toMatchObject({
@@ -237,7 +237,7 @@ test("an id that is none asks for nothing else", async () => {
 });
 
 function event(progress: number, state = "running"): string {
-  return `id: ${progress}\ndata: ${JSON.stringify({ id: "a", state, progress })}\n\n`;
+  return `id: ${progress}\ndata: ${JSON.stringify({ ...TASK, state, progress })}\n\n`;
 }
 
 function events(text: string): () => Response {

@@ -447,8 +447,11 @@ describe("start and stop", () => {
 
   test("listen() says address_in_use for an address that is not this machine's", () => {
     const app = { fetch: () => new Response() };
-    const error = thrown(() => listen(app, { host: "192.0.2.1", port: 0, allowHosts: [] }));
-    expect(error.code).toBe("address_in_use");
+    const at = (host: string) => thrown(() => listen(app, { host, port: 0, allowHosts: [] }));
+    expect(at("192.0.2.1").code).toBe("address_in_use");
+    expect(at("nohost.invalid").message).toBe(
+      "Cannot listen on nohost.invalid:0: there is no such host here; choose another with -p",
+    );
   });
 
   test("stop() answers what is in flight, and takes nothing new", async () => {
