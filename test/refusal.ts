@@ -24,6 +24,14 @@ export async function rejected(promise: Promise<unknown>): Promise<FibError> {
   throw new Error("nothing was refused");
 }
 
+/** Whether a promise is rejected, for who waits until it is. */
+export function isRefused(promise: Promise<unknown>): Promise<boolean> {
+  return promise.then(
+    () => false,
+    () => true,
+  );
+}
+
 /** A problem document, after checking what all of them share. */
 export async function problemOf(response: Response) {
   expect(response.headers.get("content-type")).toBe("application/problem+json");

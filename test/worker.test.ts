@@ -1,6 +1,6 @@
 /** An executor can be watched, and ends in order and in time, whatever it does and wherever its Redis is. */
 import { expect, setDefaultTimeout } from "bun:test";
-import { run, type Server, spawn, startServer, until } from "./binary.ts";
+import { run, type Server, spawn, startProgram, startServer, until } from "./binary.ts";
 import { type Executor, startWorker } from "./executor.ts";
 import { freePort, type Redis, startRedis, withRedis } from "./redis.ts";
 
@@ -88,6 +88,22 @@ withRedis("--metrics answers /livez and /readyz to those whom it knows, and noth
   expect((await fetch(`http://127.0.0.1:${port}/livez`, { headers })).status).toBe(200);
 });
 
+withRedis("/readyz of an executor that waits for its Redis says that it is starting", async () => {
+  await using redis = await startRedis();
+  redis.kill("SIGSTOP");
+  const args = ["worker", "--redis", redis.url, "--metrics", "127.0.0.1:0"];
+  await using executor = await startProgram(args, /Watched at .*"url":"(http:[^"]*)\/"/);
+  const response = await fetch(`${executor.said}/readyz`);
+  expect([response.status, await response.json()]).toMatchObject([
+    503,
+    { detail: expect.stringContaining("the executor is starting") as string },
+  ]);
+  redis.kill("SIGCONT");
+  await untilReadiness({ url: executor.said }, 200);
+  executor.kill("SIGTERM");
+  expect(await executor.ended()).toBe(0);
+});
+
 withRedis("--metrics that cannot be had ends the start, and a wrong one is explained", async () => {
   await using redis = await startRedis();
   await using executor = await startWatched(redis.url);
@@ -136,6 +152,8 @@ withRedis(
         await untilReadiness(executor, 200);
       }
     }
+    // Whoever runs it reads what those who ask are not told.
+    expect(executor.log()).toContain('"code":"redis_unavailable"');
     await store.cli("replicaof", "127.0.0.1", "1");
     await untilReadiness(executor, 503);
     await store.cli("replicaof", "no", "one");
@@ -256,7 +274,17 @@ withRedis(
       await until("it is begun", () => isBegun(attempt), 30);
       redis.kill(fault);
       if (fault === "SIGKILL") await until("it is noticed", () => executor.log().includes("is away"));
-      expect(await executor.end("SIGTERM")).toBe(0);
+      executor.kill("SIGTERM");
+      await until("its stop has begun", () => executor.log().includes("Stopping"));
+      if (fault === "SIGSTOP") {
+        // Redis would be asked for three seconds: there is time to see that it is not.
+        const response = await fetch(`${executor.url}/readyz`);
+        const { part, ...rest } = (await response.json()) as { readonly part?: string };
+        expect(part).toBeUndefined();
+        expect(rest).toMatchObject({ status: 503, detail: "Cannot take tasks: the executor is stopping" });
+        expect(await statusOf(executor, "/livez")).toBe(200);
+      }
+      expect(await executor.ended()).toBe(0);
       expect(executor.log()).toContain("Tasks that were not given back: 1;");
       if (fault === "SIGKILL") await redis.restart();
       else redis.kill("SIGCONT");

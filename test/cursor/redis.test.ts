@@ -19,9 +19,9 @@ import { rejected } from "../refusal.ts";
 setDefaultTimeout(60_000);
 
 /** A front's cursor, and what it has told. */
-async function openFront(url: string, indexMax = 92) {
+async function openFront(url: string, indexMax = 92, replicasMin = 0) {
   const notices: string[] = [];
-  const redis = await RedisConnection.open(new RedisPlace(url));
+  const redis = await RedisConnection.open(new RedisPlace(url, { replicasMin }));
   onTestFinished(() => redis.close());
   const cursor = await RedisCursor.open({
     redis,
@@ -160,6 +160,45 @@ withRedis("a cursor that is gone from Redis is refused, and only an opening make
   await openFront(server.url);
   expect(await front.indexOf({ operation: "next" })).toBe(1);
   expect((await openFront(server.url)).notices).toEqual([]);
+});
+
+withRedis("more requests than may wait for a Redis that hangs are refused at once", async () => {
+  await using server = await startRedis();
+  const { ask } = await openFront(server.url);
+  server.kill("SIGSTOP");
+  // One group is under way.
+  const asked = Array.from({ length: 101_000 }, () => ask({ operation: "current" }));
+  expect(await ask({ operation: "current" })).toMatchObject({ code: "overloaded" });
+  server.kill("SIGCONT");
+  await Promise.all(asked);
+  await until("it answers again", async () => !((await ask({ operation: "current" })) instanceof FibError));
+});
+
+withRedis("a new cursor knows nothing of the moves of the one before", async () => {
+  await using server = await startRedis();
+  const front = await openFront(server.url);
+  const keyed = { operation: "next", keyDigest: digest(1) } as const;
+  await front.indexOf({ operation: "next" });
+  expect(await front.ask(keyed)).toMatchObject({ index: 2 });
+  await server.cli("DEL", "fibserver:cursor");
+  await openFront(server.url);
+  expect(await front.ask(keyed)).toEqual({ index: 1, generation: 2 });
+});
+
+withRedis("a replay is promised only when the replicas have the move, whoever made it", async () => {
+  await using server = await startRedis(["--repl-diskless-sync-delay", "0"]);
+  await using replica = await startRedis(["--replicaof", "127.0.0.1", String(server.port)]);
+  const isOnline = async () => (await server.cli("INFO", "replication")).includes("state=online");
+  await until("the replica is there", isOnline);
+  const careless = await openFront(server.url);
+  const careful = await openFront(server.url, 92, 1);
+  const keyed = { operation: "next", keyDigest: digest(1) } as const;
+  replica.kill("SIGSTOP");
+  expect(await careless.indexOf(keyed)).toBe(1);
+  expect(await careful.ask(keyed)).toMatchObject({ code: "not_replicated" });
+  replica.kill("SIGCONT");
+  await until("it is promised", async () => !((await careful.ask(keyed)) instanceof FibError));
+  expect(await careful.ask(keyed)).toMatchObject({ index: 1, replayed: true });
 });
 
 withRedis("keys of another type are refused with what to do", async () => {

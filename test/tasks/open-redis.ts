@@ -1,9 +1,13 @@
 /** Fronts and executors in the test's own process, on a Redis of its own. @module */
 import { Pool } from "../../src/numbers/pool.ts";
 import type { TaskLimits, TaskQueue } from "../../src/tasks/queue.ts";
+import { RedisConnection } from "../../src/redis/connection.ts";
 import { RedisPlace } from "../../src/redis/place.ts";
+import { TaskRecords } from "../../src/tasks/records.ts";
 import { RedisExecutor } from "../../src/tasks/redis-executor.ts";
 import { RedisTasks } from "../../src/tasks/redis.ts";
+import { RESULT_CHUNK_BYTES } from "../../src/tasks/script-base.ts";
+import { SharedLimits } from "../../src/tasks/shared-limits.ts";
 import type { Task, TaskRequest } from "../../src/tasks/task.ts";
 import type { Redis } from "../redis.ts";
 
@@ -55,12 +59,59 @@ export async function openExecutor(
   notices: string[] = [],
 ): Promise<{ readonly close: () => Promise<void> }> {
   const pool = new Pool({ threads: 1, queueMax: 1 });
-  const executor = await RedisExecutor.open({ ...placeOptions(store, limits, queue, notices), pool });
+  const executor = await openExecutorOn(pool, store, limits, queue, notices);
   const close = async () => {
     await executor.close();
     await pool.close();
   };
   return { close };
+}
+
+/** An executor with threads of the test's, which its test closes. */
+export async function openExecutorOn(
+  pool: Pick<Pool, "run" | "threads">,
+  store: Place,
+  limits: Partial<TaskLimits> = {},
+  queue: Place = store,
+  notices: string[] = [],
+): Promise<RedisExecutor> {
+  return await RedisExecutor.open({ ...placeOptions(store, limits, queue, notices), pool });
+}
+
+/** Ten chunks and a bit, each of which is known by its digits. */
+export const DIGITS = new Uint8Array(RESULT_CHUNK_BYTES * 10 + 7).map(
+  (_, at) => 0x30 + (Math.floor(at / RESULT_CHUNK_BYTES) % 10),
+);
+
+/** The steps by themselves, as several executors would make them in turn; the result of each task is {@link DIGITS}. */
+export async function openRecords(redis: Place, resultBytesMax = LIMITS.resultBytesMax, replicasMin = 0) {
+  const connection = await RedisConnection.open(new RedisPlace(redis.url, { replicasMin }));
+  const limits = new SharedLimits(connection, "fibserver", { ...LIMITS, resultBytesMax });
+  const records = new TaskRecords(connection, "fibserver", limits);
+  let n = 1_000_000;
+  const create = async () => {
+    const [made] = await records.create([
+      { request: { kind: "fibonacci", n: n++ }, sizeBytes: DIGITS.length, holder: "" },
+    ]);
+    if (made === undefined || made === "full") throw new Error("no task");
+    return made.task;
+  };
+  const begin = async () => (await records.begin((await create()).id))!;
+  return { records, create, begin, close: () => connection.close() };
+}
+
+/** Tasks to create that are finished at once, each another sequence. */
+export const finishedFrom = (from: number, count: number) =>
+  Array.from({ length: count }, (_, i) => ({
+    request: { kind: "sequence", from: from + i, count: 1 } as const,
+    sizeBytes: 2,
+    holder: "",
+    outcome: {},
+  }));
+
+/** What results take, as Redis counts it. */
+export async function keptBytes(redis: Redis): Promise<number> {
+  return Number(await redis.cli("GET", "fibserver:kept-bytes"));
 }
 
 /** The task's last state. */

@@ -3,52 +3,30 @@ import { expect, setDefaultTimeout } from "bun:test";
 import { fibonacci } from "../../src/numbers/fibonacci.ts";
 import { RedisConnection } from "../../src/redis/connection.ts";
 import { RedisPlace } from "../../src/redis/place.ts";
-import { TaskRecords } from "../../src/tasks/records.ts";
-import { KEPT_BYTES_MIN, RESULT_CHUNK_BYTES } from "../../src/tasks/script-base.ts";
+import { KEPT_BYTES_MIN } from "../../src/tasks/script-base.ts";
 import { SharedLimits } from "../../src/tasks/shared-limits.ts";
 import { until } from "../binary.ts";
 import { rejected } from "../refusal.ts";
 import { type Redis, startRedis, withRedis } from "../redis.ts";
-import { ENDLESS, LIMITS, LONG, openExecutor, openFront, SHORT, TIMEOUT_MS } from "./open-redis.ts";
+import {
+  DIGITS,
+  ENDLESS,
+  finishedFrom,
+  keptBytes,
+  LIMITS,
+  LONG,
+  openExecutor,
+  openFront,
+  openRecords,
+  SHORT,
+  TIMEOUT_MS,
+} from "./open-redis.ts";
 
 setDefaultTimeout(TIMEOUT_MS);
 
 const GOES_ON = new AbortController().signal;
-/** Ten chunks and a bit. */
-const DIGITS = new Uint8Array(RESULT_CHUNK_BYTES * 10 + 7).fill(0x31);
-
-/** The steps by themselves, as several executors would make them in turn. */
-async function openRecords(redis: Redis, resultBytesMax = LIMITS.resultBytesMax) {
-  const connection = await RedisConnection.open(new RedisPlace(redis.url));
-  const limits = new SharedLimits(connection, "fibserver", { ...LIMITS, resultBytesMax });
-  const records = new TaskRecords(connection, "fibserver", limits);
-  let n = 1_000_000;
-  const begin = async () => {
-    const [made] = await records.create([
-      { request: { kind: "fibonacci", n: n++ }, sizeBytes: DIGITS.length, holder: "" },
-    ]);
-    if (made === undefined || made === "full") throw new Error("no task");
-    return (await records.begin(made.task.id))!;
-  };
-  return { records, begin, close: () => connection.close() };
-}
-
-/** Sequences of one term, which are ready at once. */
-function sequences(from: number, count: number) {
-  return Array.from({ length: count }, (_, at) => ({
-    request: { kind: "sequence", from: from + at, count: 1 } as const,
-    sizeBytes: 2,
-    holder: "",
-    outcome: {},
-  }));
-}
-
 async function chunkCount(redis: Redis): Promise<number> {
   return (await redis.cli("KEYS", "fibserver:result:*")).trim().split("\n").filter(Boolean).length;
-}
-
-async function keptBytes(redis: Redis): Promise<number> {
-  return Number(await redis.cli("GET", "fibserver:kept-bytes"));
 }
 
 withRedis("what ends in whatever way leaves no chunk behind, and gives its room back", async () => {
@@ -215,6 +193,12 @@ withRedis(
       expect.stringMatching(/^--max-tasks is 20 here and 2 for those who were there first/),
       expect.stringMatching(/^--result-ttl is 1 here and 100 for/),
     ]);
+    const agreeing = await RedisConnection.open(new RedisPlace(redis.url));
+    const told: string[] = [];
+    const again = new SharedLimits(agreeing, "fibserver", LIMITS, (message) => told.push(message));
+    for (let round = 0; round < 2; round++) await again.agree();
+    expect(told.length).toBe(2);
+    await agreeing.close();
     for (const n of [300_000, 300_001]) await second.create({ kind: "fibonacci", n }, 62_695, String(n));
     expect((await rejected(second.create({ kind: "fibonacci", n: 300_002 }, 62_696))).message).toContain(
       "2 may wait or run",
@@ -290,12 +274,12 @@ withRedis("a full Redis refuses what needs room, goes on with what does not, and
 withRedis("room that has become too small is made a bit at a time, and all of it in one round", async () => {
   await using redis = await startRedis();
   const { records, close } = await openRecords(redis);
-  await records.create(sequences(0, 1700));
+  await records.create(finishedFrom(0, 1700));
   expect(await keptBytes(redis)).toBe(1700 * KEPT_BYTES_MIN);
   await close();
   const { records: poorer, close: end } = await openRecords(redis, 100 * KEPT_BYTES_MIN);
   // 200 new ones, each of which finds too much: together they forget no more than one would.
-  await poorer.create(sequences(2000, 200));
+  await poorer.create(finishedFrom(2000, 200));
   expect(await keptBytes(redis)).toBe((1700 + 200 - 500) * KEPT_BYTES_MIN);
   await poorer.purge();
   expect(await keptBytes(redis)).toBe(100 * KEPT_BYTES_MIN);
