@@ -450,7 +450,7 @@ describe("start and stop", () => {
     const at = (host: string) => thrown(() => listen(app, { host, port: 0, allowHosts: [] }));
     expect(at("192.0.2.1").code).toBe("address_in_use");
     expect(at("nohost.invalid").message).toBe(
-      "Cannot listen on nohost.invalid:0: there is no such host here; choose another with -p",
+      "Cannot listen on nohost.invalid:0: there is no such host here; choose another with --host",
     );
   });
 
