@@ -77,8 +77,8 @@ build/add-scalar.wasm: src/numbers/kernel/add.ts $(wildcard src/numbers/kernel/*
 # Beside all others they take 180 s, alone 17.
 NUMBERS_TESTS := test/numbers/
 
-# Mostly these wait, for elections and for faults to heal: beside all the others they cost no time.
-WAITING_TESTS := test/chaos/ test/redis-failover.test.ts
+# Mostly these wait, for elections and for faults to heal: beside all the others they cost little time.
+WAITING_TESTS := test/chaos/ test/worker.test.ts $(wildcard test/redis-*.test.ts test/tasks/redis*.test.ts)
 
 .PHONY: test
 test: build ## Run every test (ROUNDS=100 of kill -9, CHAOS=30 seconds of faults)
