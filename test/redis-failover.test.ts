@@ -6,7 +6,7 @@
  */
 import { expect, setDefaultTimeout } from "bun:test";
 import { run, type Server, startServer, until } from "./binary.ts";
-import { type Redis, startRedis, withRedis } from "./redis.ts";
+import { startRedis, withRedis } from "./redis.ts";
 import { startWatched, type Watched } from "./sentinel.ts";
 import { startWorker } from "./executor.ts";
 
@@ -54,11 +54,6 @@ function startMoving(fronts: readonly Server[]) {
     await Promise.allSettled(clients);
   };
   return { seen, codes, stop, [Symbol.asyncDispose]: end };
-}
-
-// One that is being demoted ends its connections.
-async function roleOf(server: Redis): Promise<string> {
-  return await server.cli("ROLE").catch(() => "");
 }
 
 async function submit({ url }: Server, n: number): Promise<string> {
@@ -132,15 +127,14 @@ withRedis("a primary that is paused: all go on with another, and it comes back a
   const next = async () => (await fetch(`${server.url}/v1/cursor/next`, { method: "POST" })).status;
   expect(await next()).toBe(200);
   old!.kill("SIGCONT");
-  await until("it is a replica", async () => (await old!.cli("ROLE")).startsWith("slave"), FAILOVER_SECONDS);
+  await until("it is a replica", async () => (await old!.role()) === "slave", FAILOVER_SECONDS);
   expect(await next()).toBe(200);
 });
 
 withRedis("a primary that Sentinel demotes: all follow, and no move that was answered is lost", async () => {
   await using watched = await startWatched({ sentinelCount: 1 });
   const [old, replica] = watched.servers;
-  const isFollowed = async () =>
-    (await roleOf(replica!)).startsWith("master") && (await roleOf(old!)).startsWith("slave");
+  const isFollowed = async () => (await replica!.role()) === "master" && (await old!.role()) === "slave";
   await mustFollow(watched, () => watched.failover(), isFollowed);
 });
 

@@ -81,7 +81,7 @@ export async function startWatched({
   });
   const primaryBut = async (except?: Redis) => {
     for (const server of servers) {
-      if (server !== except && (await server.cli("ROLE")).startsWith("master")) return server;
+      if (server !== except && (await server.role()) === "master") return server;
     }
     return undefined;
   };

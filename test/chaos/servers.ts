@@ -102,7 +102,7 @@ async function follow(replica: Redis, primary: Redis): Promise<void> {
 }
 
 async function isPrimary(server: Redis): Promise<boolean> {
-  return (await server.cli("ROLE")).startsWith("master");
+  return (await server.role()) === "master";
 }
 
 async function isFollowed(primary: Redis): Promise<boolean> {
