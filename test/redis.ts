@@ -37,7 +37,7 @@ export interface Redis extends AsyncDisposable {
   restart(): Promise<void>;
   /** Runs one command, by redis-cli. */
   cli(...command: string[]): Promise<string>;
-  /** "master" or "slave"; something else while it cannot say: one that becomes the other ends its connections. */
+  /** "master" or "slave"; something else while it cannot say: it is paused, or becomes the other and ends its connections. */
   role(): Promise<string>;
 }
 
@@ -87,7 +87,8 @@ export async function startRedis(settings: readonly string[] = [], wire?: "tls")
       child = await start();
     },
     cli: (...command) => Bun.$`redis-cli -p ${port} ${command}`.text(),
-    role: async () => (await Bun.$`redis-cli -p ${port} ROLE`.quiet().nothrow().text()).split("\n", 1)[0]!,
+    role: async () =>
+      (await Bun.$`timeout 2 redis-cli -p ${port} ROLE`.quiet().nothrow().text()).split("\n", 1)[0]!,
     async [Symbol.asyncDispose]() {
       // A stopped process does not die of SIGTERM.
       await crash();
