@@ -7,7 +7,7 @@ import { Cursor, type CursorOptions } from "../src/cursor/cursor.ts";
 import type { CursorFile } from "../src/cursor/file.ts";
 import type { CursorRequest, Outcome, Position } from "../src/cursor/moves.ts";
 import { openCursorFile } from "../src/cursor/open.ts";
-import { blockingSyncs, threadSyncs } from "../src/cursor/syncs.ts";
+import { runOnThreads } from "../src/cursor/threads.ts";
 import { FibError } from "../src/errors.ts";
 
 /** A new folder; removed when the test has ended. */
@@ -22,7 +22,7 @@ export async function openFile(
   file: string,
   notice: (message: string) => void = () => {},
 ): Promise<CursorFile> {
-  return await openCursorFile(file, { syncs: blockingSyncs, notice, mayCreate: true });
+  return await runOnThreads(openCursorFile(file, { notice, mayCreate: true }));
 }
 
 /** A cursor on a real file, and what it has told. */
@@ -44,7 +44,7 @@ export async function openCursor(file: string, options: Partial<CursorOptions> =
     path: file,
     indexMax: 92,
     lockTimeoutMs: 5000,
-    syncs: threadSyncs,
+    run: runOnThreads,
     notice: (message) => notices.push(message),
     onFailure: (error) => failures.push(error),
     ...options,

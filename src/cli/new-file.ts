@@ -12,8 +12,8 @@
 import { randomUUID } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { openLibc } from "../cursor/libc.ts";
 import { codeOf, keepOwner } from "../cursor/put.ts";
+import { openLibc } from "../system-calls.ts";
 import { onEnd } from "./ending.ts";
 
 const { O_DIRECTORY, O_RDONLY, O_WRONLY } = fs.constants;
@@ -84,7 +84,7 @@ function newFile(
   return {
     fd,
     keep: () => {
-      const replaced = fs.statSync(place, { bigint: true, throwIfNoEntry: false });
+      const replaced = fs.statSync(place, { throwIfNoEntry: false });
       if (replaced !== undefined) keepOwner(fd, replaced);
       // Before it has its name: that must not outlive the bytes when the power fails.
       fs.fsyncSync(fd);

@@ -3,7 +3,7 @@
  * @module
  */
 import { type Config, LIMITS } from "../config.ts";
-import { threadSyncs } from "../cursor/syncs.ts";
+import { runOnThreads } from "../cursor/threads.ts";
 import type { FibError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { isLoopback } from "../http/hosts.ts";
@@ -38,7 +38,7 @@ export async function serve(config: Config): Promise<void> {
   const end = Promise.withResolvers<FibError | undefined>();
   const redis = config.redis && (await (await import("./redis.ts")).openRedis(config, config.redis, log));
   const cursor =
-    redis?.cursor ?? (await openFileCursor(config, { syncs: threadSyncs, notice, onFailure: end.resolve }));
+    redis?.cursor ?? (await openFileCursor(config, { run: runOnThreads, notice, onFailure: end.resolve }));
   const pool = new Pool({ threads: config.computationsMax, queueMax: config.queueMax });
   const neighbours = new Neighbours(pool);
   const stopping = new AbortController();

@@ -2,54 +2,31 @@
  * The durable cursor: one fsync serves everyone waiting.
  *
  * Requests that arrive in one turn of the event loop, or while a sync is running, form
- * the next group. A group locks the file, reads it (another process may have moved it),
- * applies its requests in order, writes one block, syncs once, unlocks and answers all.
+ * the next group, which is one commit of the record (durable.ts) and one sync.
  * At 64 connections a sync of 100 µs costs each request 1.6 µs.
- *
- * What another process wrote is *adopted* before it is shown or built upon: written
- * again where it stands, and synced. Its writer may have been killed between write and
- * sync, or its sync may have failed, after which the page cache shows what the disk
- * lacks (fsyncgate); building on the other copy could then lose an answered move. At
- * opening everything is foreign, so start-up, recovery and sharing are one mechanism.
  *
  * A write or sync error ends it: a second fsync may lie. All that wait are refused, and
  * so is everything after them; the owner of the process hears of it and exits.
  *
  * Rejected: a chain of promises (1,325 syncs for 3,200 moves where this makes 50);
  * committing in the request that opens a turn (groups of one, 6,000 moves a second).
- * @see https://wiki.postgresql.org/wiki/Fsync_Errors
  * @module
  */
 import { FibError } from "../errors.ts";
-import { type CursorFile, fileGone } from "./file.ts";
-import {
-  applyRequest,
-  type CursorRequest,
-  type CursorService,
-  type Outcome,
-  type Position,
-} from "./moves.ts";
-import { type Notice, openCursorFile } from "./open.ts";
-import { BLOCK_BYTES, type CursorRecord, encodeBlock } from "./record.ts";
-import type { Syncs } from "./syncs.ts";
+import { type DurableOptions, DurableRecord } from "./durable.ts";
+import type { CursorRequest, CursorService, Outcome, Position } from "./moves.ts";
+import type { Run } from "./procedure.ts";
 
 /** How a cursor is opened. */
-export interface CursorOptions {
-  readonly path: string;
-  /** The last index that moves may reach. */
-  readonly indexMax: number;
-  /** How long a group waits for another process. */
-  readonly lockTimeoutMs: number;
-  readonly syncs: Syncs;
-  readonly notice: Notice;
+export interface CursorOptions extends DurableOptions {
+  /** How it waits for the disk and for other processes. */
+  readonly run: Run;
   /** Called once, when an I/O error has ended the cursor. */
   readonly onFailure?: (error: FibError) => void;
 }
 
 /** Requests that may wait for a commit; beyond it they are refused. */
 const WAITING_COUNT_MAX = 100_000;
-/** A waiter looks for the lock this often; a commit takes some 0.1 ms on a fast disk, some 5 ms on an SD card. */
-const LOCK_POLL_MS = { first: 0.2, last: 5 } as const;
 /** On a slow disk enough gather while the sync runs. */
 const GATHER_MS_MAX = 1;
 
@@ -60,32 +37,21 @@ interface Waiting {
   readonly reject: (reason: unknown) => void;
 }
 
-/** A record that is known to be on disk, and the copy that holds it. */
-interface Durable {
-  readonly record: CursorRecord;
-  readonly slot: 0 | 1;
-}
-
 /** An open cursor: one for each process and file. */
 export class Cursor implements CursorService {
   readonly #options: CursorOptions;
-  readonly #block = new Uint8Array(BLOCK_BYTES);
-  #file: CursorFile;
-  #durable: Durable | undefined;
+  readonly #record: DurableRecord;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
-  /** While a commit of ours holds the lock nobody else can move, so `#durable` needs no look at the file. */
-  #holding = false;
   /** What this turn of the loop has already found to be the position. */
   #seen: Position | undefined;
   #failure: FibError | undefined;
-  #syncMs = 0;
   /** Who was in flight when the last group was answered. */
   #expectedCount = 0;
 
-  private constructor(options: CursorOptions, file: CursorFile) {
+  private constructor(options: CursorOptions, record: DurableRecord) {
     this.#options = options;
-    this.#file = file;
+    this.#record = record;
   }
 
   /**
@@ -94,7 +60,7 @@ export class Cursor implements CursorService {
    * @throws {@link FibError} `cursor_damaged`, `cursor_io`, `cursor_locked`.
    */
   static async open(options: CursorOptions): Promise<Cursor> {
-    const cursor = new Cursor(options, await openCursorFile(options.path, { ...options, mayCreate: true }));
+    const cursor = new Cursor(options, await options.run(DurableRecord.open(options)));
     const outcome = await cursor.submit({ operation: "current" }, (position) => position);
     if (!(outcome instanceof FibError)) return cursor;
     await cursor.close();
@@ -125,10 +91,9 @@ export class Cursor implements CursorService {
    */
   current(): Position | undefined {
     if (this.#seen !== undefined) return this.#seen;
-    if (this.#durable === undefined || this.#failure !== undefined) return undefined;
-    if (!this.#holding && !this.#isUnchanged()) return undefined;
-    this.#seen = this.#durable.record;
-    setImmediate(() => (this.#seen = undefined));
+    if (this.#failure !== undefined) return undefined;
+    this.#seen = this.#record.position();
+    if (this.#seen !== undefined) setImmediate(() => (this.#seen = undefined));
     return this.#seen;
   }
 
@@ -137,14 +102,6 @@ export class Cursor implements CursorService {
     // A request that comes while this waits may start another commit.
     while (this.#running !== undefined) await this.#running;
     this.#end(new FibError("cursor_io", `Cannot use ${this.#options.path}: it is closed`));
-  }
-
-  #isUnchanged(): boolean {
-    try {
-      return this.#file.isInPlace() === true && this.#file.isUnchanged();
-    } catch {
-      return false;
-    }
   }
 
   async #drain(): Promise<void> {
@@ -161,7 +118,7 @@ export class Cursor implements CursorService {
    */
   async #gather(): Promise<void> {
     const startMs = performance.now();
-    const limitMs = Math.min(this.#syncMs, GATHER_MS_MAX);
+    const limitMs = Math.min(this.#record.syncMs, GATHER_MS_MAX);
     let count: number;
     do {
       count = this.#waiting.length;
@@ -173,11 +130,12 @@ export class Cursor implements CursorService {
   }
 
   async #commitGroup(): Promise<void> {
+    const { run } = this.#options;
     let group: Waiting[] | undefined;
     try {
-      await this.#lock();
+      await run(this.#record.lock());
       group = this.#takeWaiting();
-      const outcomes = await this.#commit(group);
+      const outcomes = await run(this.#record.apply(group.map(({ request }) => request)));
       this.#unlock();
       this.#expectedCount = group.length + this.#waiting.length;
       for (const [i, waiting] of group.entries()) settle(waiting, outcomes[i]!);
@@ -192,95 +150,9 @@ export class Cursor implements CursorService {
     }
   }
 
-  async #commit(group: readonly Waiting[]): Promise<Outcome[]> {
-    const before = await this.#readDurable();
-    this.#durable = before;
-    this.#holding = true;
-    let { record } = before;
-    const outcomes = group.map(({ request }) => {
-      if (request.operation !== "current" && this.#file.readOnlyReason !== undefined) {
-        return new FibError("cursor_io", `Cannot move the cursor: ${this.#file.readOnlyReason}`);
-      }
-      const step = applyRequest(record, request, this.#options.indexMax);
-      record = step.record;
-      return step.outcome;
-    });
-    if (record !== before.record) {
-      const slot = before.slot === 0 ? 1 : 0;
-      await this.#put(record, slot);
-      this.#durable = { record, slot };
-    }
-    return outcomes;
-  }
-
-  /** The file's record once it is surely on disk; adopts what another process wrote. */
-  async #readDurable(): Promise<Durable> {
-    if (this.#file.readOnlyReason === undefined) await this.#file.syncName();
-    if (this.#durable !== undefined && this.#file.isUnchanged()) return this.#durable;
-    this.#durable = undefined;
-    const { record, slot, otherFault } = this.#file.read();
-    if (this.#file.readOnlyReason !== undefined) {
-      if (otherFault !== undefined)
-        this.#options.notice(`${this.#file.path} is half damaged: ${otherFault}. ${MAY_BE_UNDONE}`);
-      return { record, slot };
-    }
-    if (otherFault === undefined) {
-      // In place: were it torn, the other copy still holds the last position that can have been answered.
-      await this.#put(record, slot);
-      return { record, slot };
-    }
-    // Into the bad copy, which has nothing to lose; a torn rewrite of the good one could leave none.
-    const repaired = { ...record, generation: record.generation + 1 };
-    const badSlot = slot === 0 ? 1 : 0;
-    await this.#put(repaired, badSlot);
-    this.#options.notice(
-      `${this.#file.path} was half damaged and is repaired; what was wrong: ${otherFault}. ${MAY_BE_UNDONE}`,
-    );
-    return { record: repaired, slot: badSlot };
-  }
-
-  async #put(record: CursorRecord, slot: 0 | 1): Promise<void> {
-    this.#file.write(slot, encodeBlock(record, this.#block));
-    const startMs = performance.now();
-    await this.#file.sync();
-    this.#syncMs = performance.now() - startMs;
-  }
-
-  /** Takes the lock of the file that is at the path now. */
-  async #lock(): Promise<void> {
-    const deadlineMs = performance.now() + this.#options.lockTimeoutMs;
-    for (let pauseMs: number = LOCK_POLL_MS.first; ; pauseMs = Math.min(pauseMs * 2, LOCK_POLL_MS.last)) {
-      const locked = this.#file.tryLock();
-      const inPlace = this.#file.isInPlace();
-      if (inPlace === undefined) throw fileGone(this.#options.path);
-      if (locked && inPlace) return;
-      if (!inPlace) {
-        await this.#reopen();
-      } else if (performance.now() >= deadlineMs) {
-        throw new FibError(
-          "cursor_locked",
-          `Cannot lock ${this.#options.path}: another process has held it for ${this.#options.lockTimeoutMs} ms; try again`,
-        );
-      } else {
-        // Jitter, or two servers on one file could keep missing the same gap.
-        await Bun.sleep(pauseMs * (0.5 + Math.random()));
-      }
-    }
-  }
-
   #unlock(): void {
-    this.#holding = false;
     this.#seen = undefined;
-    if (this.#failure === undefined) this.#file.unlock();
-  }
-
-  async #reopen(): Promise<void> {
-    const { path, notice } = this.#options;
-    const file = await openCursorFile(path, { ...this.#options, mayCreate: false });
-    notice(`${path} was replaced by another file: using that one from now on`);
-    this.#file.close();
-    this.#file = file;
-    this.#durable = undefined;
+    if (this.#failure === undefined) this.#record.unlock();
   }
 
   #takeWaiting(): Waiting[] {
@@ -293,7 +165,7 @@ export class Cursor implements CursorService {
     if (this.#failure !== undefined) return;
     this.#failure = reason;
     this.#seen = undefined;
-    this.#file.close();
+    this.#record.close();
     for (const waiting of this.#takeWaiting()) settle(waiting, reason);
   }
 }
@@ -310,10 +182,6 @@ function settle({ answer, resolve, reject }: Waiting, outcome: Outcome): void {
 function endOfTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
-
-// A damaged copy does not tell whether it was the newer one.
-const MAY_BE_UNDONE =
-  "If that was the newer copy, the last moves are undone, answered ones too: check the position";
 
 function tooManyWaiting(): FibError {
   return new FibError("overloaded", `Cannot queue: ${WAITING_COUNT_MAX} requests wait already; try again`);

@@ -5,21 +5,32 @@
  * an overwrite in place changes no metadata and cannot run out of space. `open.ts` gets
  * hold of one.
  *
- * Syncs go where `Syncs` puts them. The other calls block, in a server too: they take
+ * Only the syncs are waited for (procedure.ts). The other calls block, in a server too: they take
  * 1 µs each out of the page cache and wait for a disk only when memory is so short that
  * the 8 KiB have left the cache, or when the file system makes writers wait for its journal.
  * @module
  */
-import fs from "node:fs";
-import path from "node:path";
 import { FibError } from "../errors.ts";
 import { shellWord } from "../shell-word.ts";
-import { tryLock, unlock } from "./lock.ts";
+import {
+  closeFile,
+  folderOf,
+  O_DIRECTORY,
+  O_RDONLY,
+  openFile,
+  readAt,
+  type Stat,
+  statAt,
+  statBehind,
+  tryLock,
+  unlock,
+  writeAt,
+} from "../system-calls.ts";
+import type { Procedure } from "./procedure.ts";
 import { BLOCK_BYTES, type Decoded, decodeFile, FILE_BYTES } from "./record.ts";
-import type { Syncs } from "./syncs.ts";
 
 /** What stays the same while a file has the same name, and differs between two files that are there at once. */
-export type Identity = Readonly<Pick<fs.BigIntStats, "dev" | "ino">>;
+export type Identity = Readonly<Pick<Stat, "dev" | "ino">>;
 
 /** An open cursor file. */
 export class CursorFile {
@@ -28,30 +39,26 @@ export class CursorFile {
   readonly readOnlyReason: string | undefined;
   readonly #fd: number;
   readonly #identity: Identity;
-  readonly #syncs: Syncs;
   /** What the file held when it was last read or written here. */
   readonly #image = new Uint8Array(FILE_BYTES);
   readonly #look = new Uint8Array(FILE_BYTES);
   /** When the folder had last changed before it was synced, in ns; undefined before the first sync. */
   #folderChangedNs: bigint | undefined;
 
-  constructor(
-    filePath: string,
-    fd: number,
-    identity: Identity,
-    syncs: Syncs,
-    readOnlyReason: string | undefined,
-  ) {
+  constructor(filePath: string, fd: number, identity: Identity, readOnlyReason: string | undefined) {
     this.path = filePath;
     this.#fd = fd;
     this.#identity = identity;
-    this.#syncs = syncs;
     this.readOnlyReason = readOnlyReason;
   }
 
-  /** Takes the exclusive lock between processes; false when another one has it. */
+  /**
+   * Takes the exclusive lock between processes; false when another one has it.
+   *
+   * @throws {@link FibError} `cursor_io`, when the file system has no locks.
+   */
   tryLock(): boolean {
-    return tryLock(this.#fd);
+    return lockAt(this.path, this.#fd);
   }
 
   unlock(): void {
@@ -84,9 +91,7 @@ export class CursorFile {
    * @throws {@link FibError} `cursor_io`, also when fewer bytes were written.
    */
   write(slot: 0 | 1, block: Uint8Array): void {
-    const written = this.#io("write", () =>
-      fs.writeSync(this.#fd, block, 0, BLOCK_BYTES, slot * BLOCK_BYTES),
-    );
+    const written = this.#io("write", () => writeAt(this.#fd, block, slot * BLOCK_BYTES));
     if (written !== BLOCK_BYTES) {
       throw new FibError(
         "cursor_io",
@@ -97,9 +102,9 @@ export class CursorFile {
   }
 
   /** Puts on disk what was written. @throws {@link FibError} `cursor_io`. */
-  async sync(): Promise<void> {
+  *sync(): Procedure<void> {
     try {
-      await this.#syncs.data(this.#fd);
+      yield { sync: "data", fd: this.#fd };
     } catch (error) {
       throw ioError(this.path, "sync", error);
     }
@@ -111,12 +116,12 @@ export class CursorFile {
    *
    * @throws {@link FibError} `cursor_io`.
    */
-  async syncName(): Promise<void> {
+  *syncName(): Procedure<void> {
     if (this.#isNameSynced()) return;
-    const folder = path.dirname(this.path);
+    const folder = folderOf(this.path);
     const changedNs = this.#folderTime();
     try {
-      await syncFolder(folder, this.#syncs);
+      yield* syncFolder(folder);
     } catch (error) {
       throw ioError(folder, "sync", error);
     }
@@ -125,14 +130,13 @@ export class CursorFile {
 
   /** Says whether the path still leads to this file: true, false (another file is there) or undefined (none is). */
   isInPlace(): boolean | undefined {
-    // As big integers: overlayfs counts inodes beyond 2^53, where neighbours are the same number.
-    const stat = this.#io("find", () => fs.lstatSync(this.path, { bigint: true, throwIfNoEntry: false }));
+    const stat = this.#io("find", () => statAt(this.path));
     return stat && stat.ino === this.#identity.ino && stat.dev === this.#identity.dev;
   }
 
   /** Closes the descriptor, and with it gives back the lock. */
   close(): void {
-    fs.closeSync(this.#fd);
+    closeFile(this.#fd);
   }
 
   // Whether no name in the folder has changed since then: this very file may have been moved away and back, and only
@@ -141,12 +145,12 @@ export class CursorFile {
     return this.#folderChangedNs !== undefined && this.#folderChangedNs === this.#folderTime();
   }
 
-  #folderTime(): bigint {
-    return this.#io("find", () => fs.statSync(path.dirname(this.path), { bigint: true }).mtimeNs);
+  #folderTime(): bigint | undefined {
+    return this.#io("find", () => statBehind(folderOf(this.path)))?.mtimeNs;
   }
 
   #readInto(bytes: Uint8Array): number {
-    return this.#io("read", () => fs.readSync(this.#fd, bytes, 0, FILE_BYTES, 0));
+    return this.#io("read", () => readAt(this.#fd, bytes, 0));
   }
 
   #io<T>(action: string, call: () => T): T {
@@ -158,13 +162,23 @@ export class CursorFile {
   }
 }
 
-/** Puts the names in a folder on disk. @throws the system's error. */
-export async function syncFolder(folder: string, syncs: Syncs): Promise<void> {
-  const fd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+/** Takes the lock of what is open at a path, as `CursorFile.tryLock` does. */
+export function lockAt(filePath: string, fd: number): boolean {
   try {
-    await syncs.all(fd);
+    return tryLock(fd);
+  } catch (error) {
+    const { code, message } = ioError(filePath, "lock", error);
+    throw new FibError(code, `${message}; use a local file system`, { cause: error });
+  }
+}
+
+/** Puts the names in a folder on disk. @throws the system's error. */
+export function* syncFolder(folder: string): Procedure<void> {
+  const fd = openFile(folder, O_RDONLY | O_DIRECTORY);
+  try {
+    yield { sync: "all", fd };
   } finally {
-    fs.closeSync(fd);
+    closeFile(fd);
   }
 }
 
@@ -194,6 +208,7 @@ export function damaged(filePath: string, error: unknown): unknown {
 
 /** What the system refused. */
 export function ioError(filePath: string, action: string, error: unknown): FibError {
+  if (error instanceof FibError) return error;
   const reason = error instanceof Error ? error.message : String(error);
   return new FibError("cursor_io", `Cannot ${action} ${filePath}: ${reason}`, { cause: error });
 }

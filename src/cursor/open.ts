@@ -12,24 +12,33 @@
  * takes the mark along to a name that is not on disk, and back.
  * @module
  */
-import fs from "node:fs";
-import path from "node:path";
 import { FibError } from "../errors.ts";
+import {
+  closeFile,
+  folderOf,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_RDONLY,
+  O_RDWR,
+  openFile,
+  readAt,
+  realPath,
+  statAt,
+  statBehind,
+  statOf,
+} from "../system-calls.ts";
 import { CursorFile, damaged, fileGone, type Identity, ioError, syncFolder } from "./file.ts";
 import { decodeGoFile, GO_FILE_BYTES } from "./go.ts";
+import type { Procedure } from "./procedure.ts";
 import { codeOf, inLockedFolder, type Owner, putFile } from "./put.ts";
 import { encodeFile, FILE_BYTES, initialRecord } from "./record.ts";
 import { renameToFree, replace } from "./rename.ts";
-import type { Syncs } from "./syncs.ts";
-
-const { O_RDONLY, O_RDWR, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 
 /** Tells a person what happened to the file while it was opened. */
 export type Notice = (message: string) => void;
 
 /** How a file is opened. */
 export interface OpenOptions {
-  readonly syncs: Syncs;
   /** Gets a line for each thing that a person should know. */
   readonly notice: Notice;
   /** Make a missing file, at F(0). Whoever has had one open already must not: its moves would begin again. */
@@ -50,18 +59,18 @@ interface GoFile {
  * @throws {@link FibError} `cursor_damaged` for what is no cursor file, `cursor_io` where the system refuses,
  * `cursor_locked` while another process creates files in the folder.
  */
-export async function openCursorFile(filePath: string, options: OpenOptions): Promise<CursorFile> {
+export function* openCursorFile(filePath: string, options: OpenOptions): Procedure<CursorFile> {
   try {
-    return await findOrMake(filePath, options);
+    return yield* findOrMake(filePath, options);
   } catch (error) {
-    throw error instanceof FibError ? error : ioError(filePath, "open", error);
+    throw ioError(filePath, "open", error);
   }
 }
 
-async function findOrMake(filePath: string, options: OpenOptions): Promise<CursorFile> {
+function* findOrMake(filePath: string, options: OpenOptions): Procedure<CursorFile> {
   // A second round follows a creation or a takeover, by us or by somebody who was faster; a third would be a fight.
   for (let round = 0; round < 3; round++) {
-    const file = openExisting(filePath, options.syncs);
+    const file = openExisting(filePath);
     if (file instanceof CursorFile) {
       if (file.readOnlyReason !== undefined) {
         options.notice(`${file.readOnlyReason}. What it shows was not synced here and may not be on disk`);
@@ -69,36 +78,36 @@ async function findOrMake(filePath: string, options: OpenOptions): Promise<Curso
       return file;
     }
     if (file === "missing" && !options.mayCreate) throw fileGone(filePath);
-    await inLockedFolder(filePath, async (folderFd) => {
-      const found = openExisting(filePath, options.syncs);
+    yield* inLockedFolder(filePath, function* (folderFd) {
+      const found = openExisting(filePath);
       if (found instanceof CursorFile) found.close();
-      else if (found !== "missing") await takeOver(filePath, found, folderFd, options);
-      else if (options.mayCreate) await create(filePath, folderFd, options.syncs);
+      else if (found !== "missing") yield* takeOver(filePath, found, folderFd, options);
+      else if (options.mayCreate) yield* create(filePath, folderFd);
     });
   }
   throw new FibError("cursor_io", `Cannot open ${filePath}: another program keeps replacing it`);
 }
 
-function openExisting(filePath: string, syncs: Syncs): CursorFile | GoFile | "missing" {
+function openExisting(filePath: string): CursorFile | GoFile | "missing" {
   const opened = openDescriptor(filePath);
   if (opened === undefined) return "missing";
   const { fd } = opened;
   try {
-    const stat = fs.fstatSync(fd, { bigint: true });
-    if (!stat.isFile()) throw refused(filePath, "it is not a regular file");
+    const stat = statOf(fd);
+    if (!stat.isFile) throw refused(filePath, "it is not a regular file");
     const readOnlyReason = opened.readOnlyReason ?? unsyncable(filePath);
-    if (stat.size === BigInt(FILE_BYTES)) return new CursorFile(filePath, fd, stat, syncs, readOnlyReason);
-    if (stat.size !== BigInt(GO_FILE_BYTES)) {
-      throw refused(filePath, `it has ${stat.size} bytes and a cursor file has ${FILE_BYTES}`);
+    if (stat.sizeBytes === FILE_BYTES) return new CursorFile(filePath, fd, stat, readOnlyReason);
+    if (stat.sizeBytes !== GO_FILE_BYTES) {
+      throw refused(filePath, `it has ${stat.sizeBytes} bytes and a cursor file has ${FILE_BYTES}`);
     }
     if (readOnlyReason !== undefined) {
       throw new FibError("cursor_io", `Cannot take over a Go server's file: ${readOnlyReason}`);
     }
     const bytes = readGoFile(filePath, fd);
-    fs.closeSync(fd);
+    closeFile(fd);
     return { bytes, stat };
   } catch (error) {
-    fs.closeSync(fd);
+    closeFile(fd);
     throw error;
   }
 }
@@ -106,14 +115,14 @@ function openExisting(filePath: string, syncs: Syncs): CursorFile | GoFile | "mi
 /** Opens without following links and without waiting for the other end of a FIFO; undefined when there is none. */
 function openDescriptor(filePath: string): { fd: number; readOnlyReason?: string } | undefined {
   try {
-    return { fd: fs.openSync(filePath, O_RDWR | O_NOFOLLOW | O_NONBLOCK) };
+    return { fd: openFile(filePath, O_RDWR | O_NOFOLLOW | O_NONBLOCK) };
   } catch (error) {
     const code = codeOf(error);
     if (code === "ENOENT") return undefined;
     if (code !== "EACCES" && code !== "EROFS" && code !== "EPERM") throw openError(filePath, error);
     const readOnlyReason = `${filePath} can only be read (${code}): make it writable for this user, or use another file with -f`;
     try {
-      return { fd: fs.openSync(filePath, O_RDONLY | O_NOFOLLOW | O_NONBLOCK), readOnlyReason };
+      return { fd: openFile(filePath, O_RDONLY | O_NOFOLLOW | O_NONBLOCK), readOnlyReason };
     } catch (readError) {
       throw openError(filePath, readError);
     }
@@ -122,9 +131,9 @@ function openDescriptor(filePath: string): { fd: number; readOnlyReason?: string
 
 // Who may write to a file and not list its folder cannot put the name on disk, so no move could be promised.
 function unsyncable(filePath: string): string | undefined {
-  const folder = path.dirname(filePath);
+  const folder = folderOf(filePath);
   try {
-    fs.closeSync(fs.openSync(folder, O_RDONLY));
+    closeFile(openFile(folder, O_RDONLY));
     return undefined;
   } catch (error) {
     if (codeOf(error) !== "EACCES") throw ioError(folder, "open", error);
@@ -134,7 +143,7 @@ function unsyncable(filePath: string): string | undefined {
 
 function readGoFile(filePath: string, fd: number): Uint8Array {
   const bytes = new Uint8Array(GO_FILE_BYTES);
-  const count = fs.readSync(fd, bytes, 0, GO_FILE_BYTES, 0);
+  const count = readAt(fd, bytes, 0);
   // The rest would be zeros, and all zeros are index 0.
   if (count === GO_FILE_BYTES) return bytes;
   throw new FibError(
@@ -143,38 +152,38 @@ function readGoFile(filePath: string, fd: number): Uint8Array {
   );
 }
 
-async function create(filePath: string, folderFd: number, syncs: Syncs): Promise<void> {
+function* create(filePath: string, folderFd: number): Procedure<void> {
   try {
-    await syncFoldersAbove(filePath, syncs);
+    yield* syncFoldersAbove(filePath);
   } catch (error) {
     throw ioError(filePath, "create", error);
   }
   // Where somebody else has put a file meanwhile, that one is found by the next round.
-  await putFile(filePath, encodeFile(initialRecord()), folderFd, { syncs, place: renameToFree });
+  yield* putFile(filePath, encodeFile(initialRecord()), folderFd, { place: renameToFree });
 }
 
 // Up to the mount point. A folder that may not be read was not made by this user just now.
-async function syncFoldersAbove(filePath: string, syncs: Syncs): Promise<void> {
-  let folder = fs.realpathSync(path.dirname(filePath));
-  for (const { dev } = fs.statSync(folder); folder !== "/";) {
-    folder = path.dirname(folder);
-    if (fs.statSync(folder).dev !== dev) return;
+function* syncFoldersAbove(filePath: string): Procedure<void> {
+  let folder = realPath(folderOf(filePath));
+  for (const dev = statBehind(folder)?.dev; folder !== "/";) {
+    folder = folderOf(folder);
+    if (statBehind(folder)?.dev !== dev) return;
     try {
-      await syncFolder(folder, syncs);
+      yield* syncFolder(folder);
     } catch (error) {
       if (codeOf(error) !== "EACCES") throw error;
     }
   }
 }
 
-async function takeOver(
+function* takeOver(
   filePath: string,
   { bytes, stat }: GoFile,
   folderFd: number,
-  { syncs, notice }: OpenOptions,
-): Promise<void> {
+  { notice }: OpenOptions,
+): Procedure<void> {
   const user = process.geteuid!();
-  if (user !== 0 && BigInt(user) !== stat.uid) {
+  if (user !== 0 && user !== stat.uid) {
     throw new FibError(
       "cursor_io",
       `Cannot take over ${filePath}: it belongs to another user (uid ${stat.uid}), who would lose it; open it once as that user, or as root`,
@@ -188,17 +197,13 @@ async function takeOver(
   }
   const kept = keptName(filePath, bytes);
   // Also when it is there already: whoever wrote it may not have got as far as the folder's sync.
-  await putFile(kept, bytes, folderFd, { syncs, owner: stat });
+  yield* putFile(kept, bytes, folderFd, { owner: stat });
   const isGoFile = (found: string) => {
-    const now = fs.lstatSync(found, { bigint: true, throwIfNoEntry: false });
+    const now = statAt(found);
     return now !== undefined && now.ino === stat.ino && now.dev === stat.dev;
   };
   const place = (from: string, to: string) => replace(from, to, isGoFile);
-  const isPut = await putFile(filePath, encodeFile(initialRecord(index)), folderFd, {
-    syncs,
-    owner: stat,
-    place,
-  });
+  const isPut = yield* putFile(filePath, encodeFile(initialRecord(index)), folderFd, { owner: stat, place });
   if (isPut)
     notice(`${filePath} was a Go server's file: taken over at index ${index}, the old bytes are in ${kept}`);
 }
@@ -207,15 +212,20 @@ async function takeOver(
 function keptName(filePath: string, bytes: Uint8Array): string {
   for (let count = 1; ; count++) {
     const name = count === 1 ? `${filePath}.go16` : `${filePath}.go16.${count}`;
-    const stat = fs.lstatSync(name, { throwIfNoEntry: false });
+    const stat = statAt(name);
     if (stat === undefined) return name;
-    if (stat.isFile() && stat.size === GO_FILE_BYTES && holds(name, bytes)) return name;
+    if (stat.isFile && stat.sizeBytes === GO_FILE_BYTES && holds(name, bytes)) return name;
   }
 }
 
 function holds(name: string, bytes: Uint8Array): boolean {
   try {
-    return fs.readFileSync(name).equals(bytes);
+    const fd = openFile(name, O_RDONLY);
+    try {
+      return Buffer.compare(readGoFile(name, fd), bytes) === 0;
+    } finally {
+      closeFile(fd);
+    }
   } catch {
     // Somebody else's, who lets nobody read it.
     return false;

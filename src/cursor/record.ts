@@ -42,6 +42,7 @@ const AT = {
   keyedCount: 32,
   ring: 64,
 } as const;
+const INTEGER_MAX = 2 ** 53 - 1;
 const RING_BYTES = RING_COUNT * ENTRY_BYTES;
 
 /** What moves the cursor; the numbers are those in the ring on disk. */
@@ -122,8 +123,9 @@ export function decodeCopies(bytes: Uint8Array): readonly [Copy, Copy] {
 export function decodeFile(bytes: Uint8Array): Decoded {
   const [first, second] = decodeCopies(bytes);
   // A newer fibserver may keep promises in its copy that this one would break, whatever the other copy says.
-  const newer = [first, second].find((copy) => copy.fault?.startsWith(NEWER));
-  if (newer !== undefined) throw new FibError("cursor_damaged", `${newer.fault}: use that fibserver`);
+  for (const { fault } of [first, second]) {
+    if (fault?.startsWith(NEWER)) throw new FibError("cursor_damaged", `${fault}: use that fibserver`);
+  }
   if (first.record && (!second.record || first.record.generation > second.record.generation)) {
     return { record: first.record, slot: 0, otherFault: second.fault };
   }
@@ -187,7 +189,7 @@ function decodeBlock(block: Uint8Array): Copy {
   const generation = getUint53(view, AT.generation);
   const index = getUint53(view, AT.index);
   const keyedCount = getUint53(view, AT.keyedCount);
-  if (![generation, index, keyedCount].every(Number.isSafeInteger))
+  if (generation > INTEGER_MAX || index > INTEGER_MAX || keyedCount > INTEGER_MAX)
     return { fault: "a number in it is beyond 2^53" };
   return { record: { generation, index, keyedCount, ring: block.slice(AT.ring, AT.ring + RING_BYTES) } };
 }
@@ -202,6 +204,6 @@ function getUint53(view: DataView, at: number): number {
 }
 
 function setUint53(view: DataView, at: number, value: number): void {
-  view.setUint32(at, Math.floor(value / 0x1_0000_0000));
+  view.setUint32(at, (value / 0x1_0000_0000) >>> 0);
   view.setUint32(at + 4, value >>> 0);
 }

@@ -4,16 +4,10 @@
  * @see renameat2(2)
  * @module
  */
-import { type Pointer, read } from "bun:ffi";
-import fs from "node:fs";
-import { openLibc } from "./libc.ts";
+import { remove, rename, renameWith, statAt } from "../system-calls.ts";
 
-const AT_FDCWD = -100;
 const RENAME_NOREPLACE = 1;
 const RENAME_EXCHANGE = 2;
-const EEXIST = 17;
-/** The file system, or the kernel, knows no such flag. */
-const UNSUPPORTED: ReadonlySet<number> = new Set([22, 38, 95]);
 
 /**
  * Gives a file a name that nobody has.
@@ -22,12 +16,11 @@ const UNSUPPORTED: ReadonlySet<number> = new Set([22, 38, 95]);
  * @throws the system's error.
  */
 export function renameToFree(from: string, to: string): boolean {
-  const errno = rename(from, to, RENAME_NOREPLACE);
-  if (errno === 0) return true;
-  if (errno === EEXIST) return false;
+  const isDone = renameWith(from, to, RENAME_NOREPLACE);
+  if (isDone !== undefined) return isDone;
   // The best that such a file system offers.
-  if (fs.lstatSync(to, { throwIfNoEntry: false }) !== undefined) return false;
-  fs.renameSync(from, to);
+  if (statAt(to) !== undefined) return false;
+  rename(from, to);
   return true;
 }
 
@@ -39,31 +32,15 @@ export function renameToFree(from: string, to: string): boolean {
  * @throws the system's error.
  */
 export function replace(from: string, to: string, isExpected: (path: string) => boolean): boolean {
-  if (rename(from, to, RENAME_EXCHANGE) !== 0) {
+  if (renameWith(from, to, RENAME_EXCHANGE) !== true) {
     if (!isExpected(to)) return false;
-    fs.renameSync(from, to);
+    rename(from, to);
     return true;
   }
   if (isExpected(from)) {
-    fs.unlinkSync(from);
+    remove(from);
     return true;
   }
-  rename(from, to, RENAME_EXCHANGE);
+  renameWith(from, to, RENAME_EXCHANGE);
   return false;
-}
-
-/** @returns 0, EEXIST, or one of {@link UNSUPPORTED}. */
-function rename(from: string, to: string, flags: number): number {
-  const { renameat2, __errno_location } = openLibc({
-    renameat2: { args: ["i32", "ptr", "i32", "ptr", "u32"], returns: "i32" },
-    __errno_location: { args: [], returns: "ptr" },
-  });
-  if (renameat2(AT_FDCWD, pathBytes(from), AT_FDCWD, pathBytes(to), flags) === 0) return 0;
-  const errno = read.i32(__errno_location() as Pointer);
-  if (errno === EEXIST || UNSUPPORTED.has(errno)) return errno;
-  throw new Error(`rename to ${to} failed with errno ${errno}`);
-}
-
-function pathBytes(path: string): Buffer {
-  return Buffer.from(`${path}\0`);
 }

@@ -9,6 +9,7 @@ import path from "node:path";
 import type { CursorFile } from "../../src/cursor/file.ts";
 import { applyRequest, type CursorRequest, type Outcome } from "../../src/cursor/moves.ts";
 import { writeNewFile } from "../../src/cursor/put.ts";
+import { runOnThreads } from "../../src/cursor/threads.ts";
 import {
   BLOCK_BYTES,
   type CursorRecord,
@@ -434,7 +435,7 @@ describe("a file that changes under an open cursor", () => {
     await must("next");
     fs.linkSync(file, `${file}.old`);
     const old = fs.readFileSync(file);
-    await writeNewFile(`${file}.new`, encodeFile(initialRecord(40)));
+    await runOnThreads(writeNewFile(`${file}.new`, encodeFile(initialRecord(40))));
     fs.renameSync(`${file}.new`, file);
     expect(cursor.current()).toBeUndefined();
     expect((await must("next")).index).toBe(41);

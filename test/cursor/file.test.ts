@@ -4,11 +4,11 @@ import fs from "node:fs";
 import path from "node:path";
 import type { CursorFile } from "../../src/cursor/file.ts";
 import { encodeGoFile } from "../../src/cursor/go.ts";
-import { tryLock, unlock } from "../../src/cursor/lock.ts";
 import { openCursorFile } from "../../src/cursor/open.ts";
 import { writeNewFile } from "../../src/cursor/put.ts";
 import { BLOCK_BYTES, encodeBlock, encodeFile, FILE_BYTES, initialRecord } from "../../src/cursor/record.ts";
-import { blockingSyncs } from "../../src/cursor/syncs.ts";
+import { runOnThreads } from "../../src/cursor/threads.ts";
+import { tryLock, unlock } from "../../src/system-calls.ts";
 import { rejected, thrown } from "../refusal.ts";
 import { openFile, temporaryFolder } from "../temporary.ts";
 
@@ -74,14 +74,14 @@ describe("creation", () => {
   test("openCursorFile() creates one file for many processes that find none", async () => {
     const folder = temporaryFolder();
     const filePath = path.join(folder, "cursor");
-    const [opener, syncs] = ["open", "syncs"].map((name) =>
+    const [opener, procedure] = ["open", "procedure"].map((name) =>
       JSON.stringify(path.resolve(import.meta.dir, `../../src/cursor/${name}.ts`)),
     );
     const script = `
       const { openCursorFile } = await import(${opener});
-      const { blockingSyncs: syncs } = await import(${syncs});
+      const { runBlocking } = await import(${procedure});
       await Bun.stdin.text();
-      await openCursorFile(${JSON.stringify(filePath)}, { syncs, notice: console.error, mayCreate: true });
+      runBlocking(openCursorFile(${JSON.stringify(filePath)}, { notice: console.error, mayCreate: true }));
       console.log(require("node:fs").statSync(${JSON.stringify(filePath)}).ino);`;
     const children = Array.from({ length: 4 }, () =>
       Bun.spawn([process.execPath, "-e", script], { stdio: ["pipe", "pipe", "pipe"] }),
@@ -285,8 +285,8 @@ describe("permissions", () => {
 
   test("openCursorFile() makes no missing file where it may not, nor waits for the folder", async () => {
     const folder = temporaryFolder();
-    const options = { syncs: blockingSyncs, notice: () => {}, mayCreate: false };
-    const error = await rejected(openCursorFile(path.join(folder, "cursor"), options));
+    const options = { notice: () => {}, mayCreate: false };
+    const error = await rejected(runOnThreads(openCursorFile(path.join(folder, "cursor"), options)));
     expect(error.code).toBe("cursor_io");
     expect(error.message).toContain("it is gone");
     expect(fs.readdirSync(folder)).toEqual([]);
@@ -322,7 +322,7 @@ describe("an open file", () => {
     const record = { ...initialRecord(77), generation: 9 };
     const block = encodeBlock(record, new Uint8Array(BLOCK_BYTES));
     file.write(1, block);
-    await file.sync();
+    await runOnThreads(file.sync());
     const after = fs.readFileSync(filePath);
     expect(after.subarray(0, BLOCK_BYTES)).toEqual(before.subarray(0, BLOCK_BYTES));
     expect(after.subarray(BLOCK_BYTES)).toEqual(Buffer.from(block));
@@ -385,7 +385,7 @@ describe("an open file", () => {
       thrown(() => file.read()),
       thrown(() => file.isUnchanged()),
       thrown(() => file.write(0, new Uint8Array(BLOCK_BYTES))),
-      await rejected(file.sync()),
+      await rejected(runOnThreads(file.sync())),
     ];
     for (const error of errors) {
       expect(error.code).toBe("cursor_io");
@@ -398,14 +398,14 @@ describe("an open file", () => {
 describe("writeNewFile()", () => {
   test("writeNewFile() puts the bytes there and leaves nothing beside them", async () => {
     const folder = temporaryFolder();
-    await writeNewFile(path.join(folder, "out"), encodeGoFile(10));
+    await runOnThreads(writeNewFile(path.join(folder, "out"), encodeGoFile(10)));
     expect(contents(folder)).toEqual({ out: Buffer.from(encodeGoFile(10)).toString("hex") });
   });
 
   test("writeNewFile() replaces nothing, and leaves no temporary file then", async () => {
     const folder = temporaryFolder();
     fs.mkdirSync(path.join(folder, "out"));
-    const error = await rejected(writeNewFile(path.join(folder, "out"), encodeGoFile(10)));
+    const error = await rejected(runOnThreads(writeNewFile(path.join(folder, "out"), encodeGoFile(10))));
     expect(error.code).toBe("bad_argument");
     expect(fs.readdirSync(folder)).toEqual(["out"]);
   });

@@ -1,0 +1,204 @@
+/**
+ * The record in a file, moved durably: lock, read, apply, write one block, sync once, unlock.
+ *
+ * What another process wrote is *adopted* before it is shown or built upon: written
+ * again where it stands, and synced. Its writer may have been killed between write and
+ * sync, or its sync may have failed, after which the page cache shows what the disk
+ * lacks (fsyncgate); building on the other copy could then lose an answered move. At
+ * opening everything is foreign, so start-up, recovery and sharing are one mechanism.
+ *
+ * A write or sync error leaves the disk in doubt, and a second fsync may lie: whoever gets one here closes the file
+ * and asks nothing more of it.
+ * @see https://wiki.postgresql.org/wiki/Fsync_Errors
+ * @module
+ */
+import { FibError } from "../errors.ts";
+import { type CursorFile, fileGone } from "./file.ts";
+import { applyRequest, type CursorRequest, type Outcome, type Position } from "./moves.ts";
+import { type Notice, openCursorFile } from "./open.ts";
+import type { Procedure } from "./procedure.ts";
+import { BLOCK_BYTES, type CursorRecord, encodeBlock } from "./record.ts";
+
+/** How a record is opened. */
+export interface DurableOptions {
+  readonly path: string;
+  /** The last index that moves may reach. */
+  readonly indexMax: number;
+  /** How long to wait for another process. */
+  readonly lockTimeoutMs: number;
+  readonly notice: Notice;
+}
+
+/** A waiter looks for the lock this often; a commit takes some 0.1 ms on a fast disk, some 5 ms on an SD card. */
+const LOCK_POLL_MS = { first: 0.2, last: 5 } as const;
+
+/** A record that is known to be on disk, and the copy that holds it. */
+interface Durable {
+  readonly record: CursorRecord;
+  readonly slot: 0 | 1;
+}
+
+/** The record of one file. Only one procedure of it may run at a time. */
+export class DurableRecord {
+  /** What the last sync took. */
+  syncMs = 0;
+  readonly #options: DurableOptions;
+  readonly #block = new Uint8Array(BLOCK_BYTES);
+  #file: CursorFile;
+  #durable: Durable | undefined;
+  /** While we hold the lock nobody else can move, so `#durable` needs no look at the file. */
+  #holding = false;
+
+  private constructor(options: DurableOptions, file: CursorFile) {
+    this.#options = options;
+    this.#file = file;
+  }
+
+  /**
+   * Opens the file, creating it when there is none. What it holds is not looked at yet.
+   *
+   * @throws {@link FibError} `cursor_damaged`, `cursor_io`, `cursor_locked`.
+   */
+  static *open(options: DurableOptions): Procedure<DurableRecord> {
+    return new DurableRecord(options, yield* openCursorFile(options.path, { ...options, mayCreate: true }));
+  }
+
+  /** Where the cursor surely stands, or undefined when only {@link apply} can tell. */
+  position(): Position | undefined {
+    if (this.#durable === undefined) return undefined;
+    return this.#holding || this.#isUnchanged() ? this.#durable.record : undefined;
+  }
+
+  /**
+   * Takes the lock of the file that is at the path now.
+   *
+   * @throws {@link FibError} `cursor_locked`, `cursor_io`.
+   */
+  *lock(): Procedure<void> {
+    const deadlineMs = performance.now() + this.#options.lockTimeoutMs;
+    for (let pauseMs: number = LOCK_POLL_MS.first; ; pauseMs = Math.min(pauseMs * 2, LOCK_POLL_MS.last)) {
+      const locked = this.#file.tryLock();
+      const inPlace = this.#file.isInPlace();
+      if (inPlace === undefined) throw fileGone(this.#options.path);
+      if (locked && inPlace) return;
+      if (!inPlace) {
+        yield* this.#reopen();
+      } else if (performance.now() >= deadlineMs) {
+        throw new FibError(
+          "cursor_locked",
+          `Cannot lock ${this.#options.path}: another process has held it for ${this.#options.lockTimeoutMs} ms; try again`,
+        );
+      } else {
+        // Jitter, or two servers on one file could keep missing the same gap.
+        yield { pauseMs: pauseMs * (0.5 + Math.random()) };
+      }
+    }
+  }
+
+  /**
+   * Applies requests in their order; all are on disk when it is done. Call it with the lock.
+   *
+   * @throws {@link FibError} `cursor_damaged`, `cursor_io`.
+   */
+  *apply(requests: readonly CursorRequest[]): Procedure<Outcome[]> {
+    const before = yield* this.#readDurable();
+    this.#durable = before;
+    this.#holding = true;
+    let { record } = before;
+    const outcomes: Outcome[] = [];
+    for (const request of requests) {
+      if (request.operation !== "current" && this.#file.readOnlyReason !== undefined) {
+        const reason = `Cannot move the cursor: ${this.#file.readOnlyReason}`;
+        outcomes.push(new FibError("cursor_io", reason));
+        continue;
+      }
+      const step = applyRequest(record, request, this.#options.indexMax);
+      record = step.record;
+      outcomes.push(step.outcome);
+    }
+    if (record !== before.record) {
+      const slot = before.slot === 0 ? 1 : 0;
+      yield* this.#put(record, slot);
+      this.#durable = { record, slot };
+    }
+    return outcomes;
+  }
+
+  /**
+   * One request alone, as a shell command makes it.
+   *
+   * @throws {@link FibError} as {@link lock} and {@link apply} do; only {@link close} is left then.
+   */
+  *request(request: CursorRequest): Procedure<Outcome> {
+    yield* this.lock();
+    const [outcome] = yield* this.apply([request]);
+    this.unlock();
+    return outcome!;
+  }
+
+  /** Gives the lock back, if it is held. */
+  unlock(): void {
+    this.#holding = false;
+    this.#file.unlock();
+  }
+
+  /** Gives the file back, and with it the lock. */
+  close(): void {
+    this.#holding = false;
+    this.#file.close();
+  }
+
+  #isUnchanged(): boolean {
+    try {
+      return this.#file.isInPlace() === true && this.#file.isUnchanged();
+    } catch {
+      return false;
+    }
+  }
+
+  /** The file's record once it is surely on disk; adopts what another process wrote. */
+  *#readDurable(): Procedure<Durable> {
+    if (this.#file.readOnlyReason === undefined) yield* this.#file.syncName();
+    if (this.#durable !== undefined && this.#file.isUnchanged()) return this.#durable;
+    this.#durable = undefined;
+    const { record, slot, otherFault } = this.#file.read();
+    if (this.#file.readOnlyReason !== undefined) {
+      if (otherFault !== undefined)
+        this.#options.notice(`${this.#file.path} is half damaged: ${otherFault}. ${MAY_BE_UNDONE}`);
+      return { record, slot };
+    }
+    if (otherFault === undefined) {
+      // In place: were it torn, the other copy still holds the last position that can have been answered.
+      yield* this.#put(record, slot);
+      return { record, slot };
+    }
+    // Into the bad copy, which has nothing to lose; a torn rewrite of the good one could leave none.
+    const repaired = { ...record, generation: record.generation + 1 };
+    const badSlot = slot === 0 ? 1 : 0;
+    yield* this.#put(repaired, badSlot);
+    this.#options.notice(
+      `${this.#file.path} was half damaged and is repaired; what was wrong: ${otherFault}. ${MAY_BE_UNDONE}`,
+    );
+    return { record: repaired, slot: badSlot };
+  }
+
+  *#put(record: CursorRecord, slot: 0 | 1): Procedure<void> {
+    this.#file.write(slot, encodeBlock(record, this.#block));
+    const startMs = performance.now();
+    yield* this.#file.sync();
+    this.syncMs = performance.now() - startMs;
+  }
+
+  *#reopen(): Procedure<void> {
+    const { path, notice } = this.#options;
+    const file = yield* openCursorFile(path, { notice, mayCreate: false });
+    notice(`${path} was replaced by another file: using that one from now on`);
+    this.#file.close();
+    this.#file = file;
+    this.#durable = undefined;
+  }
+}
+
+// A damaged copy does not tell whether it was the newer one.
+const MAY_BE_UNDONE =
+  "If that was the newer copy, the last moves are undone, answered ones too: check the position";
