@@ -1,7 +1,14 @@
 /** What can be set: flags over the environment over defaults, and nothing unchecked. */
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { environmentName, LIMITS, parseInteger, resolveConfig, resolveServerUrl } from "../src/config.ts";
+import {
+  environmentName,
+  LIMITS,
+  parseInteger,
+  resolveConfig,
+  resolveCursorConfig,
+  resolveServerUrl,
+} from "../src/config.ts";
 import { FibError } from "../src/errors.ts";
 import { thrown } from "./refusal.ts";
 
@@ -348,4 +355,20 @@ test("resolveServerUrl() takes the flag over the environment over this machine, 
     expect(() => resolveServerUrl(text, {})).toThrow("for --server: it takes a URL");
     expect(() => resolveServerUrl(undefined, { FIBSERVER_SERVER: text })).toThrow("for FIBSERVER_SERVER");
   }
+});
+
+test("resolveCursorConfig() is the cursor's part of resolveConfig(), and leaves a server's settings alone", () => {
+  const flags = { "max-index": "7" };
+  const env = { ...home, FIBSERVER_LOCK_TIMEOUT: "0.5", FIBSERVER_ONE_CPU: "1" };
+  const cursor = resolveCursorConfig(flags, env);
+  expect(cursor).toEqual({
+    file: "/home/somebody/.local/state/fibserver/cursor",
+    fileIsDefault: true,
+    redis: undefined,
+    indexMax: 7,
+    lockTimeoutMs: 500,
+    oneCpu: true,
+  });
+  expect(resolveConfig(flags, env)).toMatchObject({ ...cursor });
+  expect(resolveCursorConfig(flags, { ...env, FIBSERVER_PORT: "nonsense" })).toEqual(cursor);
 });

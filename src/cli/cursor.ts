@@ -4,10 +4,11 @@
  */
 import { defineCommand } from "citty";
 import fs from "node:fs";
-import { type Flags, LIMITS, parseInteger, resolveConfig } from "../config.ts";
+import { type Flags, LIMITS, parseInteger, resolveCursorConfig } from "../config.ts";
 import { decodeFileAt } from "../cursor/file.ts";
 import { encodeGoFile } from "../cursor/go.ts";
 import { writeNewFile } from "../cursor/put.ts";
+import { runBlocking } from "../cursor/procedure.ts";
 import { decodeCopies } from "../cursor/record.ts";
 import { FibError } from "../errors.ts";
 import { fibonacci } from "../numbers/fibonacci.ts";
@@ -31,7 +32,7 @@ const inspect = defineCommand({
   },
   args: { file, json },
   async run({ args }) {
-    const { file: filePath, redis } = resolveConfig({ file: args.file }, process.env);
+    const { file: filePath, redis } = resolveCursorConfig({ file: args.file }, process.env);
     if (redis !== undefined) {
       const { addressOf } = await import("../redis-url.ts");
       const reason = `the cursor is not in a file, but in Redis at ${addressOf(redis.storeUrl)}; fibserver c shows it`;
@@ -61,12 +62,12 @@ const set = defineCommand({
     ...REDIS_FLAGS,
   },
   async run({ args }) {
-    const config = resolveConfig(args as unknown as Flags, process.env);
+    const config = resolveCursorConfig(args as unknown as Flags, process.env);
     const target = parseInteger(args.index, "INDEX", 0, config.indexMax);
     const cursor = await openShellCursor(config);
     try {
       const { index } = await ask(cursor, { operation: "set", target });
-      printPosition(index, textOf(fibonacci(index)), "has moved to");
+      printPosition(index, textOf(fibonacci(index)), "set");
     } finally {
       await cursor.close();
     }
@@ -99,7 +100,7 @@ const exportCommand = defineCommand({
     }
     const { index } = decodeFileAt(source, readFile(source)).record;
     const bytes = encodeGoFile(index);
-    await writeNewFile(out, bytes);
+    runBlocking(writeNewFile(out, bytes));
     print(`index ${index} written to ${out}\n`);
   },
 });

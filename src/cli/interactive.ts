@@ -3,7 +3,7 @@
  * @module
  */
 import { createInterface } from "node:readline";
-import type { Config } from "../config.ts";
+import type { CursorConfig } from "../config.ts";
 import { shortened } from "../shell-word.ts";
 import { FibError } from "../errors.ts";
 import { isLetter, moveAndPrint } from "./moves.ts";
@@ -18,7 +18,7 @@ const HELP = "n next   p previous   c current   h this help   q quit\n";
  *
  * @throws {@link FibError} when the cursor or the output has failed for good.
  */
-export async function runInteractive(config: Config, json: boolean): Promise<void> {
+export async function runInteractive(config: CursorConfig, json: boolean): Promise<void> {
   const cursor = await openShellCursor(config);
   const prompts = process.stdin.isTTY && process.stderr.isTTY;
   const lines = createInterface({

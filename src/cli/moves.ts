@@ -2,37 +2,64 @@
  * The cursor from the shell: `fibserver n n p`.
  * @module
  */
-import type { Config } from "../config.ts";
+import type { CursorConfig, Flags } from "../config.ts";
+import type { DurableRecord } from "../cursor/durable.ts";
 import type { CursorRequest, CursorService, Outcome, Position } from "../cursor/moves.ts";
+import { runBlocking } from "../cursor/procedure.ts";
 import { FibError } from "../errors.ts";
 import { goAnswer } from "../go-answer.ts";
-import { fibonacci } from "../numbers/fibonacci.ts";
-import { textOf } from "../numbers/decimal.ts";
-import { openShellCursor } from "./open-cursor.ts";
+import { fibonacciByBigInt } from "../numbers/big-integers.ts";
+import { openFileRecord, openShellCursor } from "./open-cursor.ts";
 import { print } from "./output.ts";
 
 /** What the letters of the Go server's shell mean. */
 export const LETTERS = { p: "previous", c: "current", n: "next" } as const;
 type Letter = keyof typeof LETTERS;
 
+/** Values below this index are made by big integers: quicker than loading what makes the others, see fibonacci.ts. */
+const LONG_INDEX_MIN = 150_000;
+
+/** What the shortest command lines may set, by its spellings. */
+const FLAGS: Readonly<Record<string, string>> = {
+  "-f": "file",
+  "--file": "file",
+  "--max-index": "max-index",
+  "--lock-timeout": "lock-timeout",
+};
+
+/** A line of letters. */
+export interface LetterLine {
+  readonly letters: readonly Letter[];
+  readonly flags: Flags;
+  readonly json: boolean;
+}
+
 /**
- * Reads the shortest command lines: letters, and perhaps a file.
+ * Reads the shortest command lines: letters, and perhaps flags of the cursor.
  *
  * @returns undefined for anything else, which the full parser will understand or refuse.
  */
-export function parseLetters(
-  argv: readonly string[],
-): { letters: readonly Letter[]; file: string | undefined } | undefined {
-  const at = argv.indexOf("-f");
-  const file = at < 0 ? undefined : argv[at + 1];
-  const words = at < 0 ? argv : argv.toSpliced(at, 2);
-  if (
-    words.length === 0 ||
-    !words.every(isLetter) ||
-    (at >= 0 && (file === undefined || file.startsWith("-")))
-  )
-    return undefined;
-  return { letters: words, file };
+export function parseLetters(argv: readonly string[]): LetterLine | undefined {
+  const letters: Letter[] = [];
+  const flags: Record<string, string> = {};
+  let json = false;
+  for (let at = 0; at < argv.length; at++) {
+    const word = argv[at]!;
+    if (isLetter(word)) {
+      letters.push(word);
+    } else if (word === "--json" && !json) {
+      json = true;
+    } else {
+      const end = word.startsWith("--") ? word.indexOf("=") : -1;
+      const name = end === -1 ? word : word.slice(0, end);
+      const flag = Object.hasOwn(FLAGS, name) ? FLAGS[name]! : undefined;
+      const value = end === -1 ? argv[++at] : word.slice(end + 1);
+      if (flag === undefined || flag in flags || value === undefined || (end === -1 && value.startsWith("-")))
+        return undefined;
+      flags[flag] = value;
+    }
+  }
+  return letters.length === 0 ? undefined : { letters, flags, json };
 }
 
 /** Says whether a word is one of {@link LETTERS}. */
@@ -48,27 +75,55 @@ export async function ask(cursor: CursorService, request: CursorRequest): Promis
 }
 
 /**
- * Prints the line for a position.
- *
- * @param did - What the cursor did, for the error.
- * @throws {@link FibError} `output_failed`, which says where the cursor is now.
- */
-export function printPosition(index: number, line: string, did: "stays at" | "has moved to"): void {
-  try {
-    print(`${line}\n`);
-  } catch (error) {
-    const reason = (error as Error).message;
-    throw new FibError("output_failed", `${reason}. The cursor ${did} index ${index}`, { cause: error });
-  }
-}
-
-/**
  * Makes the moves one after the other, and prints each number once its move is on disk. The first that
  * cannot be made, or printed, ends it. A reader that has seen enough (`n n n | head -1`) ends it as well, and
  * without a word, but with the status of output that failed: the last number was not seen and further moves were
  * not made, which a script under `set -o pipefail` has to know.
+ *
+ * @throws {@link FibError} `output_failed`, which says where the cursor is now; others as the cursor does.
  */
-export async function runMoves(config: Config, letters: readonly Letter[], json: boolean): Promise<void> {
+export function runMoves(
+  config: CursorConfig,
+  letters: readonly Letter[],
+  json: boolean,
+): Promise<void> | undefined {
+  if (config.oneCpu || config.redis !== undefined) return runMovesInTime(config, letters, json);
+  // It is never closed: the process ends, and the lock is given back after each move.
+  const record = openFileRecord(config);
+  for (let at = 0; at < letters.length; at++) {
+    const index = moveRecord(record, letters[at]!);
+    if (index >= LONG_INDEX_MIN) return goOn(record, index, letters.slice(at), json);
+    printPosition(index, String(fibonacciByBigInt(index)), letters[at]!, json);
+  }
+  return undefined;
+}
+
+function moveRecord(record: DurableRecord, letter: Letter): number {
+  const outcome = runBlocking(record.request({ operation: LETTERS[letter] }));
+  if (outcome instanceof FibError) throw outcome;
+  return outcome.index;
+}
+
+/** From the first long value on, whose move was made. */
+async function goOn(
+  record: DurableRecord,
+  index: number,
+  [made, ...letters]: readonly Letter[],
+  json: boolean,
+): Promise<void> {
+  printPosition(index, await textAt(index), made!, json);
+  for (const letter of letters) {
+    const next = moveRecord(record, letter);
+    printPosition(next, await textAt(next), letter, json);
+  }
+}
+
+async function runMovesInTime(
+  config: CursorConfig,
+  letters: readonly Letter[],
+  json: boolean,
+): Promise<void> {
+  if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
   const cursor = await openShellCursor(config);
   try {
     for (const letter of letters) await moveAndPrint(cursor, letter, json);
@@ -84,6 +139,29 @@ export async function runMoves(config: Config, letters: readonly Letter[], json:
  */
 export async function moveAndPrint(cursor: CursorService, letter: Letter, json: boolean): Promise<void> {
   const { index } = await ask(cursor, { operation: LETTERS[letter] });
-  const value = textOf(fibonacci(index));
-  printPosition(index, json ? goAnswer(value) : value, letter === "c" ? "stays at" : "has moved to");
+  printPosition(index, await textAt(index), letter, json);
+}
+
+/**
+ * Prints the number at a position.
+ *
+ * @param did - What the cursor did, for the error; a letter, or `set`.
+ * @throws {@link FibError} `output_failed`, which says where the cursor is now.
+ */
+export function printPosition(index: number, value: string, did: Letter | "set", json = false): void {
+  try {
+    print(`${json ? goAnswer(value) : value}\n`);
+  } catch (error) {
+    const where = `The cursor ${did === "c" ? "stays at" : "has moved to"} index ${index}`;
+    throw new FibError("output_failed", `${(error as Error).message}. ${where}`, { cause: error });
+  }
+}
+
+/** F(index) as text, by what is quickest for its length. */
+async function textAt(index: number): Promise<string> {
+  const [{ fibonacci }, { textOf }] = await Promise.all([
+    import("../numbers/fibonacci.ts"),
+    import("../numbers/decimal.ts"),
+  ]);
+  return textOf(fibonacci(index));
 }

@@ -2,14 +2,14 @@
  * The cursor that was configured: in a file, or in Redis.
  * @module
  */
-import { mkdirSync } from "node:fs";
-import path from "node:path";
-import type { Config } from "../config.ts";
+import type { CursorConfig } from "../config.ts";
 import { Cursor, type CursorOptions } from "../cursor/cursor.ts";
+import { type DurableOptions, DurableRecord } from "../cursor/durable.ts";
 import { ioError } from "../cursor/file.ts";
 import type { CursorService } from "../cursor/moves.ts";
-import { blockingSyncs } from "../cursor/syncs.ts";
+import { runBlocking } from "../cursor/procedure.ts";
 import { FibError } from "../errors.ts";
+import { folderOf, makeFolder, makeReady, statBehind } from "../system-calls.ts";
 import { requireOutput, warn } from "./output.ts";
 
 /** A cursor that a command moves. */
@@ -23,11 +23,22 @@ export type ShellCursor = CursorService & {
  *
  * @throws {@link FibError} as `Cursor.open` and `openRedisCursor` do; `output_failed`, before anything has moved.
  */
-export async function openShellCursor(config: Config): Promise<ShellCursor> {
+export async function openShellCursor(config: CursorConfig): Promise<ShellCursor> {
   requireOutput();
   // Loaded here, so that those who have no Redis do not pay for it.
   if (config.redis) return (await import("./redis-cursor.ts")).openRedisCursor(config, config.redis);
-  return openFileCursor(config, { syncs: blockingSyncs, notice: warn });
+  return openFileCursor(config, { run: runBlocking, notice: warn });
+}
+
+/**
+ * Opens the record in the file, for letters, which are made one by one and wait for nothing but the disk.
+ *
+ * @throws {@link FibError} as `DurableRecord.open` does; `output_failed`, before anything has moved.
+ */
+export function openFileRecord(config: CursorConfig): DurableRecord {
+  makeReady();
+  requireOutput();
+  return runBlocking(DurableRecord.open(fileOptions(config, warn)));
 }
 
 /**
@@ -35,20 +46,33 @@ export async function openShellCursor(config: Config): Promise<ShellCursor> {
  *
  * @throws {@link FibError} as `Cursor.open` does.
  */
-export function openFileCursor(
-  { file, fileIsDefault, indexMax, lockTimeoutMs }: Config,
-  options: Pick<CursorOptions, "syncs" | "notice" | "onFailure">,
+export async function openFileCursor(
+  config: CursorConfig,
+  { notice, ...options }: Pick<CursorOptions, "run" | "notice" | "onFailure">,
 ): Promise<Cursor> {
-  // The default folder is ours to make; one that the user named is not.
-  if (fileIsDefault) makeFolder(path.dirname(file));
-  return Cursor.open({ path: file, indexMax, lockTimeoutMs, ...options });
+  return await Cursor.open({ ...fileOptions(config, notice), ...options });
 }
 
-function makeFolder(folder: string): void {
+function fileOptions(
+  { file, fileIsDefault, indexMax, lockTimeoutMs }: CursorConfig,
+  notice: DurableOptions["notice"],
+): DurableOptions {
+  // The default folder is ours to make; one that the user named is not.
+  if (fileIsDefault) makeStateFolder(folderOf(file));
+  return { path: file, indexMax, lockTimeoutMs, notice };
+}
+
+function makeStateFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolders(folder);
   } catch (error) {
     const { code, message } = ioError(folder, "make the folder", error);
     throw new FibError(code, `${message}; name a file in another one with -f FILE`, { cause: error });
   }
+}
+
+function makeFolders(folder: string): void {
+  if (statBehind(folder) !== undefined) return;
+  makeFolders(folderOf(folder));
+  makeFolder(folder);
 }

@@ -2,9 +2,9 @@
  * Standard output that is written, or an error: `console.log` to a full device exits 0. And what is told on stderr.
  * @module
  */
-import fs from "node:fs";
 import { CODES, FibError } from "../errors.ts";
 import { jsonLine, visible } from "../shell-word.ts";
+import * as systemCalls from "../system-calls.ts";
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -15,13 +15,48 @@ const NULL_DEVICE = 0x103;
 
 let isOutputOpen = false;
 
+interface OutputCalls {
+  readonly write: (fd: number, bytes: Uint8Array) => number;
+  readonly deviceOf: (fd: number) => number;
+  readonly isClosedOnExec: (fd: number) => boolean;
+}
+
+/** For commands that need native calls anyway. */
+const NATIVE: OutputCalls = {
+  write: systemCalls.writeTo,
+  deviceOf: (fd) => systemCalls.statOf(fd).rdev,
+  isClosedOnExec: systemCalls.isClosedOnExec,
+};
+
+/** For all others, which work where no native call can be made. */
+const BY_NODE: OutputCalls = {
+  write: (fd, bytes) => nodeFs().writeSync(fd, bytes),
+  deviceOf: (fd) => nodeFs().fstatSync(fd).rdev,
+  isClosedOnExec: (fd) => {
+    try {
+      const flags = /^flags:\t([0-7]+)$/m.exec(
+        nodeFs().readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"),
+      )?.[1];
+      return (Number.parseInt(flags ?? "0", 8) & O_CLOEXEC) !== 0;
+    } catch {
+      // Without /proc nobody can tell.
+      return false;
+    }
+  },
+};
+
+const calls = (): OutputCalls => (systemCalls.isReady() ? NATIVE : BY_NODE);
+
+// Not imported: it takes 1 ms to load.
+const nodeFs = () => process.getBuiltinModule("node:fs");
+
 /**
  * Writes all of it before it returns.
  *
  * @throws {@link FibError} `output_failed`, when the reader is gone or the device is full.
  */
 export function print(text: string): void {
-  write(STDOUT, Buffer.from(text));
+  write(STDOUT, new TextEncoder().encode(text));
 }
 
 /**
@@ -34,7 +69,7 @@ export function write(fd: number, bytes: Uint8Array, what = "the output"): void 
   if (fd === STDOUT) requireOutput();
   for (let sent = 0; sent < bytes.length;) {
     try {
-      sent += fs.writeSync(fd, bytes, sent);
+      sent += calls().write(fd, bytes.subarray(sent));
     } catch (error) {
       // A pipe that somebody else made non-blocking is full: its reader needs a moment.
       if (error instanceof Error && "code" in error && error.code === "EAGAIN") Bun.sleepSync(1);
@@ -56,7 +91,7 @@ export function requireOutput(): void {
   if (isOutputOpen) return;
   // Bun puts /dev/null in the place of a closed output, and that swallows everything. It opens it close-on-exec,
   // which no descriptor can be that came through an exec, so the `> /dev/null` of a user is told apart.
-  if (fs.fstatSync(STDOUT).rdev === NULL_DEVICE && isClosedOnExec(STDOUT)) {
+  if (calls().isClosedOnExec(STDOUT) && calls().deviceOf(STDOUT) === NULL_DEVICE) {
     throw new FibError("output_failed", "Cannot write the output: it is closed");
   }
   isOutputOpen = true;
@@ -95,16 +130,6 @@ export function tell(error: FibError, json: boolean): void {
 // The person may have closed it.
 function toStderr(text: string): void {
   try {
-    fs.writeSync(STDERR, text);
+    calls().write(STDERR, new TextEncoder().encode(text));
   } catch {}
-}
-
-function isClosedOnExec(fd: number): boolean {
-  try {
-    const flags = /^flags:\t([0-7]+)$/m.exec(fs.readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))?.[1];
-    return (Number.parseInt(flags ?? "0", 8) & O_CLOEXEC) !== 0;
-  } catch {
-    // Without /proc nobody can tell.
-    return false;
-  }
 }

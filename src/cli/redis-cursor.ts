@@ -2,7 +2,7 @@
  * The cursor in Redis, for the letters. Apart from `redis.ts`, because that loads BullMQ, which a cursor does not need.
  * @module
  */
-import type { Config } from "../config.ts";
+import type { CursorConfig } from "../config.ts";
 import type { RedisConfig } from "../redis-config.ts";
 import type { CursorService } from "../cursor/moves.ts";
 import { RedisCursor } from "../cursor/redis.ts";
@@ -16,7 +16,10 @@ import { warn } from "./output.ts";
  *
  * @throws {@link FibError} `redis_unavailable`, `redis_unusable`.
  */
-export async function openRedisCursor({ indexMax }: Config, config: RedisConfig): Promise<CursorService> {
+export async function openRedisCursor(
+  { indexMax }: CursorConfig,
+  config: RedisConfig,
+): Promise<CursorService> {
   const { prefix } = config;
   const redis = await openExplained(placesOf(config).store);
   try {

@@ -4,7 +4,6 @@
  */
 import { FibClient, FibClientError, type Hooks } from "../client/client.ts";
 import { CODES, type ErrorCode, FibError } from "../errors.ts";
-import { goAnswer } from "../go-answer.ts";
 import { LETTERS, printPosition } from "./moves.ts";
 import { requireOutput, warn } from "./output.ts";
 
@@ -101,6 +100,6 @@ export async function runRemoteMoves(
   const { cursor } = openClient(url, noticeOf(json));
   for (const letter of letters) {
     const { index, value } = await asking(url, () => cursor[LETTERS[letter]]({ as: "text" }));
-    printPosition(index, json ? goAnswer(value) : value, letter === "c" ? "stays at" : "has moved to");
+    printPosition(index, value, letter, json);
   }
 }

@@ -7,7 +7,7 @@
  */
 import { defineCommand } from "citty";
 import { version } from "../../package.json";
-import { type Config, type Flags, resolveConfig, resolveServerUrl } from "../config.ts";
+import { type Config, type Flags, resolveConfig, resolveCursorConfig, resolveServerUrl } from "../config.ts";
 import { shortened } from "../shell-word.ts";
 import { type Command, findCommand, nearest } from "./arguments.ts";
 import { serverFlag, usageError, withLine } from "./hints.ts";
@@ -76,22 +76,21 @@ const root = defineCommand({
       return runRemoteMoves(resolveServerUrl(args.server, process.env), letters, args.json ?? false);
     }
     const serves = letters.length === 0 && !args.interactive;
+    if (serves && args.json) {
+      throw usageError("fibserver", "--json is for letters, and there are none");
+    }
+    if (serves) return await serve(serverConfig(args));
     const servingFlag = Object.keys(SERVING_FLAGS).find((flag) => args[flag] !== undefined);
-    const isForServer = serves || servingFlag !== undefined;
-    const config = configOf(args, isForServer ? "fibserver help serve" : "fibserver help");
-    if (!serves && servingFlag !== undefined) {
+    if (servingFlag !== undefined) {
       throw usageError("fibserver", `--${servingFlag} is for a server, which takes no letters`);
     }
     if (args.interactive && letters.length > 0) {
       throw usageError("fibserver", "-i reads the letters from standard input");
     }
-    if (serves && args.json) {
-      throw usageError("fibserver", "--json is for letters, and there are none");
-    }
-    if (serves) return await serve(config);
+    const config = resolveCursorConfig(args as unknown as Flags, process.env);
+    if (!args.interactive) return await runMoves(config, letters, args.json ?? false);
     if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
-    if (args.interactive) await (await import("./interactive.ts")).runInteractive(config, args.json ?? false);
-    else await runMoves(config, letters, args.json ?? false);
+    await (await import("./interactive.ts")).runInteractive(config, args.json ?? false);
   },
 });
 
@@ -156,12 +155,11 @@ export function printVersion(): void {
   print(`${version}\n`);
 }
 
-/** @param line - To try when something is wrong with the settings. */
-function configOf(args: object, line: string): Config {
+function serverConfig(args: object): Config {
   try {
     return resolveConfig(args as Flags, process.env);
   } catch (error) {
-    throw withLine(error, line);
+    throw withLine(error, "fibserver help serve");
   }
 }
 

@@ -41,3 +41,19 @@ export function byBigInt(what: string, digits: number, compute: () => bigint, ze
     return result;
   });
 }
+
+/** F(n) and F(n+1), by doubling: F(2k) = F(k) (2F(k+1) - F(k)), F(2k+1) = F(k)^2 + F(k+1)^2. */
+export function pairByBigInt(n: number): [bigint, bigint] {
+  let [f, next] = [0n, 1n];
+  for (const bit of n.toString(2)) {
+    [f, next] = [f * (2n * next - f), f * f + next * next];
+    if (bit === "1") [f, next] = [next, f + next];
+  }
+  return [f, next];
+}
+
+/** F(n), whose last doubling needs one product. */
+export function fibonacciByBigInt(n: number): bigint {
+  const [f, next] = pairByBigInt(Math.floor(n / 2));
+  return n % 2 === 0 ? f * (2n * next - f) : f * f + next * next;
+}

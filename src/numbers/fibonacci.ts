@@ -14,7 +14,7 @@
  * needs no multiplier.
  * @module
  */
-import { bigIntMemoryBytes, byBigInt } from "./big-integers.ts";
+import { bigIntMemoryBytes, byBigInt, fibonacciByBigInt, pairByBigInt } from "./big-integers.ts";
 import type { ComputeOptions, Digits, Fault, LimbDigits } from "./decimal.ts";
 import { LOG10_PHI } from "./digits.ts";
 import { type Crossover, isShort } from "./multiplier.ts";
@@ -41,7 +41,7 @@ const START_MAX = 600;
  * @throws `FibError` `result_too_large`, when the memory cannot be had.
  */
 export function fibonacci(n: number, options: ComputeOptions = {}): Digits {
-  const exact = (): Digits => byBigInt(`F(${n})`, n * LOG10_PHI, () => valueByBigInt(n));
+  const exact = (): Digits => byBigInt(`F(${n})`, n * LOG10_PHI, () => fibonacciByBigInt(n));
   const attempt = (limbDigits: LimbDigits): Digits => {
     const progress = new DoublingProgress(n, options.onProgress);
     const registers = climb(n, limbDigits, progress, options.fault, 0);
@@ -152,22 +152,6 @@ function double(registers: Registers, k: number, toOdd: boolean): void {
   registers.settle(registers.y, count);
   registers.adjust(registers.y, k % 2 === 0 ? -2 : 2);
   if (toOdd) registers.step();
-}
-
-/** F(n) and F(n+1), by doubling: F(2k) = F(k) (2F(k+1) - F(k)), F(2k+1) = F(k)^2 + F(k+1)^2. */
-export function pairByBigInt(n: number): [bigint, bigint] {
-  let [f, next] = [0n, 1n];
-  for (const bit of n.toString(2)) {
-    [f, next] = [f * (2n * next - f), f * f + next * next];
-    if (bit === "1") [f, next] = [next, f + next];
-  }
-  return [f, next];
-}
-
-/** F(n), whose last doubling needs one product. */
-function valueByBigInt(n: number): bigint {
-  const [f, next] = pairByBigInt(Math.floor(n / 2));
-  return n % 2 === 0 ? f * (2n * next - f) : f * f + next * next;
 }
 
 /** F(n) and F(n+1) modulo a number. */

@@ -1,7 +1,7 @@
 /** The number of digits is known before the result, exactly, also next to powers of ten. */
 import { expect, test } from "bun:test";
 import { ackermannDigits, factorialDigits, fibonacciDigits } from "../../src/numbers/digits.ts";
-import { pairByBigInt } from "../../src/numbers/fibonacci.ts";
+import { pairByBigInt } from "../../src/numbers/big-integers.ts";
 import reference from "../vectors/reference.json";
 
 const length = (value: bigint): bigint => BigInt(value.toString().length);

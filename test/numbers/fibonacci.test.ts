@@ -1,6 +1,7 @@
 /** F(n): every reference value, thousands of n against BigInt, identities. */
 import { expect, test } from "bun:test";
-import { fibonacci, fibonacciMemoryBytes, fibonacciPair, pairByBigInt } from "../../src/numbers/fibonacci.ts";
+import { pairByBigInt } from "../../src/numbers/big-integers.ts";
+import { fibonacci, fibonacciMemoryBytes, fibonacciPair } from "../../src/numbers/fibonacci.ts";
 import { multiplier, multiplierMemoryBytes } from "../../src/numbers/multiplier.ts";
 import { sha256 } from "../oracle.ts";
 import reference from "../vectors/reference.json";

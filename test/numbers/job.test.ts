@@ -1,7 +1,7 @@
 /** Jobs: what they will cost is known well enough to put them in order. */
 import { expect, test } from "bun:test";
 import { textOf } from "../../src/numbers/decimal.ts";
-import { pairByBigInt } from "../../src/numbers/fibonacci.ts";
+import { pairByBigInt } from "../../src/numbers/big-integers.ts";
 import { compute, type Computation, estimateMs } from "../../src/numbers/job.ts";
 
 test("estimateMs() has short jobs below long ones, of whichever kind", () => {
