@@ -12,7 +12,8 @@
 import { randomUUID } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { codeOf, keepOwner } from "../cursor/put.ts";
+import { codeOf } from "../cursor/io-error.ts";
+import { keepOwner } from "../cursor/put.ts";
 import { openLibc } from "../system-calls.ts";
 import { onEnd } from "./ending.ts";
 

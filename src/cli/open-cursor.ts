@@ -5,8 +5,9 @@
 import type { CursorConfig } from "../config.ts";
 import { Cursor, type CursorOptions } from "../cursor/cursor.ts";
 import { type DurableOptions, DurableRecord } from "../cursor/durable.ts";
-import { ioError } from "../cursor/file.ts";
+import { ioError } from "../cursor/io-error.ts";
 import type { CursorService } from "../cursor/moves.ts";
+import { openCursorFile } from "../cursor/open.ts";
 import { runBlocking } from "../cursor/procedure.ts";
 import { FibError } from "../errors.ts";
 import { folderOf, makeFolder, makeReady, statBehind } from "../system-calls.ts";
@@ -38,7 +39,11 @@ export async function openShellCursor(config: CursorConfig): Promise<ShellCursor
 export function openFileRecord(config: CursorConfig): DurableRecord {
   makeReady();
   requireOutput();
-  return runBlocking(DurableRecord.open(fileOptions(config, warn)));
+  const options = fileOptions(config, warn);
+  return new DurableRecord(
+    options,
+    runBlocking(openCursorFile(config.file, { notice: warn, mayCreate: true })),
+  );
 }
 
 /**

@@ -15,6 +15,7 @@
 import { FibError } from "../errors.ts";
 import { type DurableOptions, DurableRecord } from "./durable.ts";
 import type { CursorRequest, CursorService, Outcome, Position } from "./moves.ts";
+import { openCursorFile } from "./open.ts";
 import type { Run } from "./procedure.ts";
 
 /** How a cursor is opened. */
@@ -46,6 +47,8 @@ export class Cursor implements CursorService {
   /** What this turn of the loop has already found to be the position. */
   #seen: Position | undefined;
   #failure: FibError | undefined;
+  /** What the last commit took. */
+  #commitMs = 0;
   /** Who was in flight when the last group was answered. */
   #expectedCount = 0;
 
@@ -60,7 +63,9 @@ export class Cursor implements CursorService {
    * @throws {@link FibError} `cursor_damaged`, `cursor_io`, `cursor_locked`.
    */
   static async open(options: CursorOptions): Promise<Cursor> {
-    const cursor = new Cursor(options, await options.run(DurableRecord.open(options)));
+    const { path, notice, run } = options;
+    const file = await run(openCursorFile(path, { notice, mayCreate: true }));
+    const cursor = new Cursor(options, new DurableRecord(options, file));
     const outcome = await cursor.submit({ operation: "current" }, (position) => position);
     if (!(outcome instanceof FibError)) return cursor;
     await cursor.close();
@@ -118,7 +123,7 @@ export class Cursor implements CursorService {
    */
   async #gather(): Promise<void> {
     const startMs = performance.now();
-    const limitMs = Math.min(this.#record.syncMs, GATHER_MS_MAX);
+    const limitMs = Math.min(this.#commitMs, GATHER_MS_MAX);
     let count: number;
     do {
       count = this.#waiting.length;
@@ -135,7 +140,9 @@ export class Cursor implements CursorService {
     try {
       await run(this.#record.lock());
       group = this.#takeWaiting();
+      const startMs = performance.now();
       const outcomes = await run(this.#record.apply(group.map(({ request }) => request)));
+      this.#commitMs = performance.now() - startMs;
       this.#unlock();
       this.#expectedCount = group.length + this.#waiting.length;
       for (const [i, waiting] of group.entries()) settle(waiting, outcomes[i]!);

@@ -16,8 +16,8 @@ import { FibError } from "../errors.ts";
 import { type CursorFile, fileGone } from "./file.ts";
 import { applyRequest, type CursorRequest, type Outcome, type Position } from "./moves.ts";
 import { type Notice, openCursorFile } from "./open.ts";
-import type { Procedure } from "./procedure.ts";
-import { BLOCK_BYTES, type CursorRecord, encodeBlock } from "./record.ts";
+import type { Procedure, Wait } from "./procedure.ts";
+import { BLOCK_BYTES, type CursorRecord, type Decoded, encodeBlock } from "./record.ts";
 
 /** How a record is opened. */
 export interface DurableOptions {
@@ -40,27 +40,19 @@ interface Durable {
 
 /** The record of one file. Only one procedure of it may run at a time. */
 export class DurableRecord {
-  /** What the last sync took. */
-  syncMs = 0;
   readonly #options: DurableOptions;
   readonly #block = new Uint8Array(BLOCK_BYTES);
   #file: CursorFile;
   #durable: Durable | undefined;
+  /** Whether the path led to our file when it was looked at last. */
+  #isInPlace: boolean | undefined;
   /** While we hold the lock nobody else can move, so `#durable` needs no look at the file. */
   #holding = false;
 
-  private constructor(options: DurableOptions, file: CursorFile) {
+  /** @param file - Just opened; what it holds is not looked at yet. */
+  constructor(options: DurableOptions, file: CursorFile) {
     this.#options = options;
     this.#file = file;
-  }
-
-  /**
-   * Opens the file, creating it when there is none. What it holds is not looked at yet.
-   *
-   * @throws {@link FibError} `cursor_damaged`, `cursor_io`, `cursor_locked`.
-   */
-  static *open(options: DurableOptions): Procedure<DurableRecord> {
-    return new DurableRecord(options, yield* openCursorFile(options.path, { ...options, mayCreate: true }));
   }
 
   /** Where the cursor surely stands, or undefined when only {@link apply} can tell. */
@@ -70,18 +62,26 @@ export class DurableRecord {
   }
 
   /**
-   * Takes the lock of the file that is at the path now.
+   * Takes the lock of the file that is at the path now, if it is free and that file is the one that is open.
+   *
+   * @throws {@link FibError} `cursor_io`.
+   */
+  tryLock(): boolean {
+    const locked = this.#file.tryLock();
+    this.#isInPlace = this.#file.isInPlace();
+    if (this.#isInPlace === undefined) throw fileGone(this.#options.path);
+    return locked && this.#isInPlace;
+  }
+
+  /**
+   * Waits for that lock, and opens the file that somebody has put in the place of ours.
    *
    * @throws {@link FibError} `cursor_locked`, `cursor_io`.
    */
   *lock(): Procedure<void> {
     const deadlineMs = performance.now() + this.#options.lockTimeoutMs;
-    for (let pauseMs: number = LOCK_POLL_MS.first; ; pauseMs = Math.min(pauseMs * 2, LOCK_POLL_MS.last)) {
-      const locked = this.#file.tryLock();
-      const inPlace = this.#file.isInPlace();
-      if (inPlace === undefined) throw fileGone(this.#options.path);
-      if (locked && inPlace) return;
-      if (!inPlace) {
+    for (let pauseMs: number = LOCK_POLL_MS.first; !this.tryLock(); pauseMs *= 2) {
+      if (!this.#isInPlace) {
         yield* this.#reopen();
       } else if (performance.now() >= deadlineMs) {
         throw new FibError(
@@ -90,7 +90,7 @@ export class DurableRecord {
         );
       } else {
         // Jitter, or two servers on one file could keep missing the same gap.
-        yield { pauseMs: pauseMs * (0.5 + Math.random()) };
+        yield { pauseMs: Math.min(pauseMs, LOCK_POLL_MS.last) * (0.5 + Math.random()) };
       }
     }
   }
@@ -101,8 +101,16 @@ export class DurableRecord {
    * @throws {@link FibError} `cursor_damaged`, `cursor_io`.
    */
   *apply(requests: readonly CursorRequest[]): Procedure<Outcome[]> {
-    const before = yield* this.#readDurable();
-    this.#durable = before;
+    if (this.#file.readOnlyReason === undefined) yield* this.#file.syncName();
+    if (this.#durable === undefined || !this.#file.isUnchanged()) {
+      this.#durable = undefined;
+      const found = this.#file.read();
+      const kept = keptOf(found);
+      if (this.#file.readOnlyReason === undefined) yield this.#write(kept);
+      this.#tellOfDamage(found);
+      this.#durable = kept;
+    }
+    const before = this.#durable;
     this.#holding = true;
     let { record } = before;
     const outcomes: Outcome[] = [];
@@ -117,9 +125,9 @@ export class DurableRecord {
       outcomes.push(step.outcome);
     }
     if (record !== before.record) {
-      const slot = before.slot === 0 ? 1 : 0;
-      yield* this.#put(record, slot);
-      this.#durable = { record, slot };
+      const after = { record, slot: otherThan(before.slot) };
+      yield this.#write(after);
+      this.#durable = after;
     }
     return outcomes;
   }
@@ -130,7 +138,7 @@ export class DurableRecord {
    * @throws {@link FibError} as {@link lock} and {@link apply} do; only {@link close} is left then.
    */
   *request(request: CursorRequest): Procedure<Outcome> {
-    yield* this.lock();
+    if (!this.tryLock()) yield* this.lock();
     const [outcome] = yield* this.apply([request]);
     this.unlock();
     return outcome!;
@@ -156,37 +164,19 @@ export class DurableRecord {
     }
   }
 
-  /** The file's record once it is surely on disk; adopts what another process wrote. */
-  *#readDurable(): Procedure<Durable> {
-    if (this.#file.readOnlyReason === undefined) yield* this.#file.syncName();
-    if (this.#durable !== undefined && this.#file.isUnchanged()) return this.#durable;
-    this.#durable = undefined;
-    const { record, slot, otherFault } = this.#file.read();
-    if (this.#file.readOnlyReason !== undefined) {
-      if (otherFault !== undefined)
-        this.#options.notice(`${this.#file.path} is half damaged: ${otherFault}. ${MAY_BE_UNDONE}`);
-      return { record, slot };
-    }
-    if (otherFault === undefined) {
-      // In place: were it torn, the other copy still holds the last position that can have been answered.
-      yield* this.#put(record, slot);
-      return { record, slot };
-    }
-    // Into the bad copy, which has nothing to lose; a torn rewrite of the good one could leave none.
-    const repaired = { ...record, generation: record.generation + 1 };
-    const badSlot = slot === 0 ? 1 : 0;
-    yield* this.#put(repaired, badSlot);
-    this.#options.notice(
-      `${this.#file.path} was half damaged and is repaired; what was wrong: ${otherFault}. ${MAY_BE_UNDONE}`,
-    );
-    return { record: repaired, slot: badSlot };
+  /** Writes one copy. @returns The sync that makes it durable. */
+  #write({ record, slot }: Durable): Wait {
+    this.#file.write(slot, encodeBlock(record, this.#block));
+    return this.#file.sync;
   }
 
-  *#put(record: CursorRecord, slot: 0 | 1): Procedure<void> {
-    this.#file.write(slot, encodeBlock(record, this.#block));
-    const startMs = performance.now();
-    yield* this.#file.sync();
-    this.syncMs = performance.now() - startMs;
+  #tellOfDamage({ otherFault }: Decoded): void {
+    if (otherFault === undefined) return;
+    const what =
+      this.#file.readOnlyReason === undefined
+        ? "was half damaged and is repaired; what was wrong"
+        : "is half damaged";
+    this.#options.notice(`${this.#file.path} ${what}: ${otherFault}. ${MAY_BE_UNDONE}`);
   }
 
   *#reopen(): Procedure<void> {
@@ -197,6 +187,20 @@ export class DurableRecord {
     this.#file = file;
     this.#durable = undefined;
   }
+}
+
+/**
+ * What is to be on disk before it is shown. In place: were it torn, the other copy still holds the last position that
+ * can have been answered. Where the other copy is bad, there: it has nothing to lose, and a torn rewrite of the good
+ * one could leave none.
+ */
+function keptOf({ record, slot, otherFault }: Decoded): Durable {
+  if (otherFault === undefined) return { record, slot };
+  return { record: { ...record, generation: record.generation + 1 }, slot: otherThan(slot) };
+}
+
+function otherThan(slot: 0 | 1): 0 | 1 {
+  return slot === 0 ? 1 : 0;
 }
 
 // A damaged copy does not tell whether it was the newer one.

@@ -26,7 +26,8 @@ import {
   unlock,
   writeAt,
 } from "../system-calls.ts";
-import type { Procedure } from "./procedure.ts";
+import { ioError } from "./io-error.ts";
+import type { Procedure, Wait } from "./procedure.ts";
 import { BLOCK_BYTES, type Decoded, decodeFile, FILE_BYTES } from "./record.ts";
 
 /** What stays the same while a file has the same name, and differs between two files that are there at once. */
@@ -37,6 +38,8 @@ export class CursorFile {
   readonly path: string;
   /** Why the file can only be read, or undefined. */
   readonly readOnlyReason: string | undefined;
+  /** Puts on disk what was written. */
+  readonly sync: Wait;
   readonly #fd: number;
   readonly #identity: Identity;
   /** What the file held when it was last read or written here. */
@@ -47,6 +50,7 @@ export class CursorFile {
 
   constructor(filePath: string, fd: number, identity: Identity, readOnlyReason: string | undefined) {
     this.path = filePath;
+    this.sync = { sync: "data", fd, path: filePath };
     this.#fd = fd;
     this.#identity = identity;
     this.readOnlyReason = readOnlyReason;
@@ -101,15 +105,6 @@ export class CursorFile {
     this.#image.set(block, slot * BLOCK_BYTES);
   }
 
-  /** Puts on disk what was written. @throws {@link FibError} `cursor_io`. */
-  *sync(): Procedure<void> {
-    try {
-      yield { sync: "data", fd: this.#fd };
-    } catch (error) {
-      throw ioError(this.path, "sync", error);
-    }
-  }
-
   /**
    * Puts the file's name on disk, unless it is there: whoever created it or moved it here may have died in
    * between, or may not be that far yet. Costs one sync of the folder, some 0.1 ms.
@@ -120,11 +115,7 @@ export class CursorFile {
     if (this.#isNameSynced()) return;
     const folder = folderOf(this.path);
     const changedNs = this.#folderTime();
-    try {
-      yield* syncFolder(folder);
-    } catch (error) {
-      throw ioError(folder, "sync", error);
-    }
+    yield* syncFolder(folder);
     this.#folderChangedNs = changedNs;
   }
 
@@ -162,6 +153,14 @@ export class CursorFile {
   }
 }
 
+function openToSync(folder: string): number {
+  try {
+    return openFile(folder, O_RDONLY | O_DIRECTORY);
+  } catch (error) {
+    throw ioError(folder, "sync", error);
+  }
+}
+
 /** Takes the lock of what is open at a path, as `CursorFile.tryLock` does. */
 export function lockAt(filePath: string, fd: number): boolean {
   try {
@@ -172,11 +171,11 @@ export function lockAt(filePath: string, fd: number): boolean {
   }
 }
 
-/** Puts the names in a folder on disk. @throws the system's error. */
+/** Puts the names in a folder on disk. @throws {@link FibError} `cursor_io`. */
 export function* syncFolder(folder: string): Procedure<void> {
-  const fd = openFile(folder, O_RDONLY | O_DIRECTORY);
+  const fd = openToSync(folder);
   try {
-    yield { sync: "all", fd };
+    yield { sync: "all", fd, path: folder };
   } finally {
     closeFile(fd);
   }
@@ -204,13 +203,6 @@ export function damaged(filePath: string, error: unknown): unknown {
     `Cannot use ${filePath}: ${error.message}. Nothing was changed; look at it with ` +
       `\`fibserver cursor inspect -f ${shellWord(filePath)}\`, restore a copy, or name another file with -f`,
   );
-}
-
-/** What the system refused. */
-export function ioError(filePath: string, action: string, error: unknown): FibError {
-  if (error instanceof FibError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
-  return new FibError("cursor_io", `Cannot ${action} ${filePath}: ${reason}`, { cause: error });
 }
 
 /** What to say when the file was there and is no more. */

@@ -27,10 +27,11 @@ import {
   statBehind,
   statOf,
 } from "../system-calls.ts";
-import { CursorFile, damaged, fileGone, type Identity, ioError, syncFolder } from "./file.ts";
+import { CursorFile, damaged, fileGone, type Identity, syncFolder } from "./file.ts";
 import { decodeGoFile, GO_FILE_BYTES } from "./go.ts";
+import { codeOf, ioError } from "./io-error.ts";
 import type { Procedure } from "./procedure.ts";
-import { codeOf, inLockedFolder, type Owner, putFile } from "./put.ts";
+import { inLockedFolder, type Owner, putFile } from "./put.ts";
 import { encodeFile, FILE_BYTES, initialRecord } from "./record.ts";
 import { renameToFree, replace } from "./rename.ts";
 
@@ -61,33 +62,30 @@ interface GoFile {
  */
 export function* openCursorFile(filePath: string, options: OpenOptions): Procedure<CursorFile> {
   try {
-    return yield* findOrMake(filePath, options);
+    // A second round follows a creation or a takeover, by us or by somebody who was faster; a third would be a fight.
+    for (let round = 0; round < 3; round++) {
+      const file = openExisting(filePath);
+      if (file instanceof CursorFile) {
+        if (file.readOnlyReason !== undefined) {
+          options.notice(`${file.readOnlyReason}. What it shows was not synced here and may not be on disk`);
+        }
+        return file;
+      }
+      if (file === "missing" && !options.mayCreate) throw fileGone(filePath);
+      yield* inLockedFolder(filePath, function* (folderFd) {
+        const found = openExisting(filePath);
+        if (found instanceof CursorFile) found.close();
+        else if (found !== "missing") yield* takeOver(filePath, found, folderFd, options);
+        else if (options.mayCreate) yield* create(filePath, folderFd);
+      });
+    }
   } catch (error) {
     throw ioError(filePath, "open", error);
-  }
-}
-
-function* findOrMake(filePath: string, options: OpenOptions): Procedure<CursorFile> {
-  // A second round follows a creation or a takeover, by us or by somebody who was faster; a third would be a fight.
-  for (let round = 0; round < 3; round++) {
-    const file = openExisting(filePath);
-    if (file instanceof CursorFile) {
-      if (file.readOnlyReason !== undefined) {
-        options.notice(`${file.readOnlyReason}. What it shows was not synced here and may not be on disk`);
-      }
-      return file;
-    }
-    if (file === "missing" && !options.mayCreate) throw fileGone(filePath);
-    yield* inLockedFolder(filePath, function* (folderFd) {
-      const found = openExisting(filePath);
-      if (found instanceof CursorFile) found.close();
-      else if (found !== "missing") yield* takeOver(filePath, found, folderFd, options);
-      else if (options.mayCreate) yield* create(filePath, folderFd);
-    });
   }
   throw new FibError("cursor_io", `Cannot open ${filePath}: another program keeps replacing it`);
 }
 
+/** What is at the path; its content is not judged. */
 function openExisting(filePath: string): CursorFile | GoFile | "missing" {
   const opened = openDescriptor(filePath);
   if (opened === undefined) return "missing";
@@ -153,11 +151,7 @@ function readGoFile(filePath: string, fd: number): Uint8Array {
 }
 
 function* create(filePath: string, folderFd: number): Procedure<void> {
-  try {
-    yield* syncFoldersAbove(filePath);
-  } catch (error) {
-    throw ioError(filePath, "create", error);
-  }
+  yield* syncFoldersAbove(filePath);
   // Where somebody else has put a file meanwhile, that one is found by the next round.
   yield* putFile(filePath, encodeFile(initialRecord()), folderFd, { place: renameToFree });
 }

@@ -7,11 +7,14 @@
  * @module
  */
 import { syncAll, syncData } from "../system-calls.ts";
+import { ioError } from "./io-error.ts";
 
 /** A sync, which may take long: `data` is fdatasync(2), `all` is fsync(2). Or a while, in ms. */
-export type Wait = { readonly sync: "data" | "all"; readonly fd: number } | { readonly pauseMs: number };
+export type Wait =
+  | { readonly sync: "data" | "all"; readonly fd: number; /** For its error. */ readonly path: string }
+  | { readonly pauseMs: number };
 
-/** Something that yields what it waits for; the failure of a sync is thrown into it. */
+/** Something that yields what it waits for; that a sync failed is thrown into it as `cursor_io`. */
 export type Procedure<Result> = Generator<Wait, Result, void>;
 
 /** Carries a procedure out, at once or in time; throws or rejects as that throws. */
@@ -34,6 +37,12 @@ export function runBlocking<Result>(procedure: Procedure<Result>): Result {
 
 function block(wait: Wait): void {
   if ("pauseMs" in wait) Bun.sleepSync(wait.pauseMs);
-  else if (wait.sync === "data") syncData(wait.fd);
-  else syncAll(wait.fd);
+  else {
+    try {
+      if (wait.sync === "data") syncData(wait.fd);
+      else syncAll(wait.fd);
+    } catch (error) {
+      throw ioError(wait.path, "sync", error);
+    }
+  }
 }

@@ -21,7 +21,8 @@ import {
   type Stat,
   writeAt,
 } from "../system-calls.ts";
-import { ioError, lockAt } from "./file.ts";
+import { lockAt } from "./file.ts";
+import { codeOf, ioError } from "./io-error.ts";
 import type { Procedure } from "./procedure.ts";
 import { renameToFree } from "./rename.ts";
 
@@ -73,7 +74,7 @@ export function* putFile(
       const written = writeAt(fd, bytes, 0);
       if (written !== bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes were written`);
       if (owner !== undefined) keepOwner(fd, owner);
-      yield { sync: "all", fd };
+      yield { sync: "all", fd, path: filePath };
       isPut = place(temporary, filePath);
       if (!isPut) remove(temporary);
     } catch (error) {
@@ -82,7 +83,7 @@ export function* putFile(
     } finally {
       closeFile(fd);
     }
-    yield { sync: "all", fd: folderFd };
+    yield { sync: "all", fd: folderFd, path: folderOf(filePath) };
     return isPut;
   } catch (error) {
     throw ioError(filePath, "create", error);
@@ -139,9 +140,4 @@ export function* inLockedFolder(
   } finally {
     closeFile(fd);
   }
-}
-
-/** The system's name of an error, such as `ENOENT`. */
-export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error ? String(error.code) : undefined;
 }

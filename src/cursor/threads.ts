@@ -8,6 +8,7 @@
  * @module
  */
 import fs from "node:fs";
+import { ioError } from "./io-error.ts";
 import type { Procedure, Wait } from "./procedure.ts";
 
 /** Carries a procedure out, and leaves the event loop free meanwhile. */
@@ -28,5 +29,7 @@ export async function runOnThreads<Result>(procedure: Procedure<Result>): Promis
 function until(wait: Wait): Promise<void> {
   if ("pauseMs" in wait) return Bun.sleep(wait.pauseMs);
   const sync = wait.sync === "data" ? fs.fdatasync : fs.fsync;
-  return new Promise((resolve, reject) => sync(wait.fd, (error) => (error ? reject(error) : resolve())));
+  return new Promise((resolve, reject) => {
+    sync(wait.fd, (error) => (error ? reject(ioError(wait.path, "sync", error)) : resolve()));
+  });
 }

@@ -5,6 +5,7 @@ import path from "node:path";
 import type { CursorFile } from "../../src/cursor/file.ts";
 import { encodeGoFile } from "../../src/cursor/go.ts";
 import { openCursorFile } from "../../src/cursor/open.ts";
+import type { Procedure } from "../../src/cursor/procedure.ts";
 import { writeNewFile } from "../../src/cursor/put.ts";
 import { BLOCK_BYTES, encodeBlock, encodeFile, FILE_BYTES, initialRecord } from "../../src/cursor/record.ts";
 import { runOnThreads } from "../../src/cursor/threads.ts";
@@ -322,7 +323,6 @@ describe("an open file", () => {
     const record = { ...initialRecord(77), generation: 9 };
     const block = encodeBlock(record, new Uint8Array(BLOCK_BYTES));
     file.write(1, block);
-    await runOnThreads(file.sync());
     const after = fs.readFileSync(filePath);
     expect(after.subarray(0, BLOCK_BYTES)).toEqual(before.subarray(0, BLOCK_BYTES));
     expect(after.subarray(BLOCK_BYTES)).toEqual(Buffer.from(block));
@@ -381,11 +381,14 @@ describe("an open file", () => {
     const filePath = path.join(temporaryFolder(), "cursor");
     const file = await openFile(filePath);
     file.close();
+    const sync = function* (): Procedure<void> {
+      yield file.sync;
+    };
     const errors = [
       thrown(() => file.read()),
       thrown(() => file.isUnchanged()),
       thrown(() => file.write(0, new Uint8Array(BLOCK_BYTES))),
-      await rejected(runOnThreads(file.sync())),
+      await rejected(runOnThreads(sync())),
     ];
     for (const error of errors) {
       expect(error.code).toBe("cursor_io");

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
+import type { FibError } from "../../src/errors.ts";
 import { type Procedure, type Run, runBlocking } from "../../src/cursor/procedure.ts";
 import { runOnThreads } from "../../src/cursor/threads.ts";
 import { temporaryFolder } from "../temporary.ts";
@@ -15,8 +16,8 @@ describe.each<[string, Run]>([
     const startMs = performance.now();
     const result = await run(
       (function* (): Procedure<string> {
-        yield { sync: "data", fd };
-        yield { sync: "all", fd };
+        yield { sync: "data", fd, path: "file" };
+        yield { sync: "all", fd, path: "file" };
         yield { pauseMs: 20 };
         return "done";
       })(),
@@ -29,25 +30,28 @@ describe.each<[string, Run]>([
   test("throws a sync's failure into the procedure, which may go on", async () => {
     const result = await run(
       (function* (): Procedure<string[]> {
-        const codes: string[] = [];
+        const messages: string[] = [];
         for (const sync of ["data", "all"] as const) {
           try {
-            yield { sync, fd: 999 };
+            yield { sync, fd: 999, path: "file" };
           } catch (error) {
-            codes.push((error as NodeJS.ErrnoException).code!);
+            messages.push((error as FibError).message);
           }
         }
-        return codes;
+        return messages;
       })(),
     );
-    expect(result).toEqual(["EBADF", "EBADF"]);
+    expect(result).toEqual([
+      "Cannot sync file: EBADF: bad file descriptor, fdatasync",
+      "Cannot sync file: EBADF: bad file descriptor, fsync",
+    ]);
   });
 
   test("throws what the procedure throws, and lets it put things in order", async () => {
     let isClosed = false;
     const procedure = (function* (): Procedure<void> {
       try {
-        yield { sync: "data", fd: 999 };
+        yield { sync: "data", fd: 999, path: "file" };
       } finally {
         isClosed = true;
       }
