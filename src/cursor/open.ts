@@ -151,7 +151,11 @@ function readGoFile(filePath: string, fd: number): Uint8Array {
 }
 
 function* create(filePath: string, folderFd: number): Procedure<void> {
-  yield* syncFoldersAbove(filePath);
+  try {
+    yield* syncFoldersAbove(filePath);
+  } catch (error) {
+    throw ioError(filePath, "create", error instanceof FibError ? error.cause : error);
+  }
   // Where somebody else has put a file meanwhile, that one is found by the next round.
   yield* putFile(filePath, encodeFile(initialRecord()), folderFd, { place: renameToFree });
 }
