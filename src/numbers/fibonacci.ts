@@ -21,7 +21,7 @@ import { type Crossover, isShort } from "./multiplier.ts";
 import { HEAP_BYTES } from "./memory.ts";
 import { DoublingProgress } from "./progress.ts";
 import { Registers, registersBytes } from "./registers.ts";
-import { checkText, firstTrusted } from "./trust.ts";
+import { checkText, drawExpected, firstTrusted } from "./trust.ts";
 import { hasVectors } from "./vectors.ts";
 
 /**
@@ -44,6 +44,8 @@ export function fibonacci(n: number, options: ComputeOptions = {}): Digits {
   const exact = (): Digits => byBigInt(`F(${n})`, n * LOG10_PHI, () => valueByBigInt(n));
   const attempt = (limbDigits: LimbDigits): Digits => {
     const progress = new DoublingProgress(n, options.onProgress);
+    // Drawn while a fresh process compiles the multiplier on another thread.
+    const expected = drawExpected((prime) => fibonacciResidues(n, BigInt(prime))[0]);
     const registers = climb(n, limbDigits, progress, options.fault, 0);
     const { x, y } = registers;
     const half = Math.floor(n / 2);
@@ -54,7 +56,7 @@ export function fibonacci(n: number, options: ComputeOptions = {}): Digits {
     registers.settle(x, count);
     if (n % 2 === 1) registers.adjust(x, half % 2 === 0 ? -1 : 1);
     const text = registers.text(y.address);
-    checkText(text, (prime) => fibonacciResidues(n, BigInt(prime))[0]);
+    checkText(text, expected);
     progress.add(0.4 * n);
     return options.borrow === true ? text : text.slice();
   };
@@ -84,7 +86,10 @@ export function fibonacciPair(n: number, options: ComputeOptions = {}): [Digits,
     progress.add(0.6 * n);
     const text = (which: 0 | 1): Digits => {
       const borrowed = registers.text(registers.spare);
-      checkText(borrowed, (prime) => fibonacciResidues(n, BigInt(prime))[which], 1);
+      checkText(
+        borrowed,
+        drawExpected((prime) => fibonacciResidues(n, BigInt(prime))[which], 1),
+      );
       return borrowed;
     };
     return inOneBuffer(text(0), () => {

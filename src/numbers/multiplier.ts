@@ -17,8 +17,7 @@
  *         then  what the computation asks for ({@link reserve}): registers X and Y, spare room
  * @module
  */
-import { readFileSync } from "node:fs";
-import wasmPath from "../../build/multiply.wasm" with { type: "file" };
+import wasm from "../../build/multiply.base64" with { type: "text" };
 import { noticeOnce } from "../notices.ts";
 import { megabytes, Shortage } from "./memory.ts";
 import { hasVectors } from "./vectors.ts";
@@ -66,6 +65,8 @@ interface Multiplier {
   readonly readText: (text: number, length: number, limbs: number, width: number) => number;
   readonly textResidue: (text: number, length: number, prime: bigint) => bigint;
   readonly factorialResidue: (n: bigint, prime: bigint) => bigint;
+  readonly isPrime: (candidate: number) => number;
+  readonly powerModulo: (base: number, exponent: number, modulus: number) => number;
 }
 
 const DIGITS_ADDRESS = 1024;
@@ -105,7 +106,7 @@ export const multiplierMemoryBytes = (): number => instance?.memory.buffer.byteL
 /** This thread's multiplier, loaded at the first call; only where it {@link hasVectors}. */
 export function multiplier(): Multiplier {
   if (instance === undefined) {
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(wasmPath)), {
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.fromBase64(wasm)), {
       env: {
         abort: () => {
           throw new Error("the multiplier aborted");
@@ -114,7 +115,6 @@ export function multiplier(): Multiplier {
     });
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- WASM exports carry no types
     instance = exports as unknown as Multiplier;
-    growTo(instance, 2 * PAGE_BYTES);
     instance.setDigits(DIGITS_ADDRESS);
     instance.setRoots(ROOTS_ADDRESS);
     warmUp(instance);
@@ -149,7 +149,7 @@ function warmUp({ multiplyBlock, textResidue, writeText }: Multiplier): void {
     }
   }
   writeText(ROOTS_ADDRESS, 256, ROOTS_ADDRESS + 4096, 5);
-  textResidue(DIGITS_ADDRESS, 4096, 2_147_483_647n);
+  textResidue(DIGITS_ADDRESS, 16384, 2_147_483_647n);
 }
 
 /** Depth of the deepest table of roots for rings of this size: blocks are split down to 4 or 2 numbers. */
