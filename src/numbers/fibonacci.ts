@@ -26,10 +26,10 @@ import { hasVectors } from "./vectors.ts";
 
 /**
  * Below these indices BigInt is quicker: in a fresh process, which would have to load and warm up the multiplier
- * (F(100,000) takes 9.3 ms by BigInt and 11.6 by the multiplier, F(200,000) 13.6 and 12.5), and where the
+ * (F(150,000) takes 1.9 ms by BigInt and 2.6 by the multiplier, F(250,000) 3.9 and 3.3), and where the
  * multiplier is loaded (F(10,000) takes 61 and 76 µs, F(15,000) 146 and 110).
  */
-const CROSSOVER: Crossover = { fresh: 150_000, warm: 12_000 };
+const CROSSOVER: Crossover = { fresh: 200_000, warm: 12_000 };
 
 /** Doubling starts from an index in (300, 600], found by BigInt. */
 const START_MAX = 600;
