@@ -136,14 +136,14 @@ export function openLibc<Calls extends Record<string, FFIFunction>>(calls: Calls
   }
 }
 
-/** Makes the calls ready. @throws {@link FibError} as {@link openLibc} does. */
-export function makeReady(): void {
-  common();
-}
-
-/** Whether they are. */
-export function isReady(): boolean {
-  return commonCalls !== undefined;
+/** Whether native calls can be had; where not, each call throws `cursor_io` as {@link openLibc} does. */
+export function isAvailable(): boolean {
+  try {
+    common();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Opens a file. @returns Its descriptor. @throws {@link SystemError} */

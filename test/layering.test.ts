@@ -216,6 +216,13 @@ describe("layering", () => {
     const main = [...loadedWith("main.ts", sources)];
     expect(main).toContain("cursor/durable.ts");
     expect(main.filter((name) => /^(http\/|log\.ts|hono|@logtape|citty|node:)/.test(name))).toEqual([]);
+    // 3 ms of the 11 of `fibserver fib 1000000`; what has a file to write loads them.
+    const number = [...loadedWith("cli/print-number.ts", sources)];
+    expect(number).toContain("numbers/multiplier.ts");
+    expect(number.filter((name) => /^(cli\/new-file\.ts|node:(tty|crypto))$/.test(name))).toEqual([]);
+    expect([...loadedWith("cli/result-place.ts", sources)]).toEqual(
+      expect.arrayContaining(["cli/new-file.ts", "node:crypto"]),
+    );
     // The server does, so the search can find them.
     expect([...loadedWith("cli/serve.ts", sources)]).toEqual(
       expect.arrayContaining(["http/server.ts", "log.ts", "hono", "@logtape/logtape"]),

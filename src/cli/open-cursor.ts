@@ -10,7 +10,7 @@ import type { CursorService } from "../cursor/moves.ts";
 import { openCursorFile } from "../cursor/open.ts";
 import { runBlocking } from "../cursor/procedure.ts";
 import { FibError } from "../errors.ts";
-import { folderOf, makeFolder, makeReady, statBehind } from "../system-calls.ts";
+import { folderOf, makeFolder, statBehind } from "../system-calls.ts";
 import { requireOutput, warn } from "./output.ts";
 
 /** A cursor that a command moves. */
@@ -37,7 +37,6 @@ export async function openShellCursor(config: CursorConfig): Promise<ShellCursor
  * @throws {@link FibError} as `DurableRecord.open` does; `output_failed`, before anything has moved.
  */
 export function openFileRecord(config: CursorConfig): DurableRecord {
-  makeReady();
   requireOutput();
   const options = fileOptions(config, warn);
   return new DurableRecord(

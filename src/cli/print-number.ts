@@ -31,7 +31,7 @@ export interface Printable {
 export async function printNumber(number: Printable, options: ResultOptions): Promise<void> {
   const { name, given, memoryBytes, compute } = number;
   const { out, json = false, quiet = false } = options;
-  checkOutput(out);
+  await checkOutput(out);
   checkMemory(name, memoryBytes);
   const digits = showing(name, quiet, (onProgress) => compute({ onProgress, borrow: true }));
   const { head, tail } = json ? jsonFrame(given, digits.length) : { head: "", tail: "" };

@@ -1,16 +1,22 @@
 /**
- * Where a long result goes: standard output, or a file that appears whole or not at all.
+ * How a long result is written: to standard output, or to a file that appears whole or not at all (result-place.ts).
+ *
+ * `fibserver fib N` to standard output is what is timed: what only a file or a display of progress needs is loaded
+ * when one is wanted. node:fs, node:path, node:tty and node:crypto take 3 ms to load, as long as F(10^6) is computed.
  * @module
  */
-import fs from "node:fs";
-import path from "node:path";
-import { isatty } from "node:tty";
 import { FibError } from "../errors.ts";
-import { type NewFile, openNewFile } from "./new-file.ts";
 import { isReaderGone, requireOutput, write } from "./output.ts";
 import { openProgress, type Progress } from "./progress.ts";
+import type { Place } from "./result-place.ts";
 
-const STDOUT = 1;
+const STANDARD_OUTPUT: Place = {
+  isFile: false,
+  name: undefined,
+  fd: 1,
+  keep: () => {},
+  discard: () => {},
+};
 /** What is written at once: about a millisecond of work. */
 const STEP_BYTES = 2 ** 21;
 const GIVE_WAY_MS = 50;
@@ -41,11 +47,9 @@ export interface ResultOptions {
  *
  * @throws {@link FibError} `bad_argument`; `output_failed`.
  */
-export function checkOutput(out: string | undefined): void {
-  if (isStandardOutput(out)) return requireOutput();
-  if (out === "") throw new FibError("bad_argument", "Cannot use an empty file name: -o FILE");
-  const place = filePlace(out);
-  if (place !== undefined) attempt(out, () => fs.accessSync(path.dirname(place), fs.constants.W_OK));
+export async function checkOutput(out: string | undefined): Promise<void> {
+  if (isStandardOutput(out)) requireOutput();
+  else (await import("./result-place.ts")).checkPlace(out);
 }
 
 /** What is shown while a result is written. */
@@ -73,7 +77,7 @@ export async function writeResult(
   produce: (put: Put) => Promise<void>,
   shown?: Shown,
 ): Promise<void> {
-  const place = openPlace(out);
+  const place = isStandardOutput(out) ? STANDARD_OUTPUT : (await import("./result-place.ts")).openPlace(out);
   const progress = shown && openWriting(place, shown);
   let gaveWayMs = performance.now();
   const putStep: Put = (bytes) => {
@@ -107,7 +111,8 @@ function openWriting(
   { fd }: Place,
   { what, sizeBytes, isQuiet }: Shown,
 ): { readonly add: (bytes: number) => void; readonly clear: () => void } {
-  const isPipe = fs.fstatSync(fd).isFIFO();
+  const isPipe = process.getBuiltinModule("node:fs").fstatSync(fd).isFIFO();
+  const { isatty } = process.getBuiltinModule("node:tty");
   let progress: Progress | undefined;
   let isPaged = false;
   let writtenBytes = 0;
@@ -129,52 +134,7 @@ function openWriting(
   };
 }
 
-/** Somewhere to write to. */
-interface Place extends NewFile {
-  readonly isFile: boolean;
-  /** As it was given, for errors. */
-  readonly name: string | undefined;
-}
-
-function openPlace(out: string | undefined): Place {
-  if (isStandardOutput(out))
-    return { isFile: false, name: undefined, fd: STDOUT, keep: () => {}, discard: () => {} };
-  const place = filePlace(out);
-  if (place === undefined) {
-    const fd = attempt(out, () => fs.openSync(out, "w"));
-    return { isFile: false, name: out, fd, keep: () => {}, discard: () => {} };
-  }
-  const file = attempt(out, () => openNewFile(place));
-  return { ...file, isFile: true, name: out, keep: () => attempt(out, file.keep) };
-}
-
 /** A lone `-` is no file's name, but what it is for other programs; `./-` is. A file behind `/dev/stdout` is not ours. */
 function isStandardOutput(out: string | undefined): out is undefined | "-" | "/dev/stdout" {
   return out === undefined || out === "-" || out === "/dev/stdout";
-}
-
-/** Where a file is replaced or made: what a link leads to, and not the link. undefined for what is no file. */
-function filePlace(out: string): string | undefined {
-  return attempt(out, () => {
-    const found = fs.statSync(out, { throwIfNoEntry: false });
-    if (found?.isDirectory() || out.endsWith("/")) throw new Error("EISDIR: it is a folder");
-    if (found !== undefined) return found.isFile() ? fs.realpathSync(out) : undefined;
-    const link = fs.lstatSync(out, { throwIfNoEntry: false });
-    return link === undefined ? out : filePlace(linkTarget(out));
-  });
-}
-
-// Not normalized: `..` behind a linked folder leads elsewhere than in the text.
-function linkTarget(link: string): string {
-  const target = fs.readlinkSync(link);
-  return path.isAbsolute(target) ? target : `${path.dirname(link)}/${target}`;
-}
-
-function attempt<Value>(out: string, act: () => Value): Value {
-  try {
-    return act();
-  } catch (error) {
-    if (error instanceof FibError) throw error;
-    throw new FibError("output_failed", `Cannot write ${out}: ${(error as Error).message}`, { cause: error });
-  }
 }

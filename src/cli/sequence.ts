@@ -33,7 +33,7 @@ export const seq = defineCommand({
     const { terms, out, json = false, quiet: isQuiet = false } = args;
     const layout = json ? LAYOUTS.json : LAYOUTS.text;
     const plan = planSequence({ ...parseTerms(terms, "fibserver seq"), layout });
-    checkOutput(out);
+    await checkOutput(out);
     checkMemory(`the terms ${terms}`, sequenceMemoryBytes(plan));
     const shown = { what: `terms ${terms}`, sizeBytes: plan.sizeBytes, isQuiet };
     await writeResult(out, (put) => putTerms(put, plan, json, isQuiet), shown);

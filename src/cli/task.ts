@@ -57,7 +57,7 @@ const run = defineCommand({
         line,
       );
     }
-    checkOutput(args.out);
+    await checkOutput(args.out);
     const wait = new Wait(args._.join(" "), args);
     const create = () => wait.client.tasks.create(computation, WAITING);
     if (args.detach) {
@@ -141,7 +141,7 @@ const result = defineCommand({
   args: { id, ...RESULT_FLAGS, ...CLIENT_FLAGS },
   async run({ args }) {
     const taskId = checkId(args, "result");
-    checkOutput(args.out);
+    await checkOutput(args.out);
     await askServer(args, async ({ tasks }) => writeTaskResult(await tasks.get(taskId), args));
   },
 });

@@ -20,7 +20,7 @@ import { factorialDigits } from "./digits.ts";
 import { align, type Crossover, isShort, multiplier, requireAddressable } from "./multiplier.ts";
 import { HEAP_BYTES } from "./memory.ts";
 import { Registers, registersBytes } from "./registers.ts";
-import { checkText, firstTrusted, powerModulo } from "./trust.ts";
+import { checkText, drawExpected, firstTrusted, powerModulo } from "./trust.ts";
 import { hasVectors } from "./vectors.ts";
 
 /**
@@ -113,7 +113,10 @@ function byPrimes(
   }
 
   const text = registers.text(registers.y.address);
-  checkText(text, (prime) => residueWithoutZeros(n, zeros, prime));
+  checkText(
+    text,
+    drawExpected((prime) => residueWithoutZeros(n, zeros, prime)),
+  );
   const result = new Uint8Array(text.length + zeros).fill(0x30);
   result.set(text);
   onProgress?.(1);

@@ -21,15 +21,15 @@ import { type Crossover, isShort } from "./multiplier.ts";
 import { HEAP_BYTES } from "./memory.ts";
 import { DoublingProgress } from "./progress.ts";
 import { Registers, registersBytes } from "./registers.ts";
-import { checkText, firstTrusted } from "./trust.ts";
+import { checkText, drawExpected, firstTrusted } from "./trust.ts";
 import { hasVectors } from "./vectors.ts";
 
 /**
  * Below these indices BigInt is quicker: in a fresh process, which would have to load and warm up the multiplier
- * (F(100,000) takes 9.3 ms by BigInt and 11.6 by the multiplier, F(200,000) 13.6 and 12.5), and where the
+ * (F(150,000) takes 1.9 ms by BigInt and 2.6 by the multiplier, F(250,000) 3.9 and 3.3), and where the
  * multiplier is loaded (F(10,000) takes 61 and 76 µs, F(15,000) 146 and 110).
  */
-const CROSSOVER: Crossover = { fresh: 150_000, warm: 12_000 };
+const CROSSOVER: Crossover = { fresh: 200_000, warm: 12_000 };
 
 /** Doubling starts from an index in (300, 600], found by BigInt. */
 const START_MAX = 600;
@@ -44,6 +44,8 @@ export function fibonacci(n: number, options: ComputeOptions = {}): Digits {
   const exact = (): Digits => byBigInt(`F(${n})`, n * LOG10_PHI, () => fibonacciByBigInt(n));
   const attempt = (limbDigits: LimbDigits): Digits => {
     const progress = new DoublingProgress(n, options.onProgress);
+    // Drawn while a fresh process compiles the multiplier on another thread.
+    const expected = drawExpected((prime) => fibonacciResidues(n, BigInt(prime))[0]);
     const registers = climb(n, limbDigits, progress, options.fault, 0);
     const { x, y } = registers;
     const half = Math.floor(n / 2);
@@ -54,7 +56,7 @@ export function fibonacci(n: number, options: ComputeOptions = {}): Digits {
     registers.settle(x, count);
     if (n % 2 === 1) registers.adjust(x, half % 2 === 0 ? -1 : 1);
     const text = registers.text(y.address);
-    checkText(text, (prime) => fibonacciResidues(n, BigInt(prime))[0]);
+    checkText(text, expected);
     progress.add(0.4 * n);
     return options.borrow === true ? text : text.slice();
   };
@@ -84,7 +86,10 @@ export function fibonacciPair(n: number, options: ComputeOptions = {}): [Digits,
     progress.add(0.6 * n);
     const text = (which: 0 | 1): Digits => {
       const borrowed = registers.text(registers.spare);
-      checkText(borrowed, (prime) => fibonacciResidues(n, BigInt(prime))[which], 1);
+      checkText(
+        borrowed,
+        drawExpected((prime) => fibonacciResidues(n, BigInt(prime))[which], 1),
+      );
       return borrowed;
     };
     return inOneBuffer(text(0), () => {

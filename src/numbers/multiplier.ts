@@ -5,7 +5,7 @@
  * WebAssembly.Memory for each request leaks a little, and a warm instance has its
  * roots of unity and its optimized code. Compiling is synchronous, 1 ms, so that
  * F(n) can be a plain function. Memory only grows; a thread that computed a giant
- * ends afterwards (pool.ts) and so gives it back.
+ * ends afterwards (pool.ts) and so gives it back. The kernel is text in the program: node:fs takes 1 ms to load.
  *
  * Where there are no vectors (vectors.ts), long numbers are left to big integers (trust.ts). Rejected: a multiplier
  * without them, for CPUs that are hardly there any more.
@@ -17,8 +17,7 @@
  *         then  what the computation asks for ({@link reserve}): registers X and Y, spare room
  * @module
  */
-import { readFileSync } from "node:fs";
-import wasmPath from "../../build/multiply.wasm" with { type: "file" };
+import wasm from "../../build/multiply.base64" with { type: "text" };
 import { noticeOnce } from "../notices.ts";
 import { megabytes, Shortage } from "./memory.ts";
 import { hasVectors } from "./vectors.ts";
@@ -66,6 +65,8 @@ interface Multiplier {
   readonly readText: (text: number, length: number, limbs: number, width: number) => number;
   readonly textResidue: (text: number, length: number, prime: bigint) => bigint;
   readonly factorialResidue: (n: bigint, prime: bigint) => bigint;
+  readonly isPrime: (candidate: number) => number;
+  readonly powerModulo: (base: number, exponent: number, modulus: number) => number;
 }
 
 const DIGITS_ADDRESS = 1024;
@@ -105,7 +106,7 @@ export const multiplierMemoryBytes = (): number => instance?.memory.buffer.byteL
 /** This thread's multiplier, loaded at the first call; only where it {@link hasVectors}. */
 export function multiplier(): Multiplier {
   if (instance === undefined) {
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(wasmPath)), {
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.fromBase64(wasm)), {
       env: {
         abort: () => {
           throw new Error("the multiplier aborted");
@@ -114,7 +115,6 @@ export function multiplier(): Multiplier {
     });
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- WASM exports carry no types
     instance = exports as unknown as Multiplier;
-    growTo(instance, 2 * PAGE_BYTES);
     instance.setDigits(DIGITS_ADDRESS);
     instance.setRoots(ROOTS_ADDRESS);
     warmUp(instance);
@@ -138,9 +138,11 @@ export function restartMultiplier(): void {
 }
 
 /**
- * Runs functions long enough to have them compiled in the background while a fresh process does other things:
- * the two that are called only at the end (1.2 ms of a fresh F(10^6), now 0.4), and both kinds of products,
- * which small rings use in turns (0.4 ms). Works on zeros.
+ * Runs functions long enough to have them compiled in the background while a fresh process does other things: both
+ * kinds of products, which small rings use in turns, and the two that are called only at the end. One thread compiles,
+ * in the order of the first use, and once numbers are long it compiles the transform a second time, which takes it
+ * milliseconds: the check of a text that is first run then is interpreted, 0.8 ms of a fresh F(10^6) in place of 0.06.
+ * Works on zeros.
  */
 function warmUp({ multiplyBlock, textResidue, writeText }: Multiplier): void {
   for (let round = 0; round < 8; round++) {
@@ -149,7 +151,7 @@ function warmUp({ multiplyBlock, textResidue, writeText }: Multiplier): void {
     }
   }
   writeText(ROOTS_ADDRESS, 256, ROOTS_ADDRESS + 4096, 5);
-  textResidue(DIGITS_ADDRESS, 4096, 2_147_483_647n);
+  textResidue(DIGITS_ADDRESS, 16384, 2_147_483_647n);
 }
 
 /** Depth of the deepest table of roots for rings of this size: blocks are split down to 4 or 2 numbers. */

@@ -94,59 +94,45 @@ function failedCheck(error: unknown): Check | undefined {
   return error instanceof WebAssembly.RuntimeError ? "bounds" : undefined;
 }
 
+/** A random prime, and what a result must be modulo it. */
+export interface Expected {
+  readonly prime: number;
+  readonly residue: bigint;
+}
+
 /**
- * Checks a text in the multiplier's memory modulo random primes.
+ * Draws primes to check a result by.
  *
- * @param residue - What the text must be modulo a prime.
- * @throws {@link Distrust}
+ * @param residue - What the result must be modulo a prime.
  */
-export function checkText(text: Uint8Array, residue: (prime: number) => bigint, primesCount = 2): void {
-  for (let round = 0; round < primesCount; round++) {
+export function drawExpected(residue: (prime: number) => bigint, primesCount = 2): readonly Expected[] {
+  return Array.from({ length: primesCount }, () => {
     const prime = randomPrime();
-    const found = multiplier().textResidue(text.byteOffset, text.length, BigInt(prime));
-    if (found !== residue(prime)) throw new Distrust("residue");
-  }
-}
-
-/** A random prime between 2^30 and 2^31, in plain numbers: at this size BigInt is slower. */
-export function randomPrime(): number {
-  for (;;) {
-    const candidate = 2 ** 30 + 2 * Math.floor(Math.random() * 2 ** 29) + 1;
-    if (SMALL_PRIMES.every((prime) => candidate % prime !== 0) && isPrime(candidate)) return candidate;
-  }
-}
-
-/** Three of four candidates fall here. */
-const SMALL_PRIMES = [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41];
-
-/** Miller and Rabin's test to the bases 2, 3, 5 and 7: exact for odd numbers from 9 to 3,215,031,750. */
-function isPrime(candidate: number): boolean {
-  let odd = candidate - 1;
-  let halvings = 0;
-  for (; odd % 2 === 0; odd /= 2) halvings++;
-  return [2, 3, 5, 7].every((witness) => {
-    let power = powerModulo(witness, odd, candidate);
-    if (power === 1 || power === candidate - 1) return true;
-    for (let i = 1; i < halvings; i++) {
-      power = multiplyModulo(power, power, candidate);
-      if (power === candidate - 1) return true;
-    }
-    return false;
+    return { prime, residue: residue(prime) };
   });
 }
 
-/** base^exponent modulo a modulus, all from 0 and below 2^31. */
-export function powerModulo(base: number, exponent: number, modulus: number): number {
-  let power = 1;
-  for (let square = base, rest = exponent; rest > 0; rest >>= 1) {
-    if (rest % 2 === 1) power = multiplyModulo(power, square, modulus);
-    square = multiplyModulo(square, square, modulus);
+/**
+ * Checks a text in the multiplier's memory.
+ *
+ * @throws {@link Distrust}
+ */
+export function checkText(text: Uint8Array, expected: readonly Expected[]): void {
+  for (const { prime, residue } of expected) {
+    const found = multiplier().textResidue(text.byteOffset, text.length, BigInt(prime));
+    if (found !== residue) throw new Distrust("residue");
   }
-  return power;
 }
 
-/** a·b modulo a modulus, all below 2^31: by halves of b, so that nothing exceeds 2^48. */
-function multiplyModulo(a: number, b: number, modulus: number): number {
-  const high = (a * (b >> 16)) % modulus;
-  return (high * 2 ** 16 + a * (b & 0xffff)) % modulus;
+/** A random prime between 2^30 and 2^31. */
+export function randomPrime(): number {
+  const { isPrime } = multiplier();
+  for (;;) {
+    const candidate = 2 ** 30 + 2 * Math.floor(Math.random() * 2 ** 29) + 1;
+    if (isPrime(candidate) !== 0) return candidate;
+  }
 }
+
+/** base^exponent modulo a modulus, all from 0 and below 2^31. */
+export const powerModulo = (base: number, exponent: number, modulus: number): number =>
+  multiplier().powerModulo(base, exponent, modulus);

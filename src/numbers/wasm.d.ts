@@ -3,3 +3,9 @@ declare module "*.wasm" {
   const path: string;
   export default path;
 }
+
+/** `import text from "….base64" with { type: "text" }` gives the file itself. */
+declare module "*.base64" {
+  const text: string;
+  export default text;
+}

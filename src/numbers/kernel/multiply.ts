@@ -4,3 +4,4 @@ export { multiplyBlock } from "./transform";
 export { loadRing, loadRingInPlace, combineTwo, combineThree } from "./rings";
 export { carry, takeRoundingError, trim, pad, stepPair, stepFibonacci } from "./carry";
 export { setDigits, writeText, readText, textResidue, factorialResidue } from "./text";
+export { isPrime, powerModulo } from "./primes";
