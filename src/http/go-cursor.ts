@@ -41,7 +41,7 @@ const BODIES_COUNT = 128;
 /** The Go server's three routes. They answer whatever happens: around them there is nobody to catch an error. */
 export function goCursorHandlers(services: CursorServices): HotRoutes {
   const { cursor, indexMax, streams, onFault } = services;
-  const bodies = new Array<string | undefined>(BODIES_COUNT);
+  const bodies: (string | undefined)[] = [];
 
   const refuse = (error: unknown, path: string): Response => {
     if (!(error instanceof FibError)) return answerError(services, error, path);
