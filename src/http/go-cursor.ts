@@ -118,7 +118,7 @@ export function goCursorRoutes(hot: HotRoutes) {
   return new Hono()
     .get("/next", move("/api0/next"))
     .get("/previous", move("/api0/previous"))
-    .get("/current", (c) => hot["/api0/current"](c.req.raw, c.env));
+    .get("/current", (c: Context) => hot["/api0/current"](c.req.raw, c.env));
 }
 
 /** Whether an answer with F(index) is too long to be one buffer. */
