@@ -4,6 +4,7 @@ import path from "node:path";
 import { type Config, LIMITS } from "../src/config.ts";
 import type { FibError } from "../src/errors.ts";
 import { createApp, type Services } from "../src/http/app.ts";
+import { goCursorHandlers } from "../src/http/go-cursor.ts";
 import { Watchers, Streams } from "../src/http/streams.ts";
 import { textOf } from "../src/numbers/decimal.ts";
 import { fibonacci } from "../src/numbers/fibonacci.ts";
@@ -59,7 +60,7 @@ export async function openServices(options: Partial<Options> = {}) {
     onBug: (error) => bugs.push(error),
   });
   onTestFinished(() => tasks.close());
-  const app = createApp({
+  const services: Services = {
     cursor: opened.cursor,
     indexMax,
     valueAt,
@@ -73,13 +74,16 @@ export async function openServices(options: Partial<Options> = {}) {
     stopSignal: stopping.signal,
     onBug: (error) => bugs.push(error),
     onFault: (error) => faults.push(error),
-  });
+  };
+  const hot = goCursorHandlers(services);
+  const app = createApp(services, hot);
   const seen = { bugs, faults };
   return {
     ...opened,
     ...seen,
     file,
     app,
+    hot,
     pool,
     results,
     streams,

@@ -5,7 +5,8 @@
 import { type Config, LIMITS } from "../config.ts";
 import { runOnThreads } from "../cursor/threads.ts";
 import type { FibError } from "../errors.ts";
-import { createApp } from "../http/app.ts";
+import { createApp, type Services } from "../http/app.ts";
+import { goCursorHandlers } from "../http/go-cursor.ts";
 import { isLoopback } from "../http/hosts.ts";
 import { listen, requestLog } from "../http/server.ts";
 import { Watchers, Streams } from "../http/streams.ts";
@@ -45,7 +46,7 @@ export async function serve(config: Config): Promise<void> {
   const onBug = (error: unknown) =>
     log.error("Something failed: {error}", { error: String((error as Error).stack) });
   const engine: Engine = redis ?? openEngine(config, pool, { notice, onBug });
-  const app = createApp({
+  const services: Services = {
     cursor,
     indexMax: config.indexMax,
     valueAt: (index) => neighbours.at(index),
@@ -59,8 +60,10 @@ export async function serve(config: Config): Promise<void> {
     stopSignal: stopping.signal,
     onBug,
     onFault: (error) => log.warn("{code}: {error}", { code: error.code, error: error.message }),
-  });
-  const server = listen(app, config, config.debug ? requestLog(log) : undefined);
+  };
+  const hot = goCursorHandlers(services);
+  const { fetch } = createApp(services, hot);
+  const server = listen({ fetch, hot }, config, config.debug ? requestLog(log) : undefined);
   if (!isLoopback(config.host)) {
     log.warn(
       "Open to the network: whoever reaches {host} moves the cursor and starts tasks, without a password",

@@ -3,13 +3,21 @@
  *
  * Requests that arrive in one turn of the event loop, or while a sync is running, form
  * the next group, which is one commit of the record (durable.ts) and one sync.
- * At 64 connections a sync of 100 µs costs each request 1.6 µs.
+ *
+ * Where the time of a group goes, at 64 connections on one CPU: on tmpfs a group of 47 takes 0.39 ms, 0.09 to
+ * gather it (two turns of the loop, in which its requests are read), 0.06 for the sync on its thread, 0.02 to settle
+ * its promises, and 0.2 for the kernel to take 47 answers. On a disk with syncs of 0.24 ms nearly all gather, 63, and
+ * a group takes 1.1 ms: the client reads these answers and asks again, 0.4 ms in which there is nothing to do here.
  *
  * A write or sync error ends it: a second fsync may lie. All that wait are refused, and
  * so is everything after them; the owner of the process hears of it and exits.
  *
  * Rejected: a chain of promises (1,325 syncs for 3,200 moves where this makes 50);
- * committing in the request that opens a turn (groups of one, 6,000 moves a second).
+ * committing in the request that opens a turn (groups of one, 6,000 moves a second);
+ * gathering for one turn only (8% more CPU, on tmpfs and on a disk); to wait in other ways than a promise and
+ * an object for each (parallel arrays, a shared executor, one promise for the group:
+ * 39 to 63 ns in place of 53, of the 7,500 that a move takes). The madvise calls of a
+ * server under load are the allocator's, by time, and come once in 20 groups.
  * @module
  */
 import { FibError } from "../errors.ts";
@@ -145,7 +153,7 @@ export class Cursor implements CursorService {
       this.#commitMs = performance.now() - startMs;
       this.#unlock();
       this.#expectedCount = group.length + this.#waiting.length;
-      for (const [i, waiting] of group.entries()) settle(waiting, outcomes[i]!);
+      for (let i = 0; i < group.length; i++) settle(group[i]!, outcomes[i]!);
     } catch (error) {
       const reason =
         error instanceof FibError ? error : new FibError("internal", String(error), { cause: error });

@@ -3,10 +3,11 @@
  * @module
  */
 import { Hono } from "hono";
-import { type CursorServices, cursorRoutes, goCursorRoutes } from "./cursor.ts";
+import { cursorRoutes } from "./cursor.ts";
 import { earlierTaskRoutes, type EarlierTaskServices } from "./earlier-tasks.ts";
 import { earlierRoutes, type EarlierServices } from "./earlier.ts";
 import { type ErrorEvents, frame } from "./frame.ts";
+import { type CursorServices, goCursorHandlers, goCursorRoutes } from "./go-cursor.ts";
 import { numberRoutes } from "./numbers.ts";
 import { sequenceRoutes } from "./sequence.ts";
 import { type SystemServices, systemRoutes } from "./system.ts";
@@ -20,11 +21,12 @@ export interface Services
  * Builds the app.
  *
  * @param services - What the routes call.
+ * @param hot - What answers `/api0`; a port that has the same table answers these paths before they come here.
  */
-export function createApp(services: Services) {
+export function createApp(services: Services, hot = goCursorHandlers(services)) {
   const app = new Hono();
   const routes = app
-    .route("/api0", goCursorRoutes(services))
+    .route("/api0", goCursorRoutes(hot))
     .route("/v1/cursor", cursorRoutes(services))
     .route("/v1", numberRoutes(services))
     .route("/v1", sequenceRoutes(services))

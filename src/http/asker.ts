@@ -5,8 +5,6 @@
  * all its clients are one.
  * @module
  */
-import type { Context } from "hono";
-
 /** What a port gives to each request. */
 export interface PortEnvironment {
   /**
@@ -22,6 +20,15 @@ export interface PortEnvironment {
 /** {@link PortEnvironment}, and what `createApp` adds to it. */
 type Environment = Partial<PortEnvironment & { readonly isHead: boolean }> | undefined;
 
+/** Answers a request. */
+export type Handler = (request: Request, environment?: object) => Response | Promise<Response>;
+
+/** A request with its environment: Hono's `Context`, or no more than this where a request does not go by Hono. */
+export interface Asked {
+  readonly env: unknown;
+  readonly req: { readonly raw: Request };
+}
+
 /** Who waits for an answer. */
 export interface Asker {
   /** Whose share of a limit it uses. */
@@ -31,26 +38,23 @@ export interface Asker {
 }
 
 /** Who asks. Takes a microsecond, so not for what is asked a hundred thousand times a second. */
-export function askerOf(c: Context): Asker {
+export function askerOf(c: Asked): Asker {
   const { raw } = c.req;
   return { holder: (c.env as Environment)?.holderOf?.(raw) ?? "", signal: raw.signal };
 }
 
 /** Whether only the headers are wanted: such a request computes, starts and moves nothing. */
-export function isHead(c: Context): boolean {
+export function isHead(c: Asked): boolean {
   return (c.env as Environment)?.isHead === true;
 }
 
 /** Lets the connection of a request be silent until the function that is returned is called. */
-export function keepOpen(c: Context): () => void {
+export function keepOpen(c: Asked): () => void {
   return (c.env as Environment)?.keepOpen?.(c.req.raw) ?? (() => {});
 }
 
 /** Waits for something that may take longer than a connection may be silent. */
-export async function patiently<Result>(
-  c: Context,
-  compute: () => Result | Promise<Result>,
-): Promise<Result> {
+export async function patiently<Result>(c: Asked, compute: () => Result | Promise<Result>): Promise<Result> {
   const result = compute();
   if (!(result instanceof Promise)) return result;
   const end = keepOpen(c);

@@ -21,11 +21,7 @@ const METHODS = ["GET", "PUT", "POST", "DELETE"];
  *
  * @param changingGets - Paths whose GET changes something, so that there is no HEAD of them.
  */
-export function frame(
-  app: Hono,
-  { onBug, onFault }: ErrorEvents,
-  changingGets: ReadonlySet<string> = new Set(),
-): void {
+export function frame(app: Hono, events: ErrorEvents, changingGets: ReadonlySet<string> = new Set()): void {
   app
     .notFound((c) => {
       const allowed = METHODS.filter((method) => app.router.match(method, c.req.path)[0].length > 0);
@@ -36,12 +32,7 @@ export function frame(
         c.req.path,
       );
     })
-    .onError((error, c) => {
-      const expected = isCutBody(error) ? bodyTooLarge() : (systemError(error) ?? error);
-      if (!(expected instanceof FibError)) onBug(error);
-      else if (isFault(expected)) onFault(expected);
-      return problem(expected, c.req.path);
-    });
+    .onError((error, c) => answerError(events, error, c.req.path));
   // HEAD is GET, of which the port does not send the body. Hono would drop it sooner, and its length with it.
   const { fetch } = app;
   app.fetch = (request, environment, ...rest) =>
@@ -50,8 +41,17 @@ export function frame(
       : fetch(request, environment, ...rest);
 }
 
+/** The answer for whatever a route threw, once who has to hear of it was told. */
+export function answerError({ onBug, onFault }: ErrorEvents, error: unknown, path: string): Response {
+  const expected = isCutBody(error) ? bodyTooLarge() : (systemError(error) ?? error);
+  if (!(expected instanceof FibError)) onBug(error);
+  else if (isFault(expected)) onFault(expected);
+  return problem(expected, path);
+}
+
 // Bun ends the read of a body that grows past the limit, having answered 413, or whose sender has left.
-function isCutBody(error: Error): boolean {
+function isCutBody(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
   return error.name === "AbortError" || error.message.includes("maxRequestBodySize");
 }
 

@@ -8,7 +8,7 @@ import { type Config, LIMITS } from "../config.ts";
 import { FibError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { clientAddress, holderOf, trustedProxies as listOf } from "./address.ts";
-import type { PortEnvironment } from "./asker.ts";
+import type { Handler, PortEnvironment } from "./asker.ts";
 import { hostGuard } from "./hosts.ts";
 import { problem } from "./problem.ts";
 
@@ -39,12 +39,12 @@ export type RequestLog = (request: Request, response: Response, durationMs: numb
 /**
  * Listens.
  *
- * @param app - Answers the requests.
+ * @param app - Answers the requests. A GET of a path in `hot` goes straight to its handler, by Bun's own router.
  * @param log - For the debug level; without it no request pays for it.
  * @throws {@link FibError} `address_in_use`, when the port cannot be had; `bad_argument` for what is no network in --trust-proxy.
  */
 export function listen(
-  app: Pick<Hono, "fetch">,
+  app: Pick<Hono, "fetch"> & { readonly hot?: Readonly<Record<string, Handler>> },
   {
     host,
     port,
@@ -68,10 +68,19 @@ export function listen(
       return holderOf(clientAddress(peer, request.headers.get("x-forwarded-for"), trusted));
     },
   };
-  const answer = (request: Request) => {
-    const refusal = refuseHost(request);
-    return refusal ? problem(refusal, pathOf(request)) : app.fetch(request, environment);
+  const guarded = (answer: Handler) => {
+    const guard = (request: Request) => {
+      const refusal = refuseHost(request);
+      return refusal ? problem(refusal, pathOf(request)) : answer(request, environment);
+    };
+    return log ? logged(guard, log) : guard;
   };
+  const fetch = guarded(app.fetch);
+  // Bun would give a HEAD to the handler of GET; any other method goes to `fetch` by itself.
+  const routes = Object.entries(app.hot ?? {}).map(([path, answer]) => [
+    path,
+    { GET: guarded(answer), HEAD: fetch },
+  ]);
   let server: Bun.Server<undefined>;
   try {
     server = Bun.serve({
@@ -82,7 +91,8 @@ export function listen(
       development: false,
       // Outside of development Bun lets two processes share a port, and the kernel splits their clients.
       reusePort: false,
-      fetch: log ? logged(answer, log) : answer,
+      routes: Object.fromEntries(routes),
+      fetch,
     });
     return { url: String(server.url), stop: () => stop(server) };
   } catch (error) {

@@ -9,12 +9,11 @@
  * runs to its end before the next begins.
  * @module
  */
-import type { Context } from "hono";
 import { LIMITS } from "../config.ts";
 import { FibError } from "../errors.ts";
 import type { ByteRange } from "../numbers/sequence.ts";
 import { Shares } from "../shares.ts";
-import { type Asker, askerOf } from "./asker.ts";
+import { type Asked, type Asker, askerOf } from "./asker.ts";
 
 /** Bytes that are pulled when they are wanted. */
 export interface Source {
@@ -85,7 +84,7 @@ export class Streams extends Openings {
    *
    * @throws {@link FibError} `overloaded`.
    */
-  bodyOf(c: Context, text: string): string | ReadableStream<Uint8Array> {
+  bodyOf(c: Asked, text: string): string | ReadableStream<Uint8Array> {
     if (text.length <= WHOLE_BYTES_MAX) return text;
     const asker = askerOf(c);
     const bytes = Buffer.from(text);

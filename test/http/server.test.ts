@@ -2,6 +2,7 @@
 import { describe, expect, onTestFinished, test } from "bun:test";
 import os from "node:os";
 import { LIMITS } from "../../src/config.ts";
+import type { Handler } from "../../src/http/asker.ts";
 import { listen, pathOf, type RequestLog } from "../../src/http/server.ts";
 import { thrown } from "../refusal.ts";
 import { openServices } from "../services.ts";
@@ -17,9 +18,18 @@ async function serve({
   log = undefined as RequestLog | undefined,
 } = {}) {
   const services = await openServices({ watchersMax });
-  const { app, must } = services;
+  const { app, hot, must } = services;
   const arrivals: string[] = [];
   const watched = {
+    hot: Object.fromEntries(
+      Object.entries(hot).map(([path, answer]): [string, Handler] => [
+        path,
+        (...asked) => {
+          arrivals.push(`hot ${path}`);
+          return answer(...asked);
+        },
+      ]),
+    ),
     fetch: (request: Request, ...rest: unknown[]) => {
       arrivals.push(pathOf(request));
       return app.fetch(request, ...(rest as []));
@@ -59,6 +69,48 @@ describe("on the wire", () => {
     for (const target of ["/test/stats", "/livez", "/readyz"]) {
       expect(await exchange(port, requestBytes(`GET ${target}`))).toMatch(/\r\ncontent-type: text\/plain/i);
     }
+  });
+
+  test("listen() sends a GET of a hot path straight to its handler, and whatever else to the app", async () => {
+    const { port, arrivals, index } = await serve();
+    for (const [line, arrival, status] of [
+      ["GET /api0/next", "hot /api0/next", 200],
+      ["GET /api0/next?x=1", "hot /api0/next", 200],
+      ["GET http://evil.example/api0/next", "hot /api0/next", 200],
+      ["GET /api0/current", "hot /api0/current", 200],
+      ["GET /api0/previous", "hot /api0/previous", 200],
+      ["GET /api0/%6eext", "/api0/%6eext", 200],
+      ["HEAD /api0/next", "/api0/next", 405],
+      ["HEAD /api0/current", "/api0/current", 200],
+      ["POST /api0/next", "/api0/next", 405],
+      ["OPTIONS /api0/current", "/api0/current", 405],
+      ["GET /api0/next/", "/api0/next/", 404],
+      ["GET //api0/next", "//api0/next", 404],
+    ] as const) {
+      const answer = await exchange(port, requestBytes(line));
+      expect([line, statusOf(answer)]).toEqual([line, status]);
+      expect([line, arrivals.pop()]).toEqual([line, arrival]);
+    }
+    expect(await index()).toBe(3);
+  });
+
+  test("listen() answers a hot path whose value cannot be made with the problem that the app has for it", async () => {
+    const services = await openServices({
+      valueAt: () => {
+        throw new Error("told to nobody");
+      },
+    });
+    const { app, hot, bugs } = services;
+    const server = listen({ fetch: app.fetch, hot }, { host: "127.0.0.1", port: 0, allowHosts: [] });
+    onTestFinished(async () => void (await server.stop()));
+    const port = Number(new URL(server.url).port);
+    for (const path of ["/api0/next", "/api0/current"]) {
+      const answer = await exchange(port, requestBytes(`GET ${path}`));
+      expect(statusOf(answer)).toBe(500);
+      expect(answer).toEndWith(await (await app.request(path)).text());
+      expect(answer).not.toContain("told to nobody");
+    }
+    expect(bugs).toHaveLength(4);
   });
 
   test("listen() lets one connection make many moves, in their order", async () => {
