@@ -27,8 +27,13 @@ export interface Table {
   readonly rows: readonly Row[];
 }
 
-/** Measures once and returns the figure. */
-export type Contender = () => Promise<number> | number;
+/** Measures once and returns the figure, or several. */
+export type Contender<Sample = number> = () => Promise<Sample> | Sample;
+
+/** What each contender did in each round. */
+export type Samples<Contenders extends Record<string, Contender<unknown>>> = {
+  [Name in keyof Contenders]: Awaited<ReturnType<NonNullable<Contenders[Name]>>>[];
+};
 
 /** The middle of the samples. */
 export function median(samples: readonly number[]): number {
@@ -48,20 +53,20 @@ export function ratio(table: Table, row: Row): number | undefined {
  * Runs every contender once a round.
  *
  * @param rounds - How many rounds count.
- * @param contenders - By name: measures once and returns the figure.
+ * @param contenders - By name.
  * @returns The samples by name.
  */
-export async function interleave<Contenders extends Record<string, Contender>>(
+export async function interleave<Contenders extends Record<string, Contender<unknown>>>(
   rounds: number,
   contenders: Contenders,
-): Promise<{ [Name in keyof Contenders]: number[] }> {
-  const samples: Record<string, number[]> = Object.fromEntries(
+): Promise<Samples<Contenders>> {
+  const samples: Record<string, unknown[]> = Object.fromEntries(
     Object.keys(contenders).map((name) => [name, []]),
   );
   for (let round = 0; round < rounds; round++) {
     for (const [name, measure] of Object.entries(contenders)) samples[name]!.push(await measure());
   }
-  return samples as { [Name in keyof Contenders]: number[] };
+  return samples as Samples<Contenders>;
 }
 
 /** Prints a table, and keeps it as JSON in `build/bench/`. */

@@ -1,0 +1,30 @@
+/**
+ * How much memory do moves take? The peak of a new server each time, with 1,000 connections.
+ * @module
+ */
+import { wrkMoves } from "./load.ts";
+import { interleave, publish } from "./measure.ts";
+import { peakRssMb, type Start, startFibserver, withServer } from "./servers.ts";
+
+const CONNECTIONS = 1000;
+const RUNS = 3;
+
+/** On one CPU with short values; on two with longer ones, where the collector's threads have a CPU too. */
+export async function benchMemory(rounds: number): Promise<void> {
+  const peak = (start: Start, index: number) => () =>
+    withServer(startFibserver(start), async (server) => {
+      for (let run = 0; run < RUNS; run++) await wrkMoves(server, index, CONNECTIONS);
+      return peakRssMb(server.pid);
+    });
+  const samples = await interleave(rounds, {
+    one: peak({ cpus: "0" }, 5),
+    two: peak({ cpus: "0,1", args: ["--max-index", "1000000"] }, 500),
+  });
+  publish({
+    title: `Peak memory of moves, ${CONNECTIONS} connections (goals: 68 and 75 MB)`,
+    rows: [
+      { name: "one CPU, index 5", unit: "MB", samples: samples.one },
+      { name: "two CPUs, index 500", unit: "MB", samples: samples.two },
+    ],
+  });
+}
