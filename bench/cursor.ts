@@ -95,25 +95,17 @@ async function compare(rounds: number, connections: Connections, trials: readonl
   const title = `Cursor over HTTP, ${connections} connections`;
   publish({
     title,
-    rows: trials.map(({ name, against, goals }): Row => ({
-      name,
-      unit: "/s",
-      samples: samples[name]!.map(({ perSecond }) => perSecond),
-      ...(against && { against }),
-      ...(goals && { goal: { ratio: goals[connections].rate } }),
-    })),
+    rows: trials.map(({ name, against, goals }): Row => {
+      const rates = samples[name]!.map(({ perSecond }) => perSecond);
+      return { name, unit: "/s", samples: rates, against, goal: goals && { ratio: goals[connections].rate } };
+    }),
   });
   publish({
     title: `${title}, CPU for each request`,
     rows: trials.map(({ name, against, goals }): Row => {
       const cpu = goals?.[connections].cpu;
-      return {
-        name,
-        unit: "µs",
-        samples: samples[name]!.map(({ cpuUs }) => cpuUs),
-        ...(against && { against }),
-        ...(cpu && { goal: { ratio: cpu, atMost: true } }),
-      };
+      const goal = cpu === undefined ? undefined : { ratio: cpu, atMost: true };
+      return { name, unit: "µs", samples: samples[name]!.map(({ cpuUs }) => cpuUs), against, goal };
     }),
   });
 }

@@ -29,6 +29,7 @@ let index = 5;
 let slot = 0;
 let steps: number[] = [];
 let resolves: ((response: Response) => void)[] = [];
+let gatheredCount = 0;
 let isRunning = false;
 
 function move(step: 1 | -1): Promise<Response> {
@@ -41,6 +42,13 @@ function move(step: 1 | -1): Promise<Response> {
 }
 
 function commit(): void {
+  // As long as a turn of the loop brings more, the group waits.
+  if (steps.length > gatheredCount) {
+    gatheredCount = steps.length;
+    setImmediate(commit);
+    return;
+  }
+  gatheredCount = 0;
   const group = { steps, resolves };
   [steps, resolves] = [[], []];
   const reached = group.steps.map((step) => (index += step));
@@ -50,7 +58,7 @@ function commit(): void {
   fs.fdatasync(file, () => {
     isRunning = resolves.length > 0;
     if (isRunning) setImmediate(commit);
-    for (const [i, resolve] of group.resolves.entries()) resolve(new Response(bodies[reached[i]!], init));
+    for (let i = 0; i < reached.length; i++) group.resolves[i]!(new Response(bodies[reached[i]!], init));
   });
 }
 
