@@ -8,7 +8,7 @@
 import fs from "node:fs";
 
 const BLOCK_BYTES = 4096;
-const BODY_COUNT = 10_000;
+const BODY_COUNT = 128;
 
 const headers = new Headers({
   "content-type": "application/json; charset=utf-8",
