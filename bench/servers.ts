@@ -104,9 +104,19 @@ export async function withServer<T>(
   return await measure(server);
 }
 
-/** The most memory that a process has had, in MB. */
+/** The most memory that a process has had, in MB, with the pages of its binary that are mapped. */
 export function peakRssMb(pid: number): number {
-  return Number(/VmHWM:\s+(\d+) kB/.exec(fs.readFileSync(`/proc/${pid}/status`, "utf8"))![1]) / 1024;
+  return statusMb(pid, "VmHWM");
+}
+
+/** The memory that is a process's own, in MB: without the pages of its binary. */
+export function ownMb(pid: number): number {
+  return statusMb(pid, "RssAnon");
+}
+
+function statusMb(pid: number, field: string): number {
+  const status = fs.readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)![1]) / 1024;
 }
 
 interface Around {
