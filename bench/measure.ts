@@ -14,11 +14,11 @@ export interface Row {
   readonly unit: string;
   readonly samples: readonly number[];
   /** Row that this one is compared with; undefined for the yardstick itself. */
-  readonly against?: string;
+  readonly against?: string | undefined;
   /** The ratio says how many times as fast: the samples are times, and the yardstick's is divided by ours. */
   readonly speedup?: boolean;
   /** The ratio to reach: at least, or at most where less is better. */
-  readonly goal?: { readonly ratio: number; readonly atMost?: boolean };
+  readonly goal?: { readonly ratio: number; readonly atMost?: boolean } | undefined;
 }
 
 /** A set of rows that were measured together. */
@@ -27,8 +27,13 @@ export interface Table {
   readonly rows: readonly Row[];
 }
 
-/** Measures once and returns the figure. */
-export type Contender = () => Promise<number> | number;
+/** Measures once and returns the figure, or several. */
+export type Contender<Sample = number> = () => Promise<Sample> | Sample;
+
+/** What each contender did in each round. */
+export type Samples<Contenders extends Record<string, Contender<unknown>>> = {
+  [Name in keyof Contenders]: Awaited<ReturnType<NonNullable<Contenders[Name]>>>[];
+};
 
 /** The middle of the samples. */
 export function median(samples: readonly number[]): number {
@@ -45,23 +50,28 @@ export function ratio(table: Table, row: Row): number | undefined {
 }
 
 /**
- * Runs every contender once a round.
+ * Runs every contender once a round, in random order: what one leaves behind must not always meet the same next.
  *
  * @param rounds - How many rounds count.
- * @param contenders - By name: measures once and returns the figure.
+ * @param contenders - By name.
  * @returns The samples by name.
  */
-export async function interleave<Contenders extends Record<string, Contender>>(
+export async function interleave<Contenders extends Record<string, Contender<unknown>>>(
   rounds: number,
   contenders: Contenders,
-): Promise<{ [Name in keyof Contenders]: number[] }> {
-  const samples: Record<string, number[]> = Object.fromEntries(
+): Promise<Samples<Contenders>> {
+  const samples: Record<string, unknown[]> = Object.fromEntries(
     Object.keys(contenders).map((name) => [name, []]),
   );
   for (let round = 0; round < rounds; round++) {
-    for (const [name, measure] of Object.entries(contenders)) samples[name]!.push(await measure());
+    for (const [name, measure] of shuffled(Object.entries(contenders))) samples[name]!.push(await measure());
   }
-  return samples as { [Name in keyof Contenders]: number[] };
+  return samples as Samples<Contenders>;
+}
+
+function shuffled<T>(list: readonly T[]): T[] {
+  const keyed = list.map((value) => ({ value, key: Math.random() }));
+  return keyed.toSorted((a, b) => a.key - b.key).map(({ value }) => value);
 }
 
 /** Prints a table, and keeps it as JSON in `build/bench/`. */

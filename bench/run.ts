@@ -7,6 +7,9 @@ type Question = (rounds: number) => Promise<void>;
 // Loaded one by one: what a question leaves in the heap must not slow the next.
 const QUESTIONS: Record<string, () => Promise<Question>> = {
   cursor: async () => (await import("./cursor.ts")).benchCursor,
+  depth: async () => (await import("./depth.ts")).benchDepth,
+  slow: async () => (await import("./slow.ts")).benchSlow,
+  memory: async () => (await import("./memory.ts")).benchMemory,
   shell: async () => (await import("./shell.ts")).benchShell,
   first: async () => (await import("./first.ts")).benchFirst,
   // Before what computes in this process: a child starts with the peak memory of its parent.

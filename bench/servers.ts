@@ -1,5 +1,5 @@
 /**
- * Servers under load: one on the first CPU, what loads it on the second.
+ * The servers that are measured: each on the first CPU, what loads it on the second (load.ts).
  * @module
  */
 import fs from "node:fs";
@@ -7,9 +7,9 @@ import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 
-const SERVER_CPU = ["taskset", "-c", "0"];
-const CLIENT_CPU = ["taskset", "-c", "1"];
 const BINARY = path.resolve("dist/fibserver");
+/** What `statfs` calls a tmpfs. */
+const TMPFS = 0x0102_1994;
 
 /** A server that was started here, and ends here. */
 export interface Server extends AsyncDisposable {
@@ -17,107 +17,142 @@ export interface Server extends AsyncDisposable {
   readonly pid: number;
 }
 
+/** Where files are. A sync costs nothing in memory: there the CPU of requests shows. */
+export type Medium = "tmpfs" | "disk";
+
+/** How {@link startFibserver} starts it. */
+export interface Start {
+  readonly args?: readonly string[];
+  readonly medium?: Medium;
+  /** Makes each fdatasync take this much longer, by strace. */
+  readonly syncDelayMs?: number;
+  /** As taskset takes them. */
+  readonly cpus?: string;
+}
+
 /** Says whether a program can be run; `make bench` goes on without those that are missing. */
 export function has(program: string): boolean {
   return Bun.which(program) !== null;
 }
 
-/** Starts the yardstick. */
-export async function startRaw(): Promise<Server> {
-  const child = Bun.spawn([...SERVER_CPU, process.execPath, "bench/raw.ts"], {
-    stdout: "pipe",
-    stderr: "inherit",
-  });
-  const url = await firstMatch(child.stdout, /(http:\S+)/);
-  return { url, pid: child.pid, [Symbol.asyncDispose]: () => end(child) };
+/** A new folder; the folder for temporary files may be either medium, so the file system is asked. */
+export function newFolder(medium: Medium = "disk"): string {
+  const place = placeOn(medium);
+  if (place === undefined) throw new Error(`There is no place for files on a ${medium}`);
+  return fs.mkdtempSync(path.join(place, "fibserver-bench-"));
 }
 
-/**
- * Starts fibserver on a new file.
- *
- * @param syncDelayMs - Makes each fdatasync take this much longer, by strace.
- */
-export async function startFibserver(args: string[] = [], syncDelayMs = 0): Promise<Server> {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "fibserver-bench-"));
-  const trace = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"];
-  const slow = syncDelayMs > 0 ? [...trace, "-e", `inject=fdatasync:delay_enter=${syncDelayMs * 1000}`] : [];
-  const command = [...slow, ...SERVER_CPU, BINARY, "-p", "0", "-f", path.join(folder, "cursor"), ...args];
-  const child = Bun.spawn(command, { stdout: "ignore", stderr: "pipe" });
-  const url = await firstMatch(child.stderr, /"url":"(http:[^"]+)"/);
-  // Under strace the child is the tracer, and the server the process that it started.
-  const pid =
-    slow.length > 0
-      ? Number(fs.readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8"))
-      : child.pid;
-  const dispose = async () => {
-    process.kill(pid, "SIGTERM");
-    await child.exited;
-    fs.rmSync(folder, { recursive: true });
-  };
-  return { url, pid, [Symbol.asyncDispose]: dispose };
+/** The media that this machine has; says which one it lacks. */
+export function media(): Medium[] {
+  return (["tmpfs", "disk"] as const).filter((medium) => {
+    const isThere = placeOn(medium) !== undefined;
+    if (!isThere) console.log(`\nNothing is measured on a ${medium}: there is none`);
+    return isThere;
+  });
+}
+
+const isTmpfs = (place: string): boolean => fs.existsSync(place) && fs.statfsSync(place).type === TMPFS;
+
+function placeOn(medium: Medium): string | undefined {
+  if (medium === "tmpfs") return isTmpfs("/dev/shm") ? "/dev/shm" : undefined;
+  return [os.tmpdir(), "/var/tmp", "build"].find((place) => !isTmpfs(place));
+}
+
+/** Starts the yardstick: a server that does nothing. */
+export function startRaw(): Promise<Server> {
+  return start([process.execPath, "bench/raw.ts"], /(http:\S+)/, "stdout");
+}
+
+/** Starts the smallest program that makes durable moves. */
+export function startLimit(medium: Medium): Promise<Server> {
+  const folder = newFolder(medium);
+  const command = [process.execPath, "bench/limit.ts", path.join(folder, "cursor")];
+  return start(command, /(http:\S+)/, "stdout", { folder });
+}
+
+/** Starts fibserver on a new file. */
+export function startFibserver({ args = [], medium, syncDelayMs, cpus }: Start = {}): Promise<Server> {
+  const folder = newFolder(medium);
+  const command = [BINARY, "-p", "0", "-f", path.join(folder, "cursor"), ...args];
+  return start(command, /"url":"(http:[^"]+)"/, "stderr", { folder, syncDelayMs, cpus });
 }
 
 /** Starts redis-server with a sync for each group of commands, as durable as the cursor. */
 export async function startRedis(): Promise<Server> {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "fibserver-bench-"));
+  const folder = newFolder();
   const port = await freePort();
-  const settings = ["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--bind", "127.0.0.1"];
-  const child = Bun.spawn(
-    [...SERVER_CPU, "redis-server", "--port", String(port), "--dir", folder, ...settings],
-    {
-      stdout: "pipe",
-      stderr: "inherit",
-    },
-  );
-  await firstMatch(child.stdout, /(Ready to accept connections)/);
-  const dispose = async () => {
-    await end(child);
-    fs.rmSync(folder, { recursive: true });
+  // Without rewriting its file beside the load.
+  const settings = {
+    save: "",
+    appendonly: "yes",
+    appendfsync: "always",
+    "auto-aof-rewrite-percentage": "0",
+    bind: "127.0.0.1",
   };
-  return { url: `redis://127.0.0.1:${port}`, pid: child.pid, [Symbol.asyncDispose]: dispose };
+  const options = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+  const command = ["redis-server", "--port", String(port), "--dir", folder, ...options];
+  const server = await start(command, /(Ready to accept connections)/, "stdout", { folder });
+  return { ...server, url: `redis://127.0.0.1:${port}` };
 }
 
 /** Measures one server, and ends it. */
-export async function withServer(
+export async function withServer<T>(
   starting: Promise<Server>,
-  measure: (server: Server) => Promise<number>,
-): Promise<number> {
+  measure: (server: Server) => Promise<T> | T,
+): Promise<T> {
   await using server = await starting;
   return await measure(server);
 }
 
-/**
- * Requests a second, by wrk, after a second that does not count.
- *
- * @param target - A path, or a Lua script that chooses paths.
- * @throws when any answer was not 2xx.
- */
-export async function wrk(server: Server, target: string, connections: number, seconds = 2): Promise<number> {
-  const script = target.endsWith(".lua") ? ["-s", target] : [];
-  const url = script.length > 0 ? server.url : new URL(target, server.url).href;
-  const load = (time: number) =>
-    Bun.$`${CLIENT_CPU} wrk -t1 -c${connections} -d${time}s ${script} ${url}`.text();
-  await load(1);
-  const report = await load(seconds);
-  if (/Non-2xx|Socket errors/.test(report)) throw new Error(`wrk had errors:\n${report}`);
-  return Number(/Requests\/sec:\s+([\d.]+)/.exec(report)![1]);
-}
-
-/** INCR commands a second, by redis-benchmark. */
-export async function redisIncrements(
-  server: Server,
-  connections: number,
-  requests = 150_000,
-): Promise<number> {
-  const port = new URL(server.url).port;
-  const report =
-    await Bun.$`${CLIENT_CPU} redis-benchmark --csv -p ${port} -c ${connections} -n ${requests} INCR n`.text();
-  return Number(report.trim().split("\n").at(-1)!.split(",")[1]!.replaceAll('"', ""));
-}
-
-/** The most memory that a process has had, in MB. */
+/** The most memory that a process has had, in MB, with the pages of its binary that are mapped. */
 export function peakRssMb(pid: number): number {
-  return Number(/VmHWM:\s+(\d+) kB/.exec(fs.readFileSync(`/proc/${pid}/status`, "utf8"))![1]) / 1024;
+  return statusMb(pid, "VmHWM");
+}
+
+/** The memory that is a process's own, in MB: without the pages of its binary. */
+export function ownMb(pid: number): number {
+  return statusMb(pid, "RssAnon");
+}
+
+function statusMb(pid: number, field: string): number {
+  const status = fs.readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)![1]) / 1024;
+}
+
+interface Around {
+  /** Removed at the end. */
+  readonly folder?: string;
+  readonly syncDelayMs?: number | undefined;
+  readonly cpus?: string | undefined;
+}
+
+/** Starts a server and waits until it says where it is. */
+async function start(
+  command: readonly string[],
+  ready: RegExp,
+  output: "stdout" | "stderr",
+  { folder, syncDelayMs = 0, cpus = "0" }: Around = {},
+): Promise<Server> {
+  const trace = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"];
+  const slow = syncDelayMs > 0 ? [...trace, "-e", `inject=fdatasync:delay_enter=${syncDelayMs * 1000}`] : [];
+  const child = Bun.spawn([...slow, "taskset", "-c", cpus, ...command], {
+    stdin: "ignore",
+    stdout: output === "stdout" ? "pipe" : "ignore",
+    stderr: output === "stderr" ? "pipe" : "inherit",
+  });
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is piped
+  const url = await firstMatch(child[output] as ReadableStream<Uint8Array>, ready);
+  // Under strace the child is the tracer, and the server the process that it started.
+  const pid =
+    syncDelayMs > 0
+      ? Number(fs.readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8"))
+      : child.pid;
+  const end = async () => {
+    process.kill(pid, "SIGTERM");
+    await child.exited;
+    if (folder !== undefined) fs.rmSync(folder, { recursive: true });
+  };
+  return { url, pid, [Symbol.asyncDispose]: end };
 }
 
 async function firstMatch(stream: ReadableStream<Uint8Array>, pattern: RegExp): Promise<string> {
@@ -128,11 +163,6 @@ async function firstMatch(stream: ReadableStream<Uint8Array>, pattern: RegExp): 
     if (match) return match[1]!;
   }
   throw new Error(`A server did not start: ${text}`);
-}
-
-async function end(child: Bun.Subprocess): Promise<void> {
-  child.kill();
-  await child.exited;
 }
 
 async function freePort(): Promise<number> {

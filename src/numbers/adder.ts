@@ -157,20 +157,20 @@ export class Adder {
     return this.#bytes.subarray(chunk.byteOffset, end + tail.length);
   }
 
-  /** a + b in decimal; a may be the shorter one, not the longer. The view is valid until the next call. */
+  /** a + b in decimal; a may be the shorter one, not the longer. */
   add(a: Uint8Array, b: Uint8Array): Uint8Array {
     const out = this.#place(a, b);
     const length = this.#kernel.add(RING, a.length, RING + a.length, b.length, out);
-    return this.#bytes.subarray(out, out + length);
+    return this.#bytes.slice(out, out + length);
   }
 
-  /** b - a in decimal, without zeros in front. Needs a <= b. The view is valid until the next call. */
+  /** b - a in decimal, without zeros in front. Needs a <= b. */
   subtract(a: Uint8Array, b: Uint8Array): Uint8Array {
     const out = this.#place(a, b);
     this.#kernel.subtract(RING, a.length, RING + a.length, b.length, out);
     let start = out;
     while (start < out + b.length - 1 && this.#bytes[start] === 0x30) start++;
-    return this.#bytes.subarray(start, out + b.length);
+    return this.#bytes.slice(start, out + b.length);
   }
 
   /** A decimal text modulo {@link MODULUS}; that itself, when a byte of it is no digit. */

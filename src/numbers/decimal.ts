@@ -47,5 +47,6 @@ export function toDigits(value: bigint): Digits {
  * @see JavaScriptCore, which keeps such a string in one byte for each digit.
  */
 export function textOf(digits: Uint8Array): string {
-  return Buffer.from(digits.buffer, digits.byteOffset, digits.length).toString("latin1");
+  // Not through `digits.buffer`: JavaScriptCore makes that when it is first asked for, with a copy of the bytes (0.3 µs).
+  return Buffer.prototype.latin1Slice.call(digits, 0, digits.length);
 }

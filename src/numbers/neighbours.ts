@@ -68,10 +68,10 @@ export class Neighbours {
     const adder = takeAdder(successor.length + 1);
     try {
       if (isForward) {
-        this.#pair = [successor, adder.add(value, successor).slice()];
+        this.#pair = [successor, adder.add(value, successor)];
         this.#residues = [nextResidue, (residue + nextResidue) % MODULUS];
       } else {
-        this.#pair = [adder.subtract(value, successor).slice(), value];
+        this.#pair = [adder.subtract(value, successor), value];
         this.#residues = [(nextResidue - residue + MODULUS) % MODULUS, residue];
       }
       if (this.#pair.every((text, i) => adder.residueOf(text) === this.#residues[i])) {
