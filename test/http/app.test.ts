@@ -100,6 +100,34 @@ describe("/api0", () => {
     expect((await request("GET /api0/next")).status).toBe(507);
   });
 
+  test("a value that is shown again is not made again, at any index, and none is taken for another's", async () => {
+    const made: number[] = [];
+    const valueAt = (index: number) => {
+      made.push(index);
+      return index > 700 ? "9".repeat(5000) : `value ${index}`;
+    };
+    const { request, moveTo } = await openApp({ indexMax: 1000, valueAt });
+    const shown = async (move: string) => {
+      const response = await request(`GET /api0/${move}`);
+      return ((await response.json()) as { value: string }).value;
+    };
+    await moveTo(500);
+    made.length = 0;
+    for (let turn = 0; turn < 10; turn++) {
+      expect([await shown("next"), await shown("previous")]).toEqual(["value 501", "value 500"]);
+    }
+    expect(made).toEqual([501, 500]);
+    for (const index of [244, 372, 500, 628, 372]) {
+      await moveTo(index);
+      expect(await shown("current")).toBe(`value ${index}`);
+    }
+    await moveTo(800);
+    made.length = 0;
+    await shown("current");
+    await shown("current");
+    expect(made).toEqual([800, 800]);
+  });
+
   test("a file that stays locked is 503 with -3 and Retry-After, and nothing moves", async () => {
     const { request, file, index } = await openApp({ lockTimeoutMs: 10 });
     const other = await openFile(file);
