@@ -22,7 +22,7 @@ BIN := node_modules/.bin
 
 # The parts written in AssemblyScript; each is embedded in the binary as a file.
 KERNELS := build/add.wasm build/add-scalar.wasm build/multiply.base64
-ASC := -O3 --noAssert --runtime stub
+ASC := -O3 --noAssert --runtime stub --initialMemory 1
 
 SOURCES := $(shell find src -type f) $(KERNELS) package.json bun.lock tsconfig.json
 
@@ -67,7 +67,7 @@ dist/fibserver-%: $(SOURCES) Makefile node_modules/.ready
 	$(BUN) $(BUILD) --target=bun-$* --outfile $@
 
 build/%.wasm: src/numbers/kernel/%.ts $(wildcard src/numbers/kernel/*.ts) Makefile node_modules/.ready
-	$(BUN) $(BIN)/asc $< --outFile $@ $(ASC) --enable simd --initialMemory $(if $(findstring multiply,$@),32,1)
+	$(BUN) $(BIN)/asc $< --outFile $@ $(ASC) --enable simd
 
 # As text it is part of the program: node:fs, to read a file, takes 1 ms to load.
 build/%.base64: build/%.wasm
@@ -75,7 +75,7 @@ build/%.base64: build/%.wasm
 
 # For processors without vectors.
 build/add-scalar.wasm: src/numbers/kernel/add.ts $(wildcard src/numbers/kernel/*.ts) Makefile node_modules/.ready
-	$(BUN) $(BIN)/asc $< --outFile $@ $(ASC) --initialMemory 1
+	$(BUN) $(BIN)/asc $< --outFile $@ $(ASC)
 
 # In a process of their own: they make a WASM memory for each damage, and that collects the whole heap when it is full.
 # Beside all others they take 180 s, alone 17.
