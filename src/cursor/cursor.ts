@@ -17,7 +17,8 @@
  * gathering for one turn only (8% more CPU, on tmpfs and on a disk); to wait in other ways than a promise and
  * an object for each (parallel arrays, a shared executor, one promise for the group:
  * 39 to 63 ns in place of 53, of the 7,500 that a move takes). The madvise calls of a
- * server under load are the allocator's, by time, and come once in 20 groups.
+ * server under load are the allocator's, by time, and come once in 20 groups; to begin the next sync before a group is
+ * answered (with a sync of 5 ms and 1,000 connections two groups of 460 in 14 ms, in place of one of 820 in 12.6).
  * @module
  */
 import { FibError } from "../errors.ts";
@@ -146,7 +147,7 @@ export class Cursor implements CursorService {
     const { run } = this.#options;
     let group: Waiting[] | undefined;
     try {
-      await run(this.#record.lock());
+      if (!this.#record.tryLock()) await run(this.#record.lock());
       group = this.#takeWaiting();
       const startMs = performance.now();
       const outcomes = await run(this.#record.apply(group.map(({ request }) => request)));
