@@ -36,9 +36,9 @@ export async function printNumber(number: Printable, options: ResultOptions): Pr
   const digits = showing(name, quiet, (onProgress) => compute({ onProgress, borrow: true }));
   const { head, tail } = json ? jsonFrame(given, digits.length) : { head: "", tail: "" };
   await writeResult(out, async (put) => {
-    if (json) await put(Buffer.from(head));
+    if (json) await put(new TextEncoder().encode(head));
     await put(digits);
-    await put(Buffer.from(`${tail}\n`));
+    await put(new TextEncoder().encode(`${tail}\n`));
   });
 }
 
