@@ -28,7 +28,7 @@ function main(argv: readonly string[]): number | Promise<number> {
 }
 
 // What a script runs a thousand times: letters with flags of the cursor, and `fibserver fib N`. They do without citty
-// and the node:util that citty needs, which take 4 of 13 ms, and letters without a promise or a turn of the event loop.
+// and the node:util that citty needs, 4 ms, and letters without a promise or a turn of the event loop.
 function run(argv: readonly string[]): Promise<void> | undefined {
   const line = parseLetters(argv);
   if (line) return runMoves(resolveCursorConfig(line.flags, process.env), line.letters, line.json);

@@ -101,6 +101,31 @@ for (const fault of ["fail", "interrupt"] as const) {
   );
 }
 
+for (const fault of ["EIO", "EINTR"]) {
+  for (const [call, when] of [
+    ["fsync", 1],
+    ["fdatasync", 1],
+    ["fdatasync", 2],
+  ] as const) {
+    withStrace(
+      `${call} number ${when} that meets ${fault} ends a letter with 74, and is not made again`,
+      async () => {
+        using folder = temporaryFolder();
+        const file = path.join(folder.path, "cursor");
+        await run(["cursor", "set", "10", "-f", file]);
+        const trace = path.join(folder.path, "trace");
+        const under = strace(trace, "fsync,fdatasync", `${call}:error=${fault}:when=${when}`);
+        const { exitCode, stdout, stderr } = await run(["n", "-f", file], { under });
+        expect({ exitCode, stdout }).toEqual({ exitCode: 74, stdout: "" });
+        expect(stderr).toMatch(new RegExp(`^fibserver: Cannot sync .*: ${fault}: `));
+        const calls = fs.readFileSync(trace, "latin1").match(/\bf(?:data)?sync\(/g);
+        expect(calls?.length).toBe(call === "fsync" ? 1 : 1 + when);
+        expect((await run(["n", "-f", file])).exitCode).toBe(0);
+      },
+    );
+  }
+}
+
 withFailingDisk("a sync that fails keeps the moves that were answered before it", async () => {
   using folder = temporaryFolder();
   using faults = failingDisk();

@@ -17,7 +17,9 @@ const KERNEL = "numbers/kernel/";
 const LEAVES = new Set([
   "errors.ts",
   "config.ts",
+  "libc.ts",
   "log.ts",
+  "naming-calls.ts",
   "go-answer.ts",
   "groups.ts",
   "notices.ts",

@@ -8,16 +8,13 @@ import type { CursorRequest, CursorService, Outcome, Position } from "../cursor/
 import { runBlocking } from "../cursor/procedure.ts";
 import { FibError } from "../errors.ts";
 import { goAnswer } from "../go-answer.ts";
-import { fibonacciByBigInt } from "../numbers/big-integers.ts";
+import { fibonacciByBigInt, FRESH_INDEX_MAX } from "../numbers/big-integers.ts";
 import { openFileRecord, openShellCursor } from "./open-cursor.ts";
 import { print } from "./output.ts";
 
 /** What the letters of the Go server's shell mean. */
 export const LETTERS = { p: "previous", c: "current", n: "next" } as const;
 type Letter = keyof typeof LETTERS;
-
-/** Values below this index are made by big integers: quicker than loading what makes the others, see fibonacci.ts. */
-const LONG_INDEX_MIN = 150_000;
 
 /** What the shortest command lines may set, by its spellings. */
 const FLAGS: Readonly<Record<string, string>> = {
@@ -80,6 +77,7 @@ export async function ask(cursor: CursorService, request: CursorRequest): Promis
  * without a word, but with the status of output that failed: the last number was not seen and further moves were
  * not made, which a script under `set -o pipefail` has to know.
  *
+ * @returns undefined when all is done; a promise where something has to be loaded first, as for long values.
  * @throws {@link FibError} `output_failed`, which says where the cursor is now; others as the cursor does.
  */
 export function runMoves(
@@ -92,7 +90,7 @@ export function runMoves(
   const record = openFileRecord(config);
   for (let at = 0; at < letters.length; at++) {
     const index = moveRecord(record, letters[at]!);
-    if (index >= LONG_INDEX_MIN) return goOn(record, index, letters.slice(at), json);
+    if (index >= FRESH_INDEX_MAX) return goOnLong(record, index, letters.slice(at), json);
     printPosition(index, String(fibonacciByBigInt(index)), letters[at]!, json);
   }
   return undefined;
@@ -105,7 +103,7 @@ function moveRecord(record: DurableRecord, letter: Letter): number {
 }
 
 /** From the first long value on, whose move was made. */
-async function goOn(
+async function goOnLong(
   record: DurableRecord,
   index: number,
   [made, ...letters]: readonly Letter[],

@@ -14,14 +14,13 @@ import fs from "node:fs";
 import path from "node:path";
 import { codeOf } from "../cursor/io-error.ts";
 import { keepOwner } from "../cursor/put.ts";
-import { openLibc } from "../system-calls.ts";
+import { nameOpenFile, syncFileSystem } from "../naming-calls.ts";
+import { isAvailable } from "../system-calls.ts";
 import { onEnd } from "./ending.ts";
 
 const { O_DIRECTORY, O_RDONLY, O_WRONLY } = fs.constants;
 /** As Linux has it on x64 and arm64; node:fs does not name it. */
 const O_TMPFILE = 0o20000000 | O_DIRECTORY;
-const AT_FDCWD = -100;
-const AT_SYMLINK_FOLLOW = 0x400;
 
 /** A file that is being written. */
 export interface NewFile {
@@ -52,8 +51,11 @@ function openUnnamed(place: string, temporary: string): NewFile | undefined {
   let fd: number | undefined;
   try {
     fd = fs.openSync(path.dirname(place), O_TMPFILE | O_WRONLY, 0o666);
-    const giveName = openLink(fd, temporary);
-    return newFile(fd, place, temporary, giveName);
+    // Before anything is computed, so that it is known then whether the file can be named.
+    if (!isAvailable()) throw new Error("no native calls");
+    fs.lstatSync(`/proc/self/fd/${fd}`);
+    const named = fd;
+    return newFile(fd, place, temporary, () => nameOpenFile(named, temporary));
   } catch {
     if (fd !== undefined) fs.closeSync(fd);
     return undefined;
@@ -125,28 +127,16 @@ function syncFolder(folder: string, fd: number): void {
     const code = codeOf(error) ?? "";
     // FUSE knows no sync of a folder.
     if (["EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"].includes(code)) return;
-    const canBeSynced =
-      code === "EACCES" && openLibc({ syncfs: { args: ["i32"], returns: "i32" } }).syncfs(fd) === 0;
-    if (!canBeSynced)
+    if (code !== "EACCES" || !isFileSystemSynced(fd))
       throw new Error(`${(error as Error).message}; it is there, but may be lost`, { cause: error });
   }
 }
 
-/**
- * Native calls are made ready before anything is computed, so that it is known then whether they can be had.
- *
- * @throws when they cannot.
- */
-function openLink(fd: number, name: string): () => void {
-  const { linkat } = openLibc({ linkat: { args: ["i32", "ptr", "i32", "ptr", "i32"], returns: "i32" } });
-  const self = `/proc/self/fd/${fd}`;
-  fs.lstatSync(self);
-  const [from, to] = [self, name].map((text) => Buffer.from(`${text}\0`)) as [Buffer, Buffer];
-  return () => {
-    if (linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) === 0) return;
-    // The call does not say why it failed. What makes a name in this folder fails for the same reason, mostly.
-    fs.closeSync(fs.openSync(name, "wx"));
-    fs.rmSync(name);
-    throw new Error(`it cannot be linked to its name ${name}`);
-  };
+function isFileSystemSynced(fd: number): boolean {
+  try {
+    syncFileSystem(fd);
+    return true;
+  } catch {
+    return false;
+  }
 }

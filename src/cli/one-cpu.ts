@@ -4,7 +4,7 @@
  * @module
  */
 import fs from "node:fs";
-import { openLibc } from "../system-calls.ts";
+import { openLibc } from "../libc.ts";
 import { FibError } from "../errors.ts";
 
 /** Bytes of a kernel CPU mask: 1,024 CPUs. */

@@ -5,12 +5,14 @@
 import type { CursorConfig } from "../config.ts";
 import { Cursor, type CursorOptions } from "../cursor/cursor.ts";
 import { type DurableOptions, DurableRecord } from "../cursor/durable.ts";
+import { folderOf } from "../cursor/file.ts";
 import { ioError } from "../cursor/io-error.ts";
 import type { CursorService } from "../cursor/moves.ts";
 import { openCursorFile } from "../cursor/open.ts";
 import { runBlocking } from "../cursor/procedure.ts";
 import { FibError } from "../errors.ts";
-import { folderOf, makeFolder, statBehind } from "../system-calls.ts";
+import { makeFolder } from "../naming-calls.ts";
+import { statBehind } from "../system-calls.ts";
 import { requireOutput, warn } from "./output.ts";
 
 /** A cursor that a command moves. */
@@ -34,7 +36,7 @@ export async function openShellCursor(config: CursorConfig): Promise<ShellCursor
 /**
  * Opens the record in the file, for letters, which are made one by one and wait for nothing but the disk.
  *
- * @throws {@link FibError} as `DurableRecord.open` does; `output_failed`, before anything has moved.
+ * @throws {@link FibError} as `openCursorFile` does; `output_failed`, before anything has moved.
  */
 export function openFileRecord(config: CursorConfig): DurableRecord {
   requireOutput();

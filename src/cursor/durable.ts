@@ -106,7 +106,7 @@ export class DurableRecord {
       this.#durable = undefined;
       const found = this.#file.read();
       const kept = keptOf(found);
-      if (this.#file.readOnlyReason === undefined) yield this.#write(kept);
+      if (this.#file.readOnlyReason === undefined) yield this.#startWrite(kept);
       this.#tellOfDamage(found);
       this.#durable = kept;
     }
@@ -126,14 +126,16 @@ export class DurableRecord {
     }
     if (record !== before.record) {
       const after = { record, slot: otherThan(before.slot) };
-      yield this.#write(after);
+      yield this.#startWrite(after);
       this.#durable = after;
     }
     return outcomes;
   }
 
   /**
-   * One request alone, as a shell command makes it.
+   * One request alone, as a shell command makes it; a server, whose requests share a lock and a sync, calls the three
+   * that this is made of. A lock that is free is taken without {@link lock}: each generator that is not begun saves a
+   * fresh process 10 to 70 µs.
    *
    * @throws {@link FibError} as {@link lock} and {@link apply} do; only {@link close} is left then.
    */
@@ -164,10 +166,10 @@ export class DurableRecord {
     }
   }
 
-  /** Writes one copy. @returns The sync that makes it durable. */
-  #write({ record, slot }: Durable): Wait {
+  /** Writes one copy. @returns The sync that makes it durable, to be yielded. */
+  #startWrite({ record, slot }: Durable): Wait {
     this.#file.write(slot, encodeBlock(record, this.#block));
-    return this.#file.sync;
+    return this.#file.dataSync;
   }
 
   #tellOfDamage({ otherFault }: Decoded): void {

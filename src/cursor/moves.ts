@@ -1,5 +1,5 @@
 /**
- * What a request does to a record. Pure: `cursor.ts` brings records from disk and back.
+ * What a request does to a record. Pure: `durable.ts` brings records from disk and back.
  * @module
  */
 import { FibError } from "../errors.ts";

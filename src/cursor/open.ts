@@ -13,21 +13,20 @@
  * @module
  */
 import { FibError } from "../errors.ts";
+import { realPath } from "../naming-calls.ts";
 import {
   closeFile,
-  folderOf,
   O_NOFOLLOW,
   O_NONBLOCK,
   O_RDONLY,
   O_RDWR,
   openFile,
   readAt,
-  realPath,
   statAt,
   statBehind,
   statOf,
 } from "../system-calls.ts";
-import { CursorFile, damaged, fileGone, type Identity, syncFolder } from "./file.ts";
+import { CursorFile, damaged, fileGone, folderOf, type Identity, syncFolder } from "./file.ts";
 import { decodeGoFile, GO_FILE_BYTES } from "./go.ts";
 import { codeOf, ioError } from "./io-error.ts";
 import type { Procedure } from "./procedure.ts";

@@ -6,22 +6,18 @@
  */
 import { FibError } from "../errors.ts";
 import { shellWord } from "../shell-word.ts";
+import { changeMode, changeOwner, remove, rename } from "../naming-calls.ts";
 import {
-  changeMode,
-  changeOwner,
   closeFile,
-  folderOf,
   O_CREAT,
   O_EXCL,
   O_RDONLY,
   O_RDWR,
   openFile,
-  remove,
-  rename,
   type Stat,
   writeAt,
 } from "../system-calls.ts";
-import { lockAt } from "./file.ts";
+import { folderOf, lockAt } from "./file.ts";
 import { codeOf, ioError } from "./io-error.ts";
 import type { Procedure } from "./procedure.ts";
 import { renameToFree } from "./rename.ts";

@@ -4,7 +4,8 @@
  * @see renameat2(2)
  * @module
  */
-import { remove, rename, renameWith, statAt } from "../system-calls.ts";
+import { remove, rename, renameWith } from "../naming-calls.ts";
+import { statAt } from "../system-calls.ts";
 
 const RENAME_NOREPLACE = 1;
 const RENAME_EXCHANGE = 2;

@@ -7,7 +7,7 @@ import { cursorRoutes } from "./cursor.ts";
 import { earlierTaskRoutes, type EarlierTaskServices } from "./earlier-tasks.ts";
 import { earlierRoutes, type EarlierServices } from "./earlier.ts";
 import { type ErrorEvents, frame } from "./frame.ts";
-import { type CursorServices, goCursorHandlers, goCursorRoutes } from "./go-cursor.ts";
+import { CHANGING_PATHS, type CursorServices, goCursorHandlers, goCursorRoutes } from "./go-cursor.ts";
 import { numberRoutes } from "./numbers.ts";
 import { sequenceRoutes } from "./sequence.ts";
 import { type SystemServices, systemRoutes } from "./system.ts";
@@ -26,7 +26,7 @@ export interface Services
 export function createApp(services: Services, hot = goCursorHandlers(services)) {
   const app = new Hono();
   const routes = app
-    .route("/api0", goCursorRoutes(hot))
+    .route("/", goCursorRoutes(hot))
     .route("/v1/cursor", cursorRoutes(services))
     .route("/v1", numberRoutes(services))
     .route("/v1", sequenceRoutes(services))
@@ -39,4 +39,4 @@ export function createApp(services: Services, hot = goCursorHandlers(services)) 
 }
 
 /** Earlier routes whose GET changes something, so that there is no HEAD of them. */
-const CHANGING_GETS = new Set(["/api0/next", "/api0/previous", "/fibo"]);
+const CHANGING_GETS = new Set([...CHANGING_PATHS, "/fibo"]);

@@ -14,7 +14,13 @@
  * needs no multiplier.
  * @module
  */
-import { bigIntMemoryBytes, byBigInt, fibonacciByBigInt, pairByBigInt } from "./big-integers.ts";
+import {
+  bigIntMemoryBytes,
+  byBigInt,
+  FRESH_INDEX_MAX,
+  fibonacciByBigInt,
+  pairByBigInt,
+} from "./big-integers.ts";
 import type { ComputeOptions, Digits, Fault, LimbDigits } from "./decimal.ts";
 import { LOG10_PHI } from "./digits.ts";
 import { type Crossover, isShort } from "./multiplier.ts";
@@ -24,12 +30,8 @@ import { Registers, registersBytes } from "./registers.ts";
 import { checkText, drawExpected, firstTrusted } from "./trust.ts";
 import { hasVectors } from "./vectors.ts";
 
-/**
- * Below these indices BigInt is quicker: in a fresh process, which would have to load and warm up the multiplier
- * (F(150,000) takes 1.9 ms by BigInt and 2.6 by the multiplier, F(250,000) 3.9 and 3.3), and where the
- * multiplier is loaded (F(10,000) takes 61 and 76 µs, F(15,000) 146 and 110).
- */
-const CROSSOVER: Crossover = { fresh: 200_000, warm: 12_000 };
+/** Where the multiplier is loaded F(10,000) takes 61 µs by big integers and 76 by the multiplier, F(15,000) 146 and 110. */
+const CROSSOVER: Crossover = { fresh: FRESH_INDEX_MAX, warm: 12_000 };
 
 /** Doubling starts from an index in (300, 600], found by BigInt. */
 const START_MAX = 600;

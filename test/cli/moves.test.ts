@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { parseArgs } from "node:util";
+import { CURSOR_FLAGS } from "../../src/cli/flags.ts";
 import { isLetter, parseLetters } from "../../src/cli/moves.ts";
 
 test("parseLetters() takes letters with flags of the cursor, in any order", () => {
@@ -11,6 +12,23 @@ test("parseLetters() takes letters with flags of the cursor, in any order", () =
     flags: { file: "file", "max-index": "9", "lock-timeout": "1" },
     json: true,
   });
+});
+
+test("parseLetters() knows each flag of the cursor by each of its names", () => {
+  for (const [name, flag] of Object.entries(CURSOR_FLAGS)) {
+    const spellings = [
+      [`--${name}`, "7"],
+      [`--${name}=7`],
+      ...("alias" in flag ? [[`-${flag.alias}`, "7"]] : []),
+    ];
+    for (const spelling of spellings) {
+      expect(parseLetters(["n", ...spelling])).toEqual({
+        letters: ["n"],
+        flags: { [name]: "7" },
+        json: false,
+      });
+    }
+  }
 });
 
 test("parseLetters() leaves everything else to the full parser", () => {
@@ -30,35 +48,23 @@ test("parseLetters() leaves everything else to the full parser", () => {
 });
 
 test("parseLetters() reads what it takes as node:util's parser does", () => {
-  const names = [
-    "--file",
-    "--max-index",
-    "--lock-timeout",
-    "--json",
-    "-f",
-    "-fx",
-    "--file=",
-    "--file=-x",
-    "--",
-  ];
-  const word = fc.constantFrom(
-    "n",
-    "p",
-    "c",
-    "x",
-    "1",
-    "-",
-    "-5",
-    "--json=",
-    "--__proto__",
-    "toString",
-    ...names,
+  const values = fc.constantFrom("x", "1", "n", "", "-", "-5", "é", "=");
+  const names = fc.constantFrom("--file", "--max-index", "--lock-timeout", "-f");
+  const flag = fc.oneof(
+    fc.tuple(names, values),
+    fc.tuple(names, values).map(([name, value]) => [`${name}=${value}`]),
+    fc.constantFrom(["--json"], ["-fx"], ["--json="], ["--"], ["--__proto__"], ["toString"]),
   );
+  const letter = fc.constantFrom(["n"], ["p"], ["c"]);
+  const line = fc.array(fc.oneof({ weight: 3, arbitrary: letter }, flag), { maxLength: 5 });
+  let takenCount = 0;
   fc.assert(
-    fc.property(fc.array(word, { maxLength: 7 }), (argv) => {
-      const line = parseLetters(argv);
-      if (line === undefined) return;
-      const { values, positionals } = parseArgs({
+    fc.property(line, (parts) => {
+      const argv = parts.flat();
+      const taken = parseLetters(argv);
+      if (taken === undefined) return;
+      takenCount++;
+      const { values: given, positionals } = parseArgs({
         args: argv,
         allowPositionals: true,
         options: {
@@ -68,10 +74,11 @@ test("parseLetters() reads what it takes as node:util's parser does", () => {
           json: { type: "boolean" },
         },
       });
-      const { json = false, ...flags } = values;
-      expect(line).toEqual({ letters: positionals.filter(isLetter), flags, json });
+      const { json = false, ...flags } = given;
+      expect(taken).toEqual({ letters: positionals.filter(isLetter), flags, json });
       expect(positionals.every(isLetter)).toBe(true);
     }),
     { numRuns: 3000 },
   );
+  expect(takenCount).toBeGreaterThan(500);
 });

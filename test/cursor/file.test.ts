@@ -382,7 +382,7 @@ describe("an open file", () => {
     const file = await openFile(filePath);
     file.close();
     const sync = function* (): Procedure<void> {
-      yield file.sync;
+      yield file.dataSync;
     };
     const errors = [
       thrown(() => file.read()),
