@@ -55,6 +55,7 @@ let calls: ReturnType<typeof openCalls> | undefined;
 
 /** What is known of a file. */
 export interface Stat {
+  /** One number for each device; not the one of node:fs. */
   readonly dev: number;
   readonly ino: bigint;
   readonly uid: number;
@@ -196,7 +197,7 @@ function statx(name: string, fd: number, path: string, flags: number): Stat | un
   const u64At = (at: number) => statView.getBigUint64(at, true);
   const mode = statView.getUint16(28, true);
   return {
-    dev: deviceNumber(u32(136), u32(140)),
+    dev: u32(136) * 2 ** 32 + u32(140),
     ino: u64At(32),
     uid: u32(20),
     gid: u32(24),
@@ -205,9 +206,4 @@ function statx(name: string, fd: number, path: string, flags: number): Stat | un
     sizeBytes: Number(u64At(40)),
     mtimeNs: u64At(112) * 1_000_000_000n + BigInt(u32(120)),
   };
-}
-
-/** @see makedev(3) */
-function deviceNumber(major: number, minor: number): number {
-  return (major >>> 12) * 2 ** 44 + (minor >>> 8) * 2 ** 20 + (major & 0xfff) * 2 ** 8 + (minor & 0xff);
 }
