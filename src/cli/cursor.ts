@@ -3,16 +3,16 @@
  * @module
  */
 import { defineCommand } from "citty";
-import fs from "node:fs";
 import { type Flags, LIMITS, parseInteger, resolveCursorConfig } from "../config.ts";
 import { decodeFileAt } from "../cursor/file.ts";
 import { encodeGoFile } from "../cursor/go.ts";
 import { writeNewFile } from "../cursor/put.ts";
+import { ioError } from "../cursor/io-error.ts";
 import { runBlocking } from "../cursor/procedure.ts";
 import { decodeCopies } from "../cursor/record.ts";
-import { FibError } from "../errors.ts";
 import { fibonacci } from "../numbers/fibonacci.ts";
 import { textOf } from "../numbers/decimal.ts";
+import { closeFile, O_NONBLOCK, O_RDONLY, openFile, readAt } from "../system-calls.ts";
 import type { Command } from "./arguments.ts";
 import { usageError } from "./hints.ts";
 import { CURSOR_FLAGS, REDIS_FLAGS } from "./flags.ts";
@@ -132,14 +132,14 @@ function describeCopy(
 // Twice the size is enough to tell what is no cursor file; a disk image need not be read whole.
 function readFile(filePath: string): Uint8Array {
   try {
-    const fd = fs.openSync(filePath, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+    const fd = openFile(filePath, O_RDONLY | O_NONBLOCK);
     try {
       const bytes = new Uint8Array(2 * LIMITS.bodyBytesMax);
-      return bytes.subarray(0, fs.readSync(fd, bytes, 0, bytes.length, 0));
+      return bytes.subarray(0, readAt(fd, bytes, 0));
     } finally {
-      fs.closeSync(fd);
+      closeFile(fd);
     }
   } catch (error) {
-    throw new FibError("cursor_io", `Cannot read ${filePath}: ${(error as Error).message}`, { cause: error });
+    throw ioError(filePath, "read", error);
   }
 }

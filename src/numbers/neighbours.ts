@@ -12,11 +12,9 @@
 import { noticeFailed } from "../notices.ts";
 import { MODULUS, returnAdder, takeAdder } from "./adder.ts";
 import { textOf } from "./decimal.ts";
-import { fibonacci, fibonacciPair, fibonacciResidues } from "./fibonacci.ts";
+import { fibonacciPair, fibonacciResidues } from "./fibonacci.ts";
 import type { Pool } from "./pool.ts";
 
-/** Up to here every value is kept as text: they are what cursors mostly show, and take 1 µs to make anew. */
-const TABLE_COUNT = 128;
 /** Values from here on (400,000 digits, 4 ms) are computed on a thread, and the last one is kept. */
 const THREAD_INDEX_MIN = 2_000_000;
 /** What the pool knows the cursor by, beside the addresses of clients: it is everybody's. */
@@ -27,7 +25,6 @@ type Pair = [Uint8Array, Uint8Array];
 /** Makes the values of a cursor. One for each server. */
 export class Neighbours {
   readonly #pool: Pick<Pool, "run">;
-  readonly #table: string[] = [];
   /** F(#index), F(#index + 1), and the text of the first. */
   #index = Number.NaN;
   #pair: Pair = [new Uint8Array(), new Uint8Array()];
@@ -47,7 +44,6 @@ export class Neighbours {
    * @throws {@link FibError} `overloaded`, when too many long values are waited for.
    */
   at(index: number): string | Promise<string> {
-    if (index < TABLE_COUNT) return (this.#table[index] ??= textOf(fibonacci(index)));
     if (index === this.#index) return this.#text;
     if (index >= THREAD_INDEX_MIN) return this.#computeOnThread(index);
     if (!this.#step(index)) {
