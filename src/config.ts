@@ -278,15 +278,22 @@ function seconds({ text, source }: Setting, fallback: number, min: number): numb
 
 function defaultFile(env: Environment): string {
   const home = absolute(env["HOME"]);
-  const stateFolder = absolute(env["XDG_STATE_HOME"]) ?? (home && `${home}/.local/state`);
-  if (stateFolder) return `${stateFolder.replace(/\/+$/, "")}/fibserver/cursor`;
+  const stateFolder = absolute(env["XDG_STATE_HOME"]) ?? (home && within(home, ".local/state"));
+  if (stateFolder) return within(stateFolder, "fibserver/cursor");
   throw new FibError(
     "bad_argument",
     "Cannot find a place for the cursor: HOME is no absolute path; set it, or name a file with -f FILE",
   );
 }
 
+function within(folder: string, name: string): string {
+  return folder.endsWith("/") ? `${folder}${name}` : `${folder}/${name}`;
+}
+
 // The XDG specification says that a relative path is to be ignored: the cursor would depend on the current folder.
 function absolute(folder = ""): string | undefined {
-  return folder.startsWith("/") ? folder : undefined;
+  if (!folder.startsWith("/")) return undefined;
+  // node:path takes 0.3 ms to load.
+  const isPlain = !folder.includes("/.") && !folder.includes("//");
+  return isPlain ? folder : process.getBuiltinModule("node:path").normalize(folder);
 }

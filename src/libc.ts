@@ -18,6 +18,13 @@ const ERRNO = { __errno_location: { args: [], returns: FFIType.ptr } } as const;
 /** Where this thread's errno is. */
 let errnoAddress: Pointer;
 
+/** Those that a cursor may meet and node:util does not know. */
+const UNKNOWN_TO_NODE: Readonly<Record<number, readonly [code: string, reason: string]>> = {
+  37: ["ENOLCK", "no locks available"],
+  116: ["ESTALE", "stale file handle"],
+  122: ["EDQUOT", "disk quota exceeded"],
+};
+
 /** What the system refused, in the words of node:fs. */
 export class SystemError extends Error {
   /** Such as `ENOENT`. */
@@ -27,7 +34,7 @@ export class SystemError extends Error {
   constructor(errno: number, syscall: string, path?: string, toPath?: string) {
     // Loaded by a failure only: it takes 1 ms.
     const names = process.getBuiltinModule("node:util").getSystemErrorMap();
-    const [code, reason] = names.get(-errno) ?? [`errno ${errno}`, "unknown error"];
+    const [code, reason] = names.get(-errno) ?? UNKNOWN_TO_NODE[errno] ?? [`errno ${errno}`, "unknown error"];
     super(`${code}: ${reason}, ${syscall}${path ? ` '${path}'` : ""}${toPath ? ` -> '${toPath}'` : ""}`);
     this.code = code;
     this.syscall = syscall;

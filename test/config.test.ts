@@ -160,6 +160,10 @@ test("resolveConfig() keeps the state where XDG says, else in the home of the us
     [{ ...home, XDG_STATE_HOME: "/state" }, "/state/fibserver/cursor"],
     [{ ...home, XDG_STATE_HOME: "" }, "/home/somebody/.local/state/fibserver/cursor"],
     [{ XDG_STATE_HOME: "/state" }, "/state/fibserver/cursor"],
+    // As text, whatever is a link.
+    [{ XDG_STATE_HOME: "/a/link/..//./state/" }, "/a/state/fibserver/cursor"],
+    [{ HOME: "/home/./me/" }, "/home/me/.local/state/fibserver/cursor"],
+    [{ HOME: "/" }, "/.local/state/fibserver/cursor"],
     // As the XDG specification has it: a relative one is ignored.
     [{ ...home, XDG_STATE_HOME: "state" }, "/home/somebody/.local/state/fibserver/cursor"],
   ] as const) {

@@ -260,6 +260,20 @@ test("address space too short for native calls is said, with what to do", async 
   }
 });
 
+for (const line of ["BUN_JSC_useJIT=0", "ulimit -v 2000000;"]) {
+  test(`a result replaces a file without native calls (${line})`, async () => {
+    using folder = temporaryFolder();
+    const file = path.join(folder.path, "out");
+    for (const isThere of [false, true]) {
+      if (isThere) fs.chmodSync(file, 0o600);
+      const result = await runInShell(`${line} $FIBSERVER fib 10 -o out`, folder.path);
+      expect(result).toEqual({ stdout: "", stderr: "", exitCode: 0 });
+      expect(fs.readFileSync(file, "utf8")).toBe("55\n");
+    }
+    expect(fs.statSync(file).mode & 0o777).toBe(0o600);
+  });
+}
+
 test("a closed output is refused before the cursor moves", async () => {
   using folder = temporaryFolder();
   const closed = await runInShell("$FIBSERVER -f cursor n >&-", folder.path);
@@ -393,6 +407,93 @@ for (const [kind, value, kept] of [
     },
   );
 }
+
+for (const who of ["a letter", "a server"] as const) {
+  for (const [what, happen, outcome] of [
+    [
+      "another file is put in its place",
+      (file: string) => fs.renameSync(`${file}.other`, file),
+      "165580141\n",
+    ],
+    ["the file is removed", (file: string) => fs.rmSync(file), undefined],
+  ] as const) {
+    withFailingDisk(`${who} whose adoption waits while ${what} moves nothing that nobody sees`, async () => {
+      using folder = temporaryFolder();
+      using faults = failingDisk();
+      const file = path.join(folder.path, "cursor");
+      await run(["cursor", "set", "10", "-f", file]);
+      await run(["cursor", "set", "40", "-f", `${file}.other`]);
+      let answer: Promise<string | undefined>;
+      await using server =
+        who === "a server" ? await startServer(["-f", file], { env: faults.env }) : undefined;
+      if (server === undefined) {
+        faults.begin("stall", "data");
+        const child = spawn(["-f", file, "n"], { env: faults.env });
+        answer = (async () => ((await child.exited) === 0 ? await child.stdout.text() : undefined))();
+      } else {
+        // So that it has something to adopt.
+        await run(["-f", file, "n"]);
+        faults.begin("stall", "data");
+        answer = goNext(server).then((said) =>
+          said?.status === 200 ? `${(JSON.parse(said.body) as { value: string }).value}\n` : undefined,
+        );
+      }
+      await until("it waits for its sync", () => faults.faultedCount() === 1);
+      happen(file);
+      faults.end("stall", "data");
+      expect(await answer).toBe(outcome);
+      if (outcome !== undefined) expect((await run(["-f", file, "c"])).stdout).toBe(outcome);
+      else expect(fs.readdirSync(folder.path)).toEqual(["cursor.other"]);
+    });
+  }
+}
+
+for (const error of ["EPERM", "ENOSYS"]) {
+  withStrace(
+    `where statx is answered with ${error}, as old sandboxes do, a file is used all the same`,
+    async () => {
+      using folder = temporaryFolder();
+      const file = path.join(folder.path, "cursor");
+      const under = strace(path.join(folder.path, "trace"), "statx", `statx:error=${error}`);
+      for (const value of ["1\n", "1\n", "2\n"]) {
+        expect(await run(["-f", file, "n"], { under })).toEqual({ stdout: value, stderr: "", exitCode: 0 });
+      }
+    },
+  );
+}
+
+withStrace("a file that is read short is not taken for damaged", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  await run(["cursor", "set", "10", "-f", file]);
+  const bytes = fs.readFileSync(file);
+  for (const count of [0, 4096]) {
+    const under = [
+      ...strace(path.join(folder.path, "trace"), "pread64", `pread64:retval=${count}`),
+      "-P",
+      file,
+    ];
+    const { stdout, stderr, exitCode } = await run(["-f", file, "c"], { under });
+    expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 74 });
+    expect(stderr).toContain(`only ${count} of 8192 bytes were read; try again`);
+  }
+  expect(fs.readFileSync(file)).toEqual(bytes);
+});
+
+withFailingDisk("a file that is cut while it is open is refused, and not filled up again", async () => {
+  using folder = temporaryFolder();
+  using faults = failingDisk();
+  const file = path.join(folder.path, "cursor");
+  await run(["cursor", "set", "10", "-f", file]);
+  faults.begin("stall", "folder");
+  await using slow = spawn(["-f", file, "n"], { env: faults.env });
+  await until("it waits for the folder", () => faults.faultedCount() === 1);
+  fs.truncateSync(file, 4096);
+  faults.end("stall", "folder");
+  expect(await slow.stderr.text()).toContain("it has 4096 bytes and a cursor file has 8192");
+  expect(await slow.exited).toBe(65);
+  expect(fs.statSync(file).size).toBe(4096);
+});
 
 withStrace(
   "where a file system knows no flags of rename, a file is created and taken over all the same",

@@ -108,6 +108,33 @@ withPowerLoss("a file that was away and is put back keeps the moves that are ans
   expect((await run(["-f", file, "c"])).stdout).toBe("5\n");
 });
 
+for (const who of ["a letter that adopts", "a server that moves"] as const) {
+  withPowerLoss(`a file that is moved away and back during the sync of ${who} keeps that move`, async () => {
+    using disk = ext4Disk();
+    using faults = failingDisk();
+    const [file, other] = [path.join(disk.path, "cursor"), path.join(disk.path, "other")];
+    await run(["cursor", "set", "3", "-f", file]);
+    {
+      await using server =
+        who === "a server that moves" ? await startServer(["-f", file], { env: faults.env }) : undefined;
+      faults.begin("stall", "data");
+      const answer =
+        server === undefined
+          ? spawn(["-f", file, "n"], { env: faults.env }).stdout.text()
+          : mustRequest(server, "next").then(({ index }) => index);
+      await until("it waits for its sync", () => faults.faultedCount() === 1);
+      fs.renameSync(file, other);
+      Bun.spawnSync(["sync", disk.path]);
+      fs.renameSync(other, file);
+      faults.end("stall", "data");
+      expect(await answer).toBe(server === undefined ? "3\n" : 4);
+      disk.losePower();
+    }
+    disk.restorePower();
+    expect((await run(["-f", file, "c"])).stdout).toBe("3\n");
+  });
+}
+
 withPowerLoss("what -o has written is there, whole, and what it replaced is gone", async () => {
   using disk = ext4Disk();
   const [fresh, replaced] = [path.join(disk.path, "fresh"), path.join(disk.path, "replaced")];

@@ -22,6 +22,9 @@ const { O_DIRECTORY, O_RDONLY, O_WRONLY } = fs.constants;
 /** As Linux has it on x64 and arm64; node:fs does not name it. */
 const O_TMPFILE = 0o20000000 | O_DIRECTORY;
 
+/** Where no native call can be made, a file has its name from the start, and all else goes on as it does. */
+const BY_NODE = { changeOwner: fs.fchownSync, changeMode: fs.fchmodSync };
+
 /** A file that is being written. */
 export interface NewFile {
   readonly fd: number;
@@ -88,7 +91,7 @@ function newFile(
     fd,
     keep: () => {
       const replaced = fs.statSync(place, { throwIfNoEntry: false });
-      if (replaced !== undefined) keepOwner(fd, replaced);
+      if (replaced !== undefined) keepOwner(fd, replaced, BY_NODE);
       // Before it has its name: that must not outlive the bytes when the power fails.
       fs.fsyncSync(fd);
       giveName?.();

@@ -158,8 +158,7 @@ export class Cursor implements CursorService {
     } catch (error) {
       const reason =
         error instanceof FibError ? error : new FibError("internal", String(error), { cause: error });
-      // Only what went wrong after the lock was taken can have left the disk in doubt.
-      if (group !== undefined && reason.code !== "cursor_damaged") this.#end(reason);
+      if (this.#record.isInDoubt && reason.code !== "cursor_damaged") this.#end(reason);
       this.#unlock();
       for (const waiting of group ?? this.#takeWaiting()) settle(waiting, reason);
       if (this.#failure === reason) this.#options.onFailure?.(reason);

@@ -40,6 +40,8 @@ interface Durable {
 
 /** The record of one file. Only one procedure of it may run at a time. */
 export class DurableRecord {
+  /** Whether an error now may leave the disk in doubt: then nothing more may be asked of it. */
+  isInDoubt = false;
   readonly #options: DurableOptions;
   readonly #block = new Uint8Array(BLOCK_BYTES);
   #file: CursorFile;
@@ -101,21 +103,27 @@ export class DurableRecord {
    * @throws {@link FibError} `cursor_damaged`, `cursor_io`.
    */
   *apply(requests: readonly CursorRequest[]): Procedure<Outcome[]> {
-    if (this.#file.readOnlyReason === undefined) yield* this.#file.syncName();
-    if (this.#durable === undefined || !this.#file.isUnchanged()) {
+    this.isInDoubt = true;
+    const isWritable = () => this.#file.readOnlyReason === undefined;
+    while (this.#durable === undefined || !this.#file.isUnchanged()) {
       this.#durable = undefined;
+      if (isWritable()) yield* this.#file.syncName();
       const found = this.#file.read();
       const kept = keptOf(found);
-      if (this.#file.readOnlyReason === undefined) yield this.#startWrite(kept);
+      if (isWritable()) yield this.#startWrite(kept);
       this.#tellOfDamage(found);
-      this.#durable = kept;
+      // `mv` takes no lock: while this waited it may have put another file there, and this one would be nobody's.
+      this.isInDoubt = false;
+      if (this.tryLock()) this.#durable = kept;
+      else yield* this.lock();
+      this.isInDoubt = true;
     }
     const before = this.#durable;
     this.#holding = true;
     let { record } = before;
     const outcomes: Outcome[] = [];
     for (const request of requests) {
-      if (request.operation !== "current" && this.#file.readOnlyReason !== undefined) {
+      if (request.operation !== "current" && !isWritable()) {
         const reason = `Cannot move the cursor: ${this.#file.readOnlyReason}`;
         outcomes.push(new FibError("cursor_io", reason));
         continue;
@@ -124,11 +132,12 @@ export class DurableRecord {
       record = step.record;
       outcomes.push(step.outcome);
     }
-    if (record !== before.record) {
-      const after = { record, slot: otherThan(before.slot) };
-      yield this.#startWrite(after);
-      this.#durable = after;
-    }
+    const after = record === before.record ? before : { record, slot: otherThan(before.slot) };
+    if (after !== before) yield this.#startWrite(after);
+    // Last: whoever moved the file away and back meanwhile has left its name to be synced.
+    if (isWritable()) yield* this.#file.syncName();
+    this.#durable = after;
+    this.isInDoubt = false;
     return outcomes;
   }
 
@@ -148,7 +157,7 @@ export class DurableRecord {
 
   /** Gives the lock back, if it is held. */
   unlock(): void {
-    this.#holding = false;
+    this.#holding = this.isInDoubt = false;
     this.#file.unlock();
   }
 

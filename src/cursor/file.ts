@@ -21,6 +21,7 @@ import {
   type Stat,
   statAt,
   statBehind,
+  statOf,
   tryLock,
   unlock,
   writeAt,
@@ -71,10 +72,18 @@ export class CursorFile {
   /**
    * Reads and checks the whole file. Call it with the lock.
    *
-   * @throws {@link FibError} `cursor_damaged`, `cursor_io`.
+   * @throws {@link FibError} `cursor_damaged`, also when it has another size by now; `cursor_io`, also when fewer bytes
+   * were read: the rest would be taken for damage, and overwritten.
    */
   read(): Decoded {
-    return decodeFileAt(this.path, this.#image.subarray(0, this.#readInto(this.#image)));
+    const count = this.#readInto(this.#image);
+    if (count === FILE_BYTES) return decodeFileAt(this.path, this.#image);
+    const { sizeBytes } = this.#io("find", () => statOf(this.#fd));
+    if (sizeBytes !== FILE_BYTES) throw wrongSize(this.path, sizeBytes);
+    throw new FibError(
+      "cursor_io",
+      `Cannot read ${this.path}: only ${count} of ${FILE_BYTES} bytes were read; try again`,
+    );
   }
 
   /**
@@ -202,6 +211,19 @@ export function damaged(filePath: string, error: unknown): unknown {
     `Cannot use ${filePath}: ${error.message}. Nothing was changed; look at it with ` +
       `\`fibserver cursor inspect -f ${shellWord(filePath)}\`, restore a copy, or name another file with -f`,
   );
+}
+
+/** What is no cursor file. */
+export function refused(filePath: string, reason: string): FibError {
+  return new FibError(
+    "cursor_damaged",
+    `Cannot use ${filePath}: ${reason}. Nothing was changed; name another file with -f`,
+  );
+}
+
+/** What has the size of no cursor file. */
+export function wrongSize(filePath: string, sizeBytes: number): FibError {
+  return refused(filePath, `it has ${sizeBytes} bytes and a cursor file has ${FILE_BYTES}`);
 }
 
 /** What to say when the file was there and is no more. */

@@ -26,7 +26,16 @@ import {
   statBehind,
   statOf,
 } from "../system-calls.ts";
-import { CursorFile, damaged, fileGone, folderOf, type Identity, syncFolder } from "./file.ts";
+import {
+  CursorFile,
+  damaged,
+  fileGone,
+  folderOf,
+  type Identity,
+  refused,
+  syncFolder,
+  wrongSize,
+} from "./file.ts";
 import { decodeGoFile, GO_FILE_BYTES } from "./go.ts";
 import { codeOf, ioError } from "./io-error.ts";
 import type { Procedure } from "./procedure.ts";
@@ -94,9 +103,7 @@ function openExisting(filePath: string): CursorFile | GoFile | "missing" {
     if (!stat.isFile) throw refused(filePath, "it is not a regular file");
     const readOnlyReason = opened.readOnlyReason ?? unsyncable(filePath);
     if (stat.sizeBytes === FILE_BYTES) return new CursorFile(filePath, fd, stat, readOnlyReason);
-    if (stat.sizeBytes !== GO_FILE_BYTES) {
-      throw refused(filePath, `it has ${stat.sizeBytes} bytes and a cursor file has ${FILE_BYTES}`);
-    }
+    if (stat.sizeBytes !== GO_FILE_BYTES) throw wrongSize(filePath, stat.sizeBytes);
     if (readOnlyReason !== undefined) {
       throw new FibError("cursor_io", `Cannot take over a Go server's file: ${readOnlyReason}`);
     }
@@ -235,11 +242,4 @@ function openError(filePath: string, error: unknown): FibError {
   if (code === "EISDIR") return refused(filePath, "it is a folder");
   if (code === "ENXIO") return refused(filePath, "it is not a regular file");
   return ioError(filePath, "open", error);
-}
-
-function refused(filePath: string, reason: string): FibError {
-  return new FibError(
-    "cursor_damaged",
-    `Cannot use ${filePath}: ${reason}. Nothing was changed; name another file with -f`,
-  );
 }

@@ -91,17 +91,22 @@ function replaceAny(from: string, to: string): boolean {
   return true;
 }
 
-/** Gives a file the mode and the owner of the one that it replaces, as far as we may. */
-export function keepOwner(fd: number, { uid, gid, mode }: Owner): void {
+/**
+ * Gives a file the mode and the owner of the one that it replaces, as far as we may.
+ *
+ * @param calls - Those of node:fs, where native calls are not needed otherwise.
+ * @throws the system's error.
+ */
+export function keepOwner(fd: number, { uid, gid, mode }: Owner, calls = { changeOwner, changeMode }): void {
   let kept = mode & 0o777;
   try {
-    changeOwner(fd, uid, gid);
+    calls.changeOwner(fd, uid, gid);
   } catch (error) {
     if (codeOf(error) !== "EPERM") throw error;
     // Ours, and of a group that we may not give it to: then no other group gets its rights.
     kept &= 0o707;
   }
-  changeMode(fd, kept);
+  calls.changeMode(fd, kept);
 }
 
 /**
