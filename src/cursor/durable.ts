@@ -7,6 +7,9 @@
  * lacks (fsyncgate); building on the other copy could then lose an answered move. At
  * opening everything is foreign, so start-up, recovery and sharing are one mechanism.
  *
+ * Who waits gives others time, and `mv` takes no lock. So after an adoption the path is looked at again, or a move
+ * would be made in a file that is nobody's; and the name is synced last, behind the move itself.
+ *
  * A write or sync error leaves the disk in doubt, and a second fsync may lie: whoever gets one here closes the file
  * and asks nothing more of it.
  * @see https://wiki.postgresql.org/wiki/Fsync_Errors
