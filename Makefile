@@ -69,6 +69,9 @@ dist/fibserver-%: $(SOURCES) Makefile node_modules/.ready
 build/%.wasm: src/numbers/kernel/%.ts $(wildcard src/numbers/kernel/*.ts) Makefile node_modules/.ready
 	$(BUN) $(BIN)/asc $< --outFile $@ $(ASC) --enable simd
 
+# Make would remove it, as a step on the way to the next.
+.PRECIOUS: build/%.wasm
+
 # As text it is part of the program: node:fs, to read a file, takes 1 ms to load.
 build/%.base64: build/%.wasm
 	base64 -w 0 $< >$@
