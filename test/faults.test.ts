@@ -261,6 +261,7 @@ withStrace("a link that takes the place of a file which may only be read is not 
   const { stdout, stderr, exitCode } = await run(["-f", link, "c"], { under: [...inject, "-P", link] });
   expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 65 });
   expect(stderr).toContain("it is a symbolic link");
+  expect(stderr, "what it leads to was not opened").not.toContain("can only be read");
 });
 
 withFailingDisk("what a killed creation leaves is cleared away by the next one", async () => {
