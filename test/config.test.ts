@@ -284,6 +284,12 @@ test("resolveConfig() refuses what speaks of a Redis and cannot take effect: no 
       [{ redis: "rediss://h", [name]: "" }, {}, `for --${name}`],
       [{ redis: "rediss://h" }, variable(name, ""), `for ${environmentName(name)}`],
     ]),
+    // Of several the first one, as the help names them.
+    [
+      {},
+      { ...variable("redis-wait", "1"), ...variable("redis-prefix", "x") },
+      "Cannot use FIBSERVER_REDIS_PREFIX without a Redis",
+    ],
     ...options.slice(2).flatMap((name): typeof cases => [
       [{ redis: "redis://h", [name]: "x" }, {}, `Cannot use --${name}: that is for rediss://`],
       [

@@ -226,11 +226,42 @@ withStrace("a Go server's file that is read short is not taken for index 0", asy
   expect((await run(["-f", file, "c"])).stdout).toBe("5\n");
 });
 
-withStrace("a lock that is interrupted is tried again", async () => {
+withStrace(
+  "a lock that is interrupted is tried again, and not taken for one that another process holds",
+  async () => {
+    using folder = temporaryFolder();
+    const file = path.join(folder.path, "cursor");
+    const trace = path.join(folder.path, "trace");
+    const under = strace(trace, "flock", "flock:error=EINTR:when=1+2");
+    expect(await run(["-f", file, "n"], { under })).toEqual({ stdout: "1\n", stderr: "", exitCode: 0 });
+    const twice = { under: strace(trace, "flock", "flock:error=EINTR:when=1..2") };
+    const { stdout, exitCode } = await run(["-f", file, "--lock-timeout", "0", "n"], twice);
+    expect({ stdout, exitCode }).toEqual({ stdout: "1\n", exitCode: 0 });
+  },
+);
+
+withStrace(
+  "a rename that is interrupted is made again, and by nothing that could replace a file",
+  async () => {
+    using folder = temporaryFolder();
+    const trace = path.join(folder.path, "trace");
+    const under = strace(trace, "renameat2,?rename", "renameat2:error=EINTR:when=1");
+    await run(["-f", path.join(folder.path, "cursor"), "n"], { under });
+    const calls = fs.readFileSync(trace, "latin1").match(/\brename\w*\(/g);
+    expect(calls).toEqual(["renameat2(", "renameat2("]);
+  },
+);
+
+withStrace("a link that takes the place of a file which may only be read is not followed", async () => {
   using folder = temporaryFolder();
-  const file = path.join(folder.path, "cursor");
-  const under = strace(path.join(folder.path, "trace"), "flock", "flock:error=EINTR:when=1+2");
-  expect(await run(["-f", file, "n"], { under })).toEqual({ stdout: "1\n", stderr: "", exitCode: 0 });
+  const [file, link] = [path.join(folder.path, "cursor"), path.join(folder.path, "link")];
+  await run(["cursor", "set", "10", "-f", file]);
+  fs.symlinkSync(file, link);
+  const inject = strace(path.join(folder.path, "trace"), "openat,open", "openat,open:error=EACCES:when=1");
+  const { stdout, stderr, exitCode } = await run(["-f", link, "c"], { under: [...inject, "-P", link] });
+  expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 65 });
+  expect(stderr).toContain("it is a symbolic link");
+  expect(stderr, "what it leads to was not opened").not.toContain("can only be read");
 });
 
 withFailingDisk("what a killed creation leaves is cleared away by the next one", async () => {
@@ -257,6 +288,14 @@ test("address space too short for native calls is said, with what to do", async 
     expect(stderr).toContain("ulimit -v unlimited");
     expect(stderr).not.toContain("    at ");
     await run(["cursor", "set", "3", "-f", file]);
+  }
+  // Nor does it hide that there is nowhere to print to.
+  for (const command of ["version", "-f cursor n"]) {
+    const line = `ulimit -v 2000000; timeout 20 $FIBSERVER ${command} >&-`;
+    expect(await runInShell(line, folder.path)).toMatchObject({
+      stderr: "fibserver: Cannot write the output: it is closed\n",
+      exitCode: 74,
+    });
   }
 });
 
@@ -501,14 +540,17 @@ withStrace(
     using folder = temporaryFolder();
     using traces = temporaryFolder();
     const file = path.join(folder.path, "cursor");
-    for (const [content, value] of [
-      [undefined, "1\n"],
-      [Buffer.from("00000000000000030000000000000005", "hex"), "8\n"],
-    ] as const) {
-      fs.rmSync(file, { force: true });
-      if (content !== undefined) fs.writeFileSync(file, content);
-      const under = strace(path.join(traces.path, "trace"), "renameat2", "renameat2:error=EINVAL");
-      expect(await run(["-f", file, "n"], { under })).toMatchObject({ stdout: value, exitCode: 0 });
+    for (const errno of ["EINVAL", "ENOSYS", "EOPNOTSUPP"]) {
+      for (const [content, value] of [
+        [undefined, "1\n"],
+        [Buffer.from("00000000000000030000000000000005", "hex"), "8\n"],
+      ] as const) {
+        fs.rmSync(file, { force: true });
+        if (content !== undefined) fs.writeFileSync(file, content);
+        const under = strace(path.join(traces.path, "trace"), "renameat2", `renameat2:error=${errno}`);
+        const { stdout, exitCode } = await run(["-f", file, "n"], { under });
+        expect({ errno, stdout, exitCode }).toEqual({ errno, stdout: value, exitCode: 0 });
+      }
     }
   },
 );
@@ -665,6 +707,16 @@ withSetpriv("without the right to write c works, and n says why not", async () =
   fs.chmodSync(file, 0o444);
   // Root without capabilities is held to the file's mode like anybody else.
   await expectReadOnly(file, "EACCES", process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-all"] : []);
+});
+
+withSetpriv("a FIFO that may only be read is refused without waiting for its other end", async () => {
+  using folder = temporaryFolder();
+  const fifo = path.join(folder.path, "fifo");
+  expect(Bun.spawnSync(["mkfifo", "-m", "0444", fifo]).exitCode).toBe(0);
+  const under = ["timeout", "20", "setpriv", "--bounding-set=-all"];
+  const { stdout, stderr, exitCode } = await run(["-f", fifo, "n"], { under });
+  expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 65 });
+  expect(stderr).toContain("it is not a regular file");
 });
 
 test("SIGTERM under load ends with 0 and keeps each answered move", async () => {

@@ -11,6 +11,7 @@ import {
   runInShell,
   spawn,
   startServer,
+  strace,
   temporaryFolder,
   until,
 } from "./binary.ts";
@@ -19,6 +20,11 @@ setDefaultTimeout(60_000);
 
 const withFlock = requireTool(["flock", "--version"], "apt-get install util-linux");
 const withScript = requireTool(["script", "--version"], "apt-get install bsdutils");
+const withStrace = requireTool(["strace", "-o", "/dev/null", "true"], "apt-get install strace");
+const withPython = requireTool(
+  ["python3", "-c", "import fcntl; fcntl.F_GETPIPE_SZ"],
+  "apt-get install python3",
+);
 const withTwoCpus = requires(os.availableParallelism() >= 2, "it takes a machine with two CPUs");
 
 test("fibserver n prints 1 1 2 3 5 from the start, c the same number again, p the one before", async () => {
@@ -79,6 +85,71 @@ test("fibserver --json prints the body that the server would send", async () => 
     '{"value":"1","status":"200"}\n{"value":"1","status":"200"}\n',
   );
 });
+
+test("fibserver makes the moves after the first long value too, and prints each as it was asked to", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  const flags = ["-f", file, "--max-index", "300000"];
+  const indexes = [199_999, 200_000, 200_001, 200_000];
+  const values = await Promise.all(indexes.map((index) => output(["fib", String(index)])));
+  for (const [json, lines] of [
+    [[], values],
+    [["--json"], values.map((value) => `{"value":"${value.trimEnd()}","status":"200"}\n`)],
+  ] as const) {
+    await output(["cursor", "set", "199998", ...flags]);
+    expect(await output(["n", "n", "n", "p", ...flags, ...json])).toBe(lines.join(""));
+    expect(await output(["c", ...flags, ...json])).toBe(lines.at(-1)!);
+  }
+});
+
+test("fibserver says where the cursor is when there is no room for all of the long values", async () => {
+  using folder = temporaryFolder();
+  const flags = ["--max-index", "300000", "-f", path.join(folder.path, "cursor")];
+  await output(["cursor", "set", "199999", ...flags]);
+  for (const [kilobytes, letters, where] of [
+    [60, "n c", "The cursor stays at index 200000"],
+    [60, "n p", "The cursor has moved to index 200000"],
+    [30, "c n", "The cursor stays at index 200000"],
+  ] as const) {
+    // Each value has 41.8 kB.
+    const line = `ulimit -f ${kilobytes}; $FIBSERVER ${letters} ${flags.join(" ")} >out`;
+    const { stderr, exitCode } = await runInShell(line, folder.path);
+    expect({ letters, exitCode }).toEqual({ letters, exitCode: 74 });
+    expect(stderr).toContain(where);
+  }
+});
+
+withStrace("fibserver n keeps to one CPU when the environment says so", async () => {
+  using folder = temporaryFolder();
+  const trace = path.join(folder.path, "trace");
+  for (const [env, isKept] of [
+    [{ FIBSERVER_ONE_CPU: "1" }, true],
+    [{}, false],
+  ] as const) {
+    const under = strace(trace, "sched_setaffinity");
+    await output(["-f", path.join(folder.path, "cursor"), "n"], { under, env });
+    expect(fs.readFileSync(trace, "latin1").includes("sched_setaffinity(")).toBe(isKept);
+  }
+});
+
+withPython(
+  "fibserver prints everything into a pipe that somebody has made non-blocking, and that is read late",
+  async () => {
+    // Of its first write no more than what the pipe holds has gone out when somebody begins to read.
+    const reader = `
+import fcntl, os, struct, subprocess, sys, termios, time
+read, write = os.pipe()
+os.set_blocking(write, False)
+child = subprocess.Popen(sys.argv[1:], stdout=write)
+waiting = lambda: struct.unpack("i", fcntl.ioctl(read, termios.FIONREAD, b"0000"))[0]
+while child.poll() is None and waiting() < fcntl.fcntl(read, fcntl.F_GETPIPE_SZ): time.sleep(0.001)
+os.close(write)
+sys.stdout.write(open(read).read())
+sys.exit(child.wait())`;
+    const under = ["python3", "-c", reader];
+    expect(await output(["fib", "1000000"], { under })).toBe(await output(["fib", "1000000"]));
+  },
+);
 
 test("fibserver -i answers each line before the next one is written", async () => {
   using folder = temporaryFolder();

@@ -135,6 +135,14 @@ test("renameWith() tells a name that is taken from flags that are not known", ()
   expect(failure(() => calls.renameWith("/proc/none/a", to, noReplace))).toMatchObject({ code: "ENOENT" });
 });
 
+test("makeFolder() makes a folder once, and leaves one that is there", () => {
+  const folder = path.join(temporaryFolder(), "folder");
+  calls.makeFolder(folder);
+  fs.writeFileSync(path.join(folder, "file"), "");
+  calls.makeFolder(folder);
+  expect(fs.readdirSync(folder)).toEqual(["file"]);
+});
+
 test("folderOf() is path.dirname(), but for two slashes in a row", () => {
   const part = fc.constantFrom("/", "a", "bc", ".", "..", "é", "\n", " ");
   fc.assert(

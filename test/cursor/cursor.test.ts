@@ -8,6 +8,7 @@ import fs from "node:fs";
 import path from "node:path";
 import type { CursorFile } from "../../src/cursor/file.ts";
 import { applyRequest, type CursorRequest, type Outcome } from "../../src/cursor/moves.ts";
+import type { Run } from "../../src/cursor/procedure.ts";
 import { writeNewFile } from "../../src/cursor/put.ts";
 import { runOnThreads } from "../../src/cursor/threads.ts";
 import {
@@ -21,6 +22,7 @@ import {
   initialRecord,
 } from "../../src/cursor/record.ts";
 import { FibError } from "../../src/errors.ts";
+import { tryLock } from "../../src/system-calls.ts";
 import { rejected } from "../refusal.ts";
 import { openCursor, type OpenedCursor, openFile, temporaryFolder } from "../temporary.ts";
 
@@ -289,6 +291,14 @@ describe("sharing", () => {
     expect(cursor.current()?.index).toBe(1);
   });
 
+  test("current() shows a move to whoever was answered with it, also who has looked while it was synced", async () => {
+    let look: (() => void) | undefined;
+    const { cursor } = await openCursor(newPath(), { run: runWith(() => look?.()) });
+    look = () => expect(cursor.current()?.index).toBe(0);
+    expect(await cursor.submit({ operation: "next" }, () => cursor.current()?.index)).toBe(1);
+    expect.assertions(2);
+  });
+
   test("current() shows no move that waits for the lock", async () => {
     const file = newPath();
     const { cursor, must } = await openCursor(file);
@@ -353,6 +363,20 @@ describe("sharing", () => {
       other.unlock();
     }
     expect((await must("current")).index).toBe(0);
+  });
+});
+
+describe("descriptors", () => {
+  test("submit() keeps none of the folder, however often names change in it", async () => {
+    const file = newPath();
+    const { must } = await openCursor(file);
+    const folder = path.dirname(file);
+    for (let at = 1; at <= 20; at++) {
+      // Each time another one, whatever the kernel's tick.
+      fs.utimesSync(folder, at, at);
+      expect((await must("next")).index).toBe(at);
+    }
+    expect(descriptorsOf(folder)).toEqual([]);
   });
 });
 
@@ -514,6 +538,31 @@ describe("failure", () => {
     expect(failures).toHaveLength(1);
   });
 
+  test("submit() that has failed leaves alone what was opened after its file was closed", async () => {
+    const file = newPath();
+    let wait: (() => void) | undefined;
+    const { cursor, ask } = await openCursor(file, { run: runWith(() => wait?.()) });
+    const [fd] = descriptorsOf(file);
+    let late: Promise<void> | undefined;
+    wait = () => {
+      // This one waits for the next group, and hears of the failure as soon as the file is closed.
+      late = cursor.submit({ operation: "current" }, () => {
+        // Lower numbers may be free, too.
+        const opened: number[] = [];
+        do opened.push(fs.openSync(`${file}.other`, "w"));
+        while (opened.at(-1) !== fd);
+        onTestFinished(() => opened.forEach((each) => fs.closeSync(each)));
+        expect(tryLock(fd!)).toBe(true);
+      });
+      throw new FibError("cursor_io", "made up");
+    };
+    expect(codeOf(await ask("next"))).toBe("cursor_io");
+    await late!;
+    const rival = fs.openSync(`${file}.other`, "r");
+    onTestFinished(() => fs.closeSync(rival));
+    expect(tryLock(rival)).toBe(false);
+  });
+
   test("submit() says cursor_io, not that this is a bug, when the way to the file is broken, and recovers", async () => {
     const folder = path.join(temporaryFolder(), "folder");
     fs.mkdirSync(folder);
@@ -605,6 +654,23 @@ async function openedBySomebodyElse(file: string): Promise<OpenedCursor> {
   } finally {
     process.seteuid!(0);
   }
+}
+
+/** Runs procedures on a disk that needs no time; what is thrown at a wait has gone wrong with it. */
+function runWith(atWait: () => void): Run {
+  return (procedure) => {
+    let step = procedure.next();
+    while (step.done !== true) {
+      try {
+        atWait();
+      } catch (error) {
+        step = procedure.throw(error);
+        continue;
+      }
+      step = procedure.next();
+    }
+    return step.value;
+  };
 }
 
 /** The descriptors of this process that lead to a file. */

@@ -228,6 +228,19 @@ describe("permissions", () => {
     expect(fs.readdirSync(folder)).toEqual([]);
   });
 
+  test("openCursorFile() creates below folders that it may not list: others have made those", async () => {
+    const above = temporaryFolder();
+    const folder = path.join(above, "a", "b");
+    fs.mkdirSync(folder, { recursive: true });
+    if (process.geteuid!() === 0) fs.chownSync(folder, 65534, 65534);
+    // The lower one first: its owner, too, may go on and not look.
+    for (const name of [path.dirname(folder), above]) fs.chmodSync(name, 0o311);
+    const file = await unprivileged(() => open(path.join(folder, "cursor")));
+    for (const name of [above, path.dirname(folder)]) fs.chmodSync(name, 0o755);
+    expect(file.read().record.index).toBe(0);
+    expect(fs.readdirSync(folder)).toEqual(["cursor"]);
+  });
+
   test("openCursorFile() leaves a Go server's file alone that it may only read, or that is another user's", async () => {
     const folder = temporaryFolder();
     const filePath = path.join(folder, "cursor");
@@ -375,6 +388,22 @@ describe("an open file", () => {
     expect(file.isInPlace()).toBe(false);
     fs.renameSync(`${filePath}.away`, filePath);
     expect(file.isInPlace()).toBe(true);
+  });
+
+  test("syncName() syncs again when a name has changed while it synced, and not otherwise", async () => {
+    const filePath = path.join(temporaryFolder(), "cursor");
+    const file = await open(filePath);
+    const folder = path.dirname(filePath);
+    // Long before the next change, whatever the kernel's tick.
+    fs.utimesSync(folder, 1, 1);
+    const sync = file.syncName();
+    expect(sync.next()).toMatchObject({ done: false, value: { sync: "all", path: folder } });
+    fs.writeFileSync(`${filePath}.other`, "");
+    expect(sync.next().done).toBe(true);
+    const again = file.syncName();
+    expect(again.next().done).toBe(false);
+    expect(again.next().done).toBe(true);
+    expect(file.syncName().next().done).toBe(true);
   });
 
   test("every call on a descriptor that fails is cursor_io, with the file's name", async () => {

@@ -2,6 +2,7 @@
 import { describe, expect, onTestFinished, test } from "bun:test";
 import os from "node:os";
 import { LIMITS } from "../../src/config.ts";
+import { FibError } from "../../src/errors.ts";
 import type { Handler } from "../../src/http/asker.ts";
 import { listen, pathOf, type RequestLog } from "../../src/http/server.ts";
 import { thrown } from "../refusal.ts";
@@ -111,6 +112,28 @@ describe("on the wire", () => {
       expect(answer).not.toContain("told to nobody");
     }
     expect(bugs).toHaveLength(4);
+  });
+
+  test("listen() answers a long value that is refused in the words of the Go server, and a bug with a problem", async () => {
+    let error: Error = new FibError("overloaded", "made up");
+    const services = await openServices({ indexMax: 200_000, valueAt: () => Promise.reject(error) });
+    const { app, hot, must, bugs } = services;
+    await must({ operation: "set", target: 100_000 });
+    const server = listen({ fetch: app.fetch, hot }, { host: "127.0.0.1", port: 0, allowHosts: [] });
+    onTestFinished(async () => void (await server.stop()));
+    const port = Number(new URL(server.url).port);
+    for (const path of ["/api0/current", "/api0/next"]) {
+      const answer = await exchange(port, requestBytes(`GET ${path}`));
+      expect(statusOf(answer)).toBe(503);
+      expect(answer).toEndWith('{"value":"-3","status":"503"}');
+    }
+    expect(bugs).toEqual([]);
+    error = new Error("told to nobody");
+    const answer = await exchange(port, requestBytes("GET /api0/current"));
+    expect(statusOf(answer)).toBe(500);
+    expect(answer).toMatch(/\r\ncontent-type: application\/problem\+json\r\n/i);
+    expect(answer).not.toContain("told to nobody");
+    expect(bugs).toEqual([error]);
   });
 
   test("listen() lets one connection make many moves, in their order", async () => {

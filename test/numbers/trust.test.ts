@@ -39,8 +39,8 @@ test("isPrime() tells primes from others, also from those that pass the test to 
   for (let i = 9; i < isComposite.length; i += 2) {
     if (isPrime(i) === isComposite[i]) throw new Error(`${i} is taken for what it is not`);
   }
-  // Strong pseudoprimes to the base 2; to 2 and 3; to 2, 3 and 5.
-  for (const pseudoprime of [2047, 1_373_653, 25_326_001, 161_304_001]) {
+  // Strong pseudoprimes to the base 2; to 2 and 3; to 2, 3 and 5, the last of them from the range that is drawn from.
+  for (const pseudoprime of [2047, 1_373_653, 25_326_001, 161_304_001, 1_157_839_381]) {
     expect(isPrime(pseudoprime)).toBe(0);
   }
   expect([isPrime(2 ** 31 - 1), isPrime(2 ** 30 + 3), isPrime(2 ** 31 - 3)]).toEqual([1, 1, 0]);
