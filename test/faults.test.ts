@@ -487,6 +487,28 @@ for (const who of ["a letter", "a server"] as const) {
   }
 }
 
+withFailingDisk(
+  "a folder that is moved away during the sync of a move takes the move along, and ends nobody",
+  async () => {
+    using folder = temporaryFolder();
+    using faults = failingDisk();
+    const [state, away] = ["state", "away"].map((name) => path.join(folder.path, name)) as [string, string];
+    const file = path.join(state, "cursor");
+    fs.mkdirSync(state);
+    await run(["cursor", "set", "10", "-f", file]);
+    await using server = await startServer(["-f", file], { env: faults.env });
+    faults.begin("stall", "data");
+    const answer = goNext(server);
+    await until("it waits for its sync", () => faults.faultedCount() === 1);
+    fs.renameSync(state, away);
+    faults.end("stall", "data");
+    expect(await answer).toMatchObject({ status: 200, body: `{"value":"89","status":"200"}` });
+    expect(await goNext(server)).toMatchObject({ status: 503 });
+    fs.renameSync(away, state);
+    expect(await goNext(server)).toMatchObject({ status: 200, body: `{"value":"144","status":"200"}` });
+  },
+);
+
 for (const error of ["EPERM", "ENOSYS"]) {
   withStrace(
     `where statx is answered with ${error}, as old sandboxes do, a file is used all the same`,

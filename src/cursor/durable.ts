@@ -16,7 +16,7 @@
  * @module
  */
 import { FibError } from "../errors.ts";
-import { type CursorFile, fileGone } from "./file.ts";
+import { type CursorFile, fileGone, keepsChanging } from "./file.ts";
 import { applyRequest, type CursorRequest, type Outcome, type Position } from "./moves.ts";
 import { type Notice, openCursorFile } from "./open.ts";
 import type { Procedure, Wait } from "./procedure.ts";
@@ -34,6 +34,9 @@ export interface DurableOptions {
 
 /** A waiter looks for the lock this often; a commit takes some 0.1 ms on a fast disk, some 5 ms on an SD card. */
 const LOCK_POLL_MS = { first: 0.2, last: 5 } as const;
+
+/** So often in a row another file is followed; more would be a fight. */
+const REPLACED_COUNT_MAX = 3;
 
 /** A record that is known to be on disk, and the copy that holds it. */
 interface Durable {
@@ -85,8 +88,10 @@ export class DurableRecord {
    */
   *lock(): Procedure<void> {
     const deadlineMs = performance.now() + this.#options.lockTimeoutMs;
+    let reopenedCount = 0;
     for (let pauseMs: number = LOCK_POLL_MS.first; !this.tryLock(); pauseMs *= 2) {
       if (!this.#isInPlace) {
+        if (++reopenedCount > REPLACED_COUNT_MAX) throw keepsChanging(this.#options.path);
         yield* this.#reopen();
       } else if (performance.now() >= deadlineMs) {
         throw new FibError(
@@ -108,8 +113,12 @@ export class DurableRecord {
   *apply(requests: readonly CursorRequest[]): Procedure<Outcome[]> {
     this.isInDoubt = true;
     const isWritable = () => this.#file.readOnlyReason === undefined;
-    while (this.#durable === undefined || !this.#file.isUnchanged()) {
+    for (let round = 0; this.#durable === undefined || !this.#file.isUnchanged(); round++) {
       this.#durable = undefined;
+      if (round > REPLACED_COUNT_MAX) {
+        this.isInDoubt = false;
+        throw keepsChanging(this.#options.path);
+      }
       if (isWritable()) yield* this.#file.syncName();
       const found = this.#file.read();
       const kept = keptOf(found);

@@ -33,6 +33,9 @@ import { BLOCK_BYTES, type Decoded, decodeFile, FILE_BYTES } from "./record.ts";
 /** What stays the same while a file has the same name, and differs between two files that are there at once. */
 export type Identity = Readonly<Pick<Stat, "dev" | "ino">>;
 
+/** No descriptor. */
+const NONE = -1;
+
 /** An open cursor file. */
 export class CursorFile {
   readonly path: string;
@@ -45,15 +48,23 @@ export class CursorFile {
   /** What the file held when it was last read or written here. */
   readonly #image = new Uint8Array(FILE_BYTES);
   readonly #look = new Uint8Array(FILE_BYTES);
-  /** When the folder had last changed before it was synced, in ns; undefined before the first sync. */
-  #folderChangedNs: bigint | undefined;
+  /** The folder, open from the start: a move that was made must not fail because it cannot be opened any more. */
+  #folderFd: number;
+  /** The folder as it was before it was synced last. */
+  #syncedFolder: Stat | undefined;
 
-  constructor(filePath: string, fd: number, identity: Identity, readOnlyReason: string | undefined) {
+  constructor(
+    filePath: string,
+    fd: number,
+    identity: Identity,
+    folder: { readonly fd: number } | { readonly readOnlyReason: string },
+  ) {
     this.path = filePath;
     this.dataSync = { sync: "data", fd, path: filePath };
     this.#fd = fd;
     this.#identity = identity;
-    this.readOnlyReason = readOnlyReason;
+    this.readOnlyReason = "fd" in folder ? undefined : folder.readOnlyReason;
+    this.#folderFd = "fd" in folder ? folder.fd : NONE;
   }
 
   /**
@@ -120,11 +131,20 @@ export class CursorFile {
    * @throws {@link FibError} `cursor_io`.
    */
   *syncName(): Procedure<void> {
-    if (this.#isNameSynced()) return;
-    const folder = folderOf(this.path);
-    const changedNs = this.#folderTime();
-    yield* syncFolder(folder);
-    this.#folderChangedNs = changedNs;
+    const folder = this.#folder();
+    const synced = this.#syncedFolder;
+    const isSame = synced !== undefined && folder.ino === synced.ino && folder.dev === synced.dev;
+    // Whether no name in it has changed since then: this very file may have been moved away and back, and only the way
+    // back is missing on disk. As fine as the kernel's tick, 4 ms. Takes 1.2 µs.
+    if (isSame && folder.mtimeNs === synced.mtimeNs) return;
+    const path = folderOf(this.path);
+    if (!isSame && synced !== undefined) {
+      const fd = openToSync(path);
+      closeFile(this.#folderFd);
+      this.#folderFd = fd;
+    }
+    yield { sync: "all", fd: this.#folderFd, path };
+    this.#syncedFolder = folder;
   }
 
   /** Says whether the path still leads to this file: true, false (another file is there) or undefined (none is). */
@@ -135,17 +155,17 @@ export class CursorFile {
 
   /** Closes the descriptor, and with it gives back the lock. */
   close(): void {
+    if (this.#folderFd !== NONE) closeFile(this.#folderFd);
     closeFile(this.#fd);
   }
 
-  // Whether no name in the folder has changed since then: this very file may have been moved away and back, and only
-  // the way back is missing on disk. As fine as the kernel's tick, 4 ms. Takes 1.2 µs.
-  #isNameSynced(): boolean {
-    return this.#folderChangedNs !== undefined && this.#folderChangedNs === this.#folderTime();
-  }
-
-  #folderTime(): bigint | undefined {
-    return this.#io("find", () => statBehind(folderOf(this.path)))?.mtimeNs;
+  /** The folder that the path leads through; the one that is open where that cannot be told, or is gone. */
+  #folder(): Stat {
+    try {
+      return statBehind(folderOf(this.path)) ?? statOf(this.#folderFd);
+    } catch {
+      return this.#io("find", () => statOf(this.#folderFd));
+    }
   }
 
   #readInto(bytes: Uint8Array): number {
@@ -224,6 +244,11 @@ export function refused(filePath: string, reason: string): FibError {
 /** What has the size of no cursor file. */
 export function wrongSize(filePath: string, sizeBytes: number): FibError {
   return refused(filePath, `it has ${sizeBytes} bytes and a cursor file has ${FILE_BYTES}`);
+}
+
+/** What to say when there is another file at each look. */
+export function keepsChanging(filePath: string): FibError {
+  return new FibError("cursor_io", `Cannot use ${filePath}: another program keeps replacing it; try again`);
 }
 
 /** What to say when the file was there and is no more. */

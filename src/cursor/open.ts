@@ -16,6 +16,7 @@ import { FibError } from "../errors.ts";
 import { realPath } from "../naming-calls.ts";
 import {
   closeFile,
+  O_DIRECTORY,
   O_NOFOLLOW,
   O_NONBLOCK,
   O_RDONLY,
@@ -32,6 +33,7 @@ import {
   fileGone,
   folderOf,
   type Identity,
+  keepsChanging,
   refused,
   syncFolder,
   wrongSize,
@@ -90,7 +92,7 @@ export function* openCursorFile(filePath: string, options: OpenOptions): Procedu
   } catch (error) {
     throw ioError(filePath, "open", error);
   }
-  throw new FibError("cursor_io", `Cannot open ${filePath}: another program keeps replacing it`);
+  throw keepsChanging(filePath);
 }
 
 /** What is at the path; its content is not judged. */
@@ -101,11 +103,13 @@ function openExisting(filePath: string): CursorFile | GoFile | "missing" {
   try {
     const stat = statOf(fd);
     if (!stat.isFile) throw refused(filePath, "it is not a regular file");
-    const readOnlyReason = opened.readOnlyReason ?? unsyncable(filePath);
-    if (stat.sizeBytes === FILE_BYTES) return new CursorFile(filePath, fd, stat, readOnlyReason);
+    const { readOnlyReason } = opened;
+    const folder = readOnlyReason === undefined ? openFolder(filePath) : { readOnlyReason };
+    if (stat.sizeBytes === FILE_BYTES) return new CursorFile(filePath, fd, stat, folder);
+    if ("fd" in folder) closeFile(folder.fd);
     if (stat.sizeBytes !== GO_FILE_BYTES) throw wrongSize(filePath, stat.sizeBytes);
-    if (readOnlyReason !== undefined) {
-      throw new FibError("cursor_io", `Cannot take over a Go server's file: ${readOnlyReason}`);
+    if ("readOnlyReason" in folder) {
+      throw new FibError("cursor_io", `Cannot take over a Go server's file: ${folder.readOnlyReason}`);
     }
     const bytes = readGoFile(filePath, fd);
     closeFile(fd);
@@ -134,14 +138,14 @@ function openDescriptor(filePath: string): { fd: number; readOnlyReason?: string
 }
 
 // Who may write to a file and not list its folder cannot put the name on disk, so no move could be promised.
-function unsyncable(filePath: string): string | undefined {
+function openFolder(filePath: string): { fd: number } | { readOnlyReason: string } {
   const folder = folderOf(filePath);
   try {
-    closeFile(openFile(folder, O_RDONLY));
-    return undefined;
+    return { fd: openFile(folder, O_RDONLY | O_DIRECTORY) };
   } catch (error) {
     if (codeOf(error) !== "EACCES") throw ioError(folder, "open", error);
-    return `${filePath} can only be read, because its folder cannot be synced (EACCES): make ${folder} readable for this user, or use another file with -f`;
+    const readOnlyReason = `${filePath} can only be read, because its folder cannot be synced (EACCES): make ${folder} readable for this user, or use another file with -f`;
+    return { readOnlyReason };
   }
 }
 

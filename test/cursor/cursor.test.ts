@@ -367,15 +367,17 @@ describe("sharing", () => {
 });
 
 describe("descriptors", () => {
-  test("submit() keeps none of the folder, however often names change in it", async () => {
+  test("submit() keeps one of the folder, however often names change in it, and close() none", async () => {
     const file = newPath();
-    const { must } = await openCursor(file);
+    const { cursor, must } = await openCursor(file);
     const folder = path.dirname(file);
     for (let at = 1; at <= 20; at++) {
       // Each time another one, whatever the kernel's tick.
       fs.utimesSync(folder, at, at);
       expect((await must("next")).index).toBe(at);
     }
+    expect(descriptorsOf(folder).length).toBe(1);
+    await cursor.close();
     expect(descriptorsOf(folder)).toEqual([]);
   });
 });

@@ -5,6 +5,7 @@ import path from "node:path";
 import { DurableRecord } from "../../src/cursor/durable.ts";
 import { runBlocking } from "../../src/cursor/procedure.ts";
 import { encodeFile, initialRecord } from "../../src/cursor/record.ts";
+import { thrown } from "../refusal.ts";
 import { openFile, temporaryFolder } from "../temporary.ts";
 
 /** Where a cursor file stands at an index. */
@@ -64,6 +65,37 @@ test("apply() says that a file is repaired when that is on disk, and nothing whe
     else expect(repair.next().done).toBe(true);
     expect(notices.join()).toInclude(isFailing ? "" : "was half damaged and is repaired");
     expect(notices.length).toBe(isFailing ? 0 : 1);
+    record.unlock();
+  }
+});
+
+test("apply() follows a file that is replaced while it waits, and gives up on one that is replaced each time", async () => {
+  for (const [times, refusal] of [
+    [3, undefined],
+    [4, "another program keeps replacing it"],
+  ] as const) {
+    const filePath = newFile(10);
+    const { record } = await openRecord(filePath);
+    expect(record.tryLock()).toBe(true);
+    const move = record.apply([{ operation: "next" }]);
+    let replacedCount = 0;
+    const drive = (): unknown => {
+      for (;;) {
+        const step = move.next();
+        if (step.done === true) return step.value;
+        // The adoption's sync is the first of the data.
+        if ("sync" in step.value && step.value.sync === "data" && replacedCount < times) {
+          replacedCount++;
+          fs.renameSync(newFile(10 * (1 + replacedCount)), filePath);
+        }
+      }
+    };
+    if (refusal === undefined) {
+      expect(drive()).toMatchObject([{ index: 10 * (1 + times) + 1 }]);
+    } else {
+      expect(thrown(drive).message).toContain(refusal);
+      expect(record.isInDoubt).toBe(false);
+    }
     record.unlock();
   }
 });
