@@ -2,7 +2,8 @@
  * How much memory do moves take? The peak of a new server each time, with 1,000 connections, beside the smallest program
  * that makes durable moves.
  *
- * How much of the binary is mapped, 25 to 45 MB, is up to the page cache; so what is the server's own stands beside.
+ * Of the peak 25 to 45 MB are the mapped binary, and that differs from run to run; so what is the server's own stands
+ * beside.
  * @module
  */
 import { wrkMoves } from "./load.ts";
