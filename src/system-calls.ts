@@ -49,6 +49,7 @@ const openCalls = () =>
     fdatasync: { args: [i32], returns: i32 },
     flock: { args: [i32, i32], returns: i32 },
     fcntl: { args: [i32, i32], returns: i32 },
+    memcmp: { args: [ptr, ptr, u64], returns: i32 },
     // statx by its number: musl has had no such function for long.
     syscall: { args: [size, i32, ptr, i32, i32, ptr], returns: size },
   });
@@ -121,6 +122,11 @@ export function writeTo(fd: number, bytes: Uint8Array): number {
     if (count >= 0) return count;
     failed("write");
   }
+}
+
+/** Whether two arrays of the same length hold the same. `Buffer`, which can tell as well, takes 0.1 ms to load. */
+export function areEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return ready().memcmp(a, b, a.length) === 0;
 }
 
 /**

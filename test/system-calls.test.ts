@@ -160,3 +160,13 @@ test("realPath() follows links", () => {
   fs.symlinkSync("päth", path.join(folder, "link"));
   expect(calls.realPath(path.join(folder, "link/."))).toBe(path.join(folder, "päth"));
 });
+
+test("areEqual() sees each byte", () => {
+  const bytes = Uint8Array.from({ length: 8192 }, (_, at) => at % 251);
+  expect(calls.areEqual(bytes, bytes.slice())).toBe(true);
+  for (const at of [0, 1, 4095, 4096, 8191]) {
+    const other = bytes.slice();
+    other[at]! ^= 0x80;
+    expect(calls.areEqual(bytes, other)).toBe(false);
+  }
+});

@@ -13,6 +13,7 @@
 import { FibError } from "../errors.ts";
 import { shellWord } from "../shell-word.ts";
 import {
+  areEqual,
   closeFile,
   O_DIRECTORY,
   O_RDONLY,
@@ -104,7 +105,7 @@ export class CursorFile {
    * @throws {@link FibError} `cursor_io`.
    */
   isUnchanged(): boolean {
-    return this.#readInto(this.#look) === FILE_BYTES && Buffer.compare(this.#look, this.#image) === 0;
+    return this.#readInto(this.#look) === FILE_BYTES && areEqual(this.#look, this.#image);
   }
 
   /**

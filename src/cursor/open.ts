@@ -15,6 +15,7 @@
 import { FibError } from "../errors.ts";
 import { realPath } from "../naming-calls.ts";
 import {
+  areEqual,
   closeFile,
   O_DIRECTORY,
   O_NOFOLLOW,
@@ -230,7 +231,7 @@ function holds(name: string, bytes: Uint8Array): boolean {
   try {
     const fd = openFile(name, O_RDONLY);
     try {
-      return Buffer.compare(readGoFile(name, fd), bytes) === 0;
+      return areEqual(readGoFile(name, fd), bytes);
     } finally {
       closeFile(fd);
     }
