@@ -42,7 +42,7 @@ export class SystemError extends Error {
 }
 
 /**
- * Opens the C library. Each call takes 5 to 15 µs to be made ready.
+ * Opens the C library. Each call takes 3 to 20 µs to be made ready, the first the most.
  *
  * @param calls - The signatures of what is wanted.
  * @throws {@link FibError} `cursor_io`, where the runtime cannot make native calls.

@@ -38,6 +38,15 @@ function ready(): ReturnType<typeof openCalls> {
   return (calls ??= openCalls());
 }
 
+/**
+ * Makes these calls ready.
+ *
+ * @throws {@link FibError} `cursor_io`, where native calls cannot be had.
+ */
+export function prepareNaming(): void {
+  ready();
+}
+
 /** Makes a folder, unless it is there. @throws {@link SystemError} */
 export function makeFolder(path: string): void {
   const bytes = pathBytes(path);

@@ -14,8 +14,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { codeOf } from "../cursor/io-error.ts";
 import { keepOwner } from "../cursor/put.ts";
-import { nameOpenFile, syncFileSystem } from "../naming-calls.ts";
-import { isAvailable } from "../system-calls.ts";
+import { nameOpenFile, prepareNaming, syncFileSystem } from "../naming-calls.ts";
 import { onEnd } from "./ending.ts";
 
 const { O_DIRECTORY, O_RDONLY, O_WRONLY } = fs.constants;
@@ -55,7 +54,7 @@ function openUnnamed(place: string, temporary: string): NewFile | undefined {
   try {
     fd = fs.openSync(path.dirname(place), O_TMPFILE | O_WRONLY, 0o666);
     // Before anything is computed, so that it is known then whether the file can be named.
-    if (!isAvailable()) throw new Error("no native calls");
+    prepareNaming();
     fs.lstatSync(`/proc/self/fd/${fd}`);
     const named = fd;
     return newFile(fd, place, temporary, () => nameOpenFile(named, temporary));
