@@ -5,6 +5,8 @@
  * environment follow from those of the flags: `--lock-timeout` is `FIBSERVER_LOCK_TIMEOUT`.
  * @module
  */
+import { DEFAULT_NAME, parseName } from "./cursor-name.ts";
+import { defaultFile } from "./default-file.ts";
 import { FibError } from "./errors.ts";
 import { redisConfig, type RedisConfig, REDIS_OPTIONS, REDIS_URLS, type Settings } from "./redis-config.ts";
 import { shortened } from "./shell-word.ts";
@@ -70,6 +72,12 @@ export interface Config extends CursorConfig {
   readonly tasksMax: number;
   readonly resultTtlMs: number;
   readonly resultBudgetBytes: number;
+  /** How many named cursors there may be. */
+  readonly cursorsMax: number;
+  /** `/api0` moves a cursor of each client's own; how many there may be, and how long one that stays away is remembered. */
+  readonly perClient: boolean;
+  readonly clientsMax: number;
+  readonly clientTtlMs: number;
   readonly debug: boolean;
 }
 
@@ -104,6 +112,10 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
     streamsMax: integer("max-streams", 256, 1, 100_000),
     watchersMax: integer("max-watchers", 10_000, 1, 1_000_000),
     tasksMax: integer("max-tasks", 10_000, 1, 1_000_000),
+    cursorsMax: cursorsMaxOf(settings),
+    perClient: on("per-client"),
+    clientsMax: integer("max-clients", 100_000, 1, 1_000_000_000),
+    clientTtlMs: seconds(setting("client-ttl"), 400 * 86_400, 1, 99_999_999.999),
     resultTtlMs: seconds(setting("result-ttl"), 86_400, 0.001),
     resultBudgetBytes: integer("result-budget", 1024, 1, 1_000_000) * 2 ** 20,
     debug: on("debug"),
@@ -118,6 +130,25 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
  */
 export function resolveCursorConfig(flags: Flags, env: Environment): CursorConfig {
   return cursorConfig(flags, env, settingsOf(flags, env));
+}
+
+/**
+ * The name of the cursor that a command moves; {@link DEFAULT_NAME} unless it is set.
+ *
+ * @throws {@link FibError} `bad_argument`.
+ */
+export function resolveCursorName(flags: Flags, env: Environment): string {
+  const { text = DEFAULT_NAME, source } = settingsOf(flags, env).setting("cursor");
+  return parseName(text, source);
+}
+
+/**
+ * How many named cursors a command may make beside those that there are; letters without a name do not ask.
+ *
+ * @throws {@link FibError} `bad_argument`.
+ */
+export function resolveCursorsMax(env: Environment): number {
+  return cursorsMaxOf(settingsOf({}, env));
 }
 
 /**
@@ -188,6 +219,10 @@ function cursorConfig(flags: Flags, env: Environment, settings: AllSettings): Cu
   const indexMax = integer("max-index", 92, 0, LIMITS.cursorIndexMax);
   const lockTimeoutMs = seconds(setting("lock-timeout"), 5, 0);
   return { file, fileIsDefault, redis, indexMax, lockTimeoutMs, oneCpu: on("one-cpu") };
+}
+
+function cursorsMaxOf({ integer }: Settings): number {
+  return integer("max-cursors", 100_000, 1, 1_000_000_000);
 }
 
 /**
@@ -269,31 +304,10 @@ function list({ text = "" }: Setting): string[] {
   return parts.filter((part) => part !== "");
 }
 
-function seconds({ text, source }: Setting, fallback: number, min: number): number {
+function seconds({ text, source }: Setting, fallback: number, min: number, max = 999_999.999): number {
   if (text === undefined) return fallback * 1000;
-  if (/^\d{1,6}(\.\d{1,3})?$/.test(text) && Number(text) >= min) return Number(text) * 1000;
-  const range = `seconds from ${min} to 999999.999, such as 5 or 0.5`;
+  const value = /^\d{1,8}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value * 1000;
+  const range = `seconds from ${min} to ${max}, such as 5 or 0.5`;
   throw new FibError("bad_argument", `Cannot use '${shortened(text)}' for ${source}: it takes ${range}`);
-}
-
-function defaultFile(env: Environment): string {
-  const home = absolute(env["HOME"]);
-  const stateFolder = absolute(env["XDG_STATE_HOME"]) ?? (home && within(home, ".local/state"));
-  if (stateFolder) return within(stateFolder, "fibserver/cursor");
-  throw new FibError(
-    "bad_argument",
-    "Cannot find a place for the cursor: HOME is no absolute path; set it, or name a file with -f FILE",
-  );
-}
-
-function within(folder: string, name: string): string {
-  return folder.endsWith("/") ? `${folder}${name}` : `${folder}/${name}`;
-}
-
-// The XDG specification says that a relative path is to be ignored: the cursor would depend on the current folder.
-function absolute(folder = ""): string | undefined {
-  if (!folder.startsWith("/")) return undefined;
-  // node:path takes 0.3 ms to load.
-  const isPlain = !folder.includes("/.") && !folder.includes("//");
-  return isPlain ? folder : process.getBuiltinModule("node:path").normalize(folder);
 }

@@ -54,6 +54,10 @@ test("resolveConfig() has the defaults that the help names", () => {
     resultBudgetBytes: 1024 * 2 ** 20,
     debug: false,
     oneCpu: false,
+    cursorsMax: 100_000,
+    perClient: false,
+    clientsMax: 100_000,
+    clientTtlMs: 400 * 86_400_000,
   });
   expect(resolveConfig({ "one-cpu": true }, home).computationsMax).toBe(1);
 });
@@ -79,6 +83,10 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     FIBSERVER_RESULT_TTL: "18",
     FIBSERVER_RESULT_BUDGET: "19",
     FIBSERVER_DEBUG: "1",
+    FIBSERVER_MAX_CURSORS: "31",
+    FIBSERVER_PER_CLIENT: "1",
+    FIBSERVER_MAX_CLIENTS: "32",
+    FIBSERVER_CLIENT_TTL: "33.5",
     FIBSERVER_ONE_CPU: "true",
   };
   const fromEnv = {
@@ -104,6 +112,10 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     resultBudgetBytes: 19 * 2 ** 20,
     debug: true,
     oneCpu: true,
+    cursorsMax: 31,
+    perClient: true,
+    clientsMax: 32,
+    clientTtlMs: 33_500,
   };
   expect(resolveConfig({}, env)).toEqual(fromEnv);
   const flags = {
@@ -127,6 +139,10 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     "result-budget": "29",
     debug: false,
     "one-cpu": false,
+    "max-cursors": "34",
+    "per-client": false,
+    "max-clients": "35",
+    "client-ttl": "99999999",
   };
   expect(resolveConfig(flags, env)).toEqual({
     file: "/f/file",
@@ -151,6 +167,10 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     resultBudgetBytes: 29 * 2 ** 20,
     debug: false,
     oneCpu: false,
+    cursorsMax: 34,
+    perClient: false,
+    clientsMax: 35,
+    clientTtlMs: 99_999_999_000,
   });
   for (const flag of Object.keys(flags)) expect(env).toHaveProperty(environmentName(flag));
 });
@@ -233,6 +253,8 @@ test("resolveConfig() refuses what cannot be, and names the setting and what it 
       {},
       "'-1' for --lock-timeout: it takes seconds from 0 to 999999.999, such as 5 or 0.5",
     ],
+    [{ "lock-timeout": "1000000" }, {}, "'1000000' for --lock-timeout"],
+    [{ "client-ttl": "100000000" }, {}, "for --client-ttl: it takes seconds from 1 to 99999999.999"],
     [{ "lock-timeout": "1e9" }, {}, "'1e9' for --lock-timeout"],
     [{ "lock-timeout": "Infinity" }, {}, "for --lock-timeout"],
     [{}, { FIBSERVER_LOCK_TIMEOUT: "soon" }, "'soon' for FIBSERVER_LOCK_TIMEOUT"],
@@ -380,5 +402,7 @@ test("resolveCursorConfig() is the cursor's part of resolveConfig(), and leaves 
     oneCpu: true,
   });
   expect(resolveConfig(flags, env)).toMatchObject({ ...cursor });
-  expect(resolveCursorConfig(flags, { ...env, FIBSERVER_PORT: "nonsense" })).toEqual(cursor);
+  expect(resolveCursorConfig(flags, { ...env, FIBSERVER_PORT: "x", FIBSERVER_MAX_CURSORS: "x" })).toEqual(
+    cursor,
+  );
 });
