@@ -31,6 +31,17 @@ export interface Failure {
 
 type Answer = { readonly value: unknown } | { readonly failure: Failure };
 
+/** What can be asked of an object, wherever that lives: on a thread, or here. */
+export type Calls<Target extends object> = Pick<Thread<Target>, "call" | "end">;
+
+/** An object of this thread, asked as if it had one of its own: for who has nothing else to do meanwhile. */
+export function callsOf<Target extends object>(target: Target): Calls<Target> {
+  return {
+    call: async (name, args) => (target[name] as (...args: unknown[]) => never)(...args),
+    end: () => {},
+  };
+}
+
 /** The loop's end of a thread. */
 export class Thread<Target extends object> {
   readonly #worker: Worker;

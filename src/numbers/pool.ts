@@ -18,6 +18,7 @@ import { Shares } from "../shares.ts";
 import type { Digits } from "./decimal.ts";
 import { estimateMs, type Computation } from "./job.ts";
 import { JobQueue, type Waiting } from "./job-queue.ts";
+import { threadUrl } from "../thread-url.ts";
 import type { Answer } from "./worker.ts";
 
 /**
@@ -27,8 +28,7 @@ import type { Answer } from "./worker.ts";
  */
 const MEMORY_KEPT_MAX_BYTES = 64 * 2 ** 20;
 
-const isCompiled = import.meta.url.includes("/$bunfs/");
-const WORKER_URL = new URL(isCompiled ? "./numbers/worker.ts" : "./worker.ts", import.meta.url);
+const WORKER_URL = threadUrl("numbers/worker.ts");
 
 export interface PoolOptions {
   /** Jobs that run at the same time; at least 1. */
