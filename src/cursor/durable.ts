@@ -17,7 +17,7 @@
  */
 import { FibError } from "../errors.ts";
 import { type CursorFile, fileGone, keepsChanging } from "./file.ts";
-import { applyRequest, type CursorRequest, type Outcome, type Position } from "./moves.ts";
+import { applyToRecord, type CursorRequest, type Outcome, type Position } from "./moves.ts";
 import { type Notice, openCursorFile } from "./open.ts";
 import type { Procedure, Wait } from "./procedure.ts";
 import { BLOCK_BYTES, type CursorRecord, type Decoded, encodeBlock } from "./record.ts";
@@ -64,7 +64,7 @@ export class DurableRecord {
   }
 
   /** Where the cursor surely stands, or undefined when only {@link apply} can tell. */
-  position(): Position | undefined {
+  position(): (Position & CursorRecord) | undefined {
     if (this.#durable === undefined) return undefined;
     return this.#holding || this.#isUnchanged() ? this.#durable.record : undefined;
   }
@@ -140,7 +140,7 @@ export class DurableRecord {
         outcomes.push(new FibError("cursor_io", reason));
         continue;
       }
-      const step = applyRequest(record, request, this.#options.indexMax);
+      const step = applyToRecord(record, request, this.#options.indexMax);
       record = step.record;
       outcomes.push(step.outcome);
     }

@@ -252,6 +252,11 @@ export function wrongSize(filePath: string, sizeBytes: number): FibError {
   return refused(filePath, `it has ${sizeBytes} bytes and a cursor file has ${FILE_BYTES}`);
 }
 
+/** What to say once of a file that may only be read. @param reason - `CursorFile.readOnlyReason`. */
+export function readOnlyNotice(reason: string): string {
+  return `${reason}. What it shows was not synced here and may not be on disk`;
+}
+
 /** What to say when there is another file at each look. */
 export function keepsChanging(filePath: string): FibError {
   return new FibError("cursor_io", `Cannot use ${filePath}: another program keeps replacing it; try again`);

@@ -16,6 +16,20 @@ export function ioError(filePath: string, action: string, error: unknown): FibEr
   return new FibError("cursor_io", `Cannot ${action} ${filePath}: ${reason}`, { cause: error });
 }
 
+/**
+ * Looks at a path.
+ *
+ * @param stat - Such as `statAt`.
+ * @throws {@link FibError} `cursor_io`, when it cannot be seen whether something is there.
+ */
+export function look<Found>(path: string, stat: (path: string) => Found): Found {
+  try {
+    return stat(path);
+  } catch (error) {
+    throw ioError(path, "find", error);
+  }
+}
+
 /** The system's name of an error, such as `ENOENT`; undefined for an error that has none. */
 export function codeOf(error: unknown): string | undefined {
   if (error instanceof FibError) return codeOf(error.cause);

@@ -35,6 +35,7 @@ import {
   folderOf,
   type Identity,
   keepsChanging,
+  readOnlyNotice,
   refused,
   syncFolder,
   wrongSize,
@@ -42,7 +43,7 @@ import {
 import { decodeGoFile, GO_FILE_BYTES } from "./go.ts";
 import { codeOf, ioError } from "./io-error.ts";
 import type { Procedure } from "./procedure.ts";
-import { inLockedFolder, type Owner, putFile } from "./put.ts";
+import { inLockedFolder, type Owner, putFile, type PutOptions } from "./put.ts";
 import { encodeFile, FILE_BYTES, initialRecord } from "./record.ts";
 import { renameToFree, replace } from "./rename.ts";
 
@@ -78,7 +79,7 @@ export function* openCursorFile(filePath: string, options: OpenOptions): Procedu
       const file = openExisting(filePath);
       if (file instanceof CursorFile) {
         if (file.readOnlyReason !== undefined) {
-          options.notice(`${file.readOnlyReason}. What it shows was not synced here and may not be on disk`);
+          options.notice(readOnlyNotice(file.readOnlyReason));
         }
         return file;
       }
@@ -87,7 +88,7 @@ export function* openCursorFile(filePath: string, options: OpenOptions): Procedu
         const found = openExisting(filePath);
         if (found instanceof CursorFile) found.close();
         else if (found !== "missing") yield* takeOver(filePath, found, folderFd, options);
-        else if (options.mayCreate) yield* create(filePath, folderFd);
+        else if (options.mayCreate) yield* createFile(filePath, encodeFile(initialRecord()), folderFd);
       });
     }
   } catch (error) {
@@ -161,17 +162,23 @@ function readGoFile(filePath: string, fd: number): Uint8Array {
   );
 }
 
-function* create(filePath: string, folderFd: number): Procedure<void> {
+/** Creates a file, and puts the way to it on disk. Call it with the folder's lock. @throws {@link FibError} `cursor_io`. */
+export function* createFile(
+  filePath: string,
+  bytes: Uint8Array,
+  folderFd: number,
+  options: Pick<PutOptions, "owner"> = {},
+): Procedure<void> {
   try {
     yield* syncFoldersAbove(filePath);
   } catch (error) {
     throw ioError(filePath, "create", error instanceof FibError ? error.cause : error);
   }
   // Where somebody else has put a file meanwhile, that one is found by the next round.
-  yield* putFile(filePath, encodeFile(initialRecord()), folderFd, { place: renameToFree });
+  yield* putFile(filePath, bytes, folderFd, { ...options, place: renameToFree });
 }
 
-// Up to the mount point. A folder that may not be read was not made by this user just now.
+/** Puts the way to a file on disk, up to the mount point. @throws {@link FibError} `cursor_io`. */
 function* syncFoldersAbove(filePath: string): Procedure<void> {
   let folder = realPath(folderOf(filePath));
   for (const dev = statBehind(folder)?.dev; folder !== "/";) {
@@ -180,6 +187,7 @@ function* syncFoldersAbove(filePath: string): Procedure<void> {
     try {
       yield* syncFolder(folder);
     } catch (error) {
+      // A folder that may not be read was not made by this user just now.
       if (codeOf(error) !== "EACCES") throw error;
     }
   }

@@ -22,6 +22,9 @@ import { codeOf, ioError } from "./io-error.ts";
 import type { Procedure } from "./procedure.ts";
 import { renameToFree } from "./rename.ts";
 
+/** Leaves whose a file is, for chown(2). */
+const SAME = -1;
+
 /** Held for a few milliseconds by whoever creates a file in the folder, so a short wait is enough. */
 const FOLDER_LOCK_MS = 1000;
 
@@ -103,10 +106,22 @@ export function keepOwner(fd: number, { uid, gid, mode }: Owner, calls = { chang
     calls.changeOwner(fd, uid, gid);
   } catch (error) {
     if (codeOf(error) !== "EPERM") throw error;
-    // Ours, and of a group that we may not give it to: then no other group gets its rights.
-    kept &= 0o707;
+    if (!mayGive(() => calls.changeOwner(fd, SAME, gid))) {
+      // Ours, and of a group that we may not give it to: then no other group gets its rights.
+      kept &= 0o707;
+    }
   }
   calls.changeMode(fd, kept);
+}
+
+function mayGive(give: () => void): boolean {
+  try {
+    give();
+    return true;
+  } catch (error) {
+    if (codeOf(error) !== "EPERM") throw error;
+    return false;
+  }
 }
 
 /**

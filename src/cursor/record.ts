@@ -24,8 +24,11 @@
  */
 import { FibError } from "../errors.ts";
 
+/** One copy of the record. */
 export const BLOCK_BYTES = 4096;
+/** The whole file: both copies. */
 export const FILE_BYTES = 2 * BLOCK_BYTES;
+/** The digest of an Idempotency-Key. */
 export const KEY_BYTES = 16;
 /** How many keyed moves are remembered, and so how late a retry may come. */
 export const RING_COUNT = 100;
@@ -47,6 +50,7 @@ const RING_BYTES = RING_COUNT * ENTRY_BYTES;
 
 /** What moves the cursor; the numbers are those in the ring on disk. */
 export const OPERATIONS = { next: 1, previous: 2, set: 3 } as const;
+/** One of them. */
 export type MoveOperation = keyof typeof OPERATIONS;
 
 /** Where the cursor stands. The integers are in [0, 2^53): 100,000 moves a second reach that in 2,800 years. */
@@ -162,18 +166,18 @@ export function findKey(
   return undefined;
 }
 
-/** The record with one more keyed move in its ring, in the place of the oldest. */
-export function rememberKey(
-  record: CursorRecord,
-  digest: Uint8Array,
-  operation: MoveOperation,
-): CursorRecord {
+/**
+ * The record with one more keyed move in its ring, in the place of the oldest.
+ *
+ * @param operation - One of {@link OPERATIONS}; the index that was answered is the record's.
+ */
+export function rememberKey(record: CursorRecord, digest: Uint8Array, operation: number): CursorRecord {
   const ring = record.ring.slice();
   const at = (record.keyedCount % RING_COUNT) * ENTRY_BYTES;
   const view = new DataView(ring.buffer, at, ENTRY_BYTES);
   ring.set(digest, at);
   setUint53(view, KEY_BYTES, record.index);
-  view.setUint8(KEY_BYTES + 8, OPERATIONS[operation]);
+  view.setUint8(KEY_BYTES + 8, operation);
   return { ...record, keyedCount: record.keyedCount + 1, ring };
 }
 

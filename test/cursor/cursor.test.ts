@@ -7,7 +7,7 @@ import * as fc from "fast-check";
 import fs from "node:fs";
 import path from "node:path";
 import type { CursorFile } from "../../src/cursor/file.ts";
-import { applyRequest, type CursorRequest, type Outcome } from "../../src/cursor/moves.ts";
+import { applyToRecord, type CursorRequest, type Outcome } from "../../src/cursor/moves.ts";
 import type { Run } from "../../src/cursor/procedure.ts";
 import { writeNewFile } from "../../src/cursor/put.ts";
 import { runOnThreads } from "../../src/cursor/threads.ts";
@@ -245,7 +245,7 @@ describe("sharing", () => {
         const ordered = moves.toSorted((a, b) => generationOf(a) - generationOf(b));
         const positions = [start];
         for (const { request, outcome } of ordered) {
-          const { record } = applyRequest(positions.at(-1)!, request, indexMax);
+          const { record } = applyToRecord(positions.at(-1)!, request, indexMax);
           expect(outcome).toMatchObject({ index: record.index, generation: record.generation });
           positions.push(record);
         }

@@ -3,7 +3,7 @@
  */
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { applyRequest, type CursorRequest, type Position } from "../../src/cursor/moves.ts";
+import { applyToRecord, type CursorRequest, type Position } from "../../src/cursor/moves.ts";
 import { type CursorRecord, initialRecord, RING_COUNT } from "../../src/cursor/record.ts";
 import { type ErrorCode, FibError } from "../../src/errors.ts";
 
@@ -23,11 +23,11 @@ function seen(outcome: FibError | Position): ErrorCode | { index: number; genera
 }
 
 function apply(record: CursorRecord, request: CursorRequest, indexMax = 92) {
-  const { record: after, outcome } = applyRequest(record, request, indexMax);
+  const { record: after, outcome } = applyToRecord(record, request, indexMax);
   return { after, seen: seen(outcome), outcome };
 }
 
-test("applyRequest() refuses to go before 0 and past the last index, and changes nothing", () => {
+test("applyToRecord() refuses to go before 0 and past the last index, and changes nothing", () => {
   for (const [record, request, code] of [
     [at(0), { operation: "previous" }, "sequence_start"],
     [at(92), { operation: "next" }, "sequence_end"],
@@ -44,7 +44,7 @@ test("applyRequest() refuses to go before 0 and past the last index, and changes
   }
 });
 
-test("applyRequest() reaches both ends themselves", () => {
+test("applyToRecord() reaches both ends themselves", () => {
   expect(apply(at(91), { operation: "next" }).seen).toEqual({ index: 92, generation: 2 });
   expect(apply(at(1), { operation: "previous" }).seen).toEqual({ index: 0, generation: 2 });
   expect(apply(at(9), { operation: "set", target: 92 }).seen).toEqual({ index: 92, generation: 2 });
@@ -52,15 +52,15 @@ test("applyRequest() reaches both ends themselves", () => {
   expect(apply(at(0), { operation: "set", target: 0 }, 0).seen).toEqual({ index: 0, generation: 2 });
 });
 
-test("applyRequest() leads back from beyond a --max-index that was lowered", () => {
+test("applyToRecord() leads back from beyond a --max-index that was lowered", () => {
   expect(apply(at(500), { operation: "previous" }).seen).toEqual({ index: 499, generation: 2 });
 });
 
-test("applyRequest() counts a set to the same index as a move, so that its ETag is new", () => {
+test("applyToRecord() counts a set to the same index as a move, so that its ETag is new", () => {
   expect(apply(at(7, 3), { operation: "set", target: 7 }).seen).toEqual({ index: 7, generation: 4 });
 });
 
-test("applyRequest() moves only at a generation that If-Match names", () => {
+test("applyToRecord() moves only at a generation that If-Match names", () => {
   for (const [ifGeneration, expected] of [
     [[3], { index: 8, generation: 4 }],
     [[1, 2, 3], { index: 8, generation: 4 }],
@@ -72,11 +72,11 @@ test("applyRequest() moves only at a generation that If-Match names", () => {
   }
 });
 
-test("applyRequest() asks for If-Match before the bounds: who is late learns that first", () => {
+test("applyToRecord() asks for If-Match before the bounds: who is late learns that first", () => {
   expect(apply(at(0, 3), { operation: "previous", ifGeneration: [2] }).seen).toBe("cursor_moved");
 });
 
-test("applyRequest() answers a retry as the first time, even when If-Match is outdated by the move itself", () => {
+test("applyToRecord() answers a retry as the first time, even when If-Match is outdated by the move itself", () => {
   const request: CursorRequest = { operation: "next", keyDigest: key(1), ifGeneration: [3] };
   const first = apply(at(7, 3), request);
   const moved = apply(first.after, { operation: "next" });
@@ -86,7 +86,7 @@ test("applyRequest() answers a retry as the first time, even when If-Match is ou
   expect(retry.after).toBe(moved.after);
 });
 
-test("applyRequest() refuses a key for another operation, and for a set to another index", () => {
+test("applyToRecord() refuses a key for another operation, and for a set to another index", () => {
   const { after } = apply(at(7), { operation: "set", target: 20, keyDigest: key(1) });
   for (const request of [
     { operation: "next" },
@@ -103,7 +103,7 @@ test("applyRequest() refuses a key for another operation, and for a set to anoth
   });
 });
 
-test("applyRequest() does not use a key up for a move that was refused", () => {
+test("applyToRecord() does not use a key up for a move that was refused", () => {
   const refused = apply(at(92), { operation: "next", keyDigest: key(1) });
   expect(refused.seen).toBe("sequence_end");
   expect(apply(refused.after, { operation: "previous", keyDigest: key(1) }).seen).toEqual({
@@ -112,7 +112,7 @@ test("applyRequest() does not use a key up for a move that was refused", () => {
   });
 });
 
-test("applyRequest() keeps the promises of moves, keys and conditions in every sequence of requests", () => {
+test("applyToRecord() keeps the promises of moves, keys and conditions in every sequence of requests", () => {
   const indexMax = 5;
   const requests = fc.array(
     fc.record(
@@ -139,7 +139,7 @@ test("applyRequest() keeps the promises of moves, keys and conditions in every s
           keyDigest: keyNumber === undefined ? undefined : key(keyNumber),
           ifGeneration: behind === undefined ? undefined : [model.generation - behind],
         } as CursorRequest;
-        const step = applyRequest(record, request, indexMax);
+        const step = applyToRecord(record, request, indexMax);
         const wanted = {
           next: model.index + 1,
           previous: model.index - 1,

@@ -32,13 +32,17 @@ const records = fc.tuple(uint53, uint53, keyedMoves).map(([generation, index, mo
   let { keyedCount, ring } = initialRecord();
   for (const move of moves) {
     const before = { generation, index: move.index, keyedCount, ring };
-    ({ keyedCount, ring } = rememberKey(before, move.digest, move.operation));
+    ({ keyedCount, ring } = rememberKey(before, move.digest, OPERATIONS[move.operation]));
   }
   return { generation, index, keyedCount, ring };
 });
 
 const older: CursorRecord = { ...initialRecord(), generation: 7, index: 20 };
-const newer: CursorRecord = rememberKey({ ...older, generation: 8, index: 21 }, numberedKey(1), "next");
+const newer: CursorRecord = rememberKey(
+  { ...older, generation: 8, index: 21 },
+  numberedKey(1),
+  OPERATIONS.next,
+);
 
 function block(record: CursorRecord): Uint8Array {
   return encodeBlock(record, new Uint8Array(BLOCK_BYTES));
@@ -226,7 +230,7 @@ describe("the ring of keys", () => {
   test("findKey() finds the last 100 keyed moves, and the 101st forgets the first", () => {
     let record = initialRecord();
     for (let number = 1; number <= 3 * RING_COUNT; number++) {
-      record = rememberKey({ ...record, index: number * 10 }, numberedKey(number), "set");
+      record = rememberKey({ ...record, index: number * 10 }, numberedKey(number), OPERATIONS.set);
       expect(record.keyedCount).toBe(number);
       const forgotten = Math.max(0, number - RING_COUNT);
       for (let key = 1; key <= number; key++) {
@@ -244,7 +248,7 @@ describe("the ring of keys", () => {
   test("findKey() tells keys apart that differ in one bit", () => {
     fc.assert(
       fc.property(digest, fc.nat(KEY_BYTES * 8 - 1), operation, uint53, (key, bit, move, index) => {
-        const record = rememberKey({ ...initialRecord(), index }, key, move);
+        const record = rememberKey({ ...initialRecord(), index }, key, OPERATIONS[move]);
         const other = key.slice();
         other[bit >> 3]! ^= 1 << (bit & 7);
         expect(findKey(record, key)).toEqual({ operation: OPERATIONS[move], index });
@@ -257,7 +261,7 @@ describe("the ring of keys", () => {
     fc.assert(
       fc.property(records, digest, operation, (record, key, move) => {
         const before = structuredClone(record);
-        rememberKey(record, key, move);
+        rememberKey(record, key, OPERATIONS[move]);
         expect(record).toEqual(before);
       }),
     );
