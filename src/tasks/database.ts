@@ -1,28 +1,15 @@
 /**
- * The tasks of one server, in one SQLite file; used by one process at a time.
- *
- * - WAL with synchronous=FULL: a commit appends to one file and syncs it once, and is on disk when it returns.
- * - locking_mode=EXCLUSIVE: the file stays locked while it is open, so a second server is told so at once, and no
- *   shared memory is needed. The kernel drops the lock with the process, however that ends.
- * - SQLite syncs the folder with the first sync after opening the log, also when both files were there: whoever made
- *   them may have died before that.
- * - Opening moves the whole log into the database (a checkpoint): what an interrupted process wrote, or failed to
- *   sync, is written and synced again before anything builds on it.
- * - Short results are rows, committed together with the state that makes them visible; result-folder.ts has the long ones.
+ * The tasks of one server, in one SQLite file (sqlite.ts says how that is opened and written); used by one process at a
+ * time. Short results are rows, committed together with the state that makes them visible; result-folder.ts has the
+ * long ones. Others may read the file meanwhile, as a backup does.
  *
  * Everything here blocks, for as long as the disk takes, and so has a thread of its own: see store.ts, which also puts
  * many writes into one commit.
- * @see https://sqlite.org/wal.html, https://sqlite.org/pragma.html#pragma_locking_mode
  * @module
  */
-import { Database, SQLiteError } from "bun:sqlite";
-import fs from "node:fs";
-import { FibError } from "../errors.ts";
+import { type DatabaseKind, SqliteFile } from "../sqlite.ts";
 import type { TaskFilter } from "./queue.ts";
 import type { TaskRow } from "./row.ts";
-
-/** "FIBT": tells our files from other people's. */
-const APPLICATION_ID = 0x46494254;
 
 /** Each brings the file to the next `user_version`. What was released is never changed here. */
 const MIGRATIONS = [
@@ -48,6 +35,18 @@ const MIGRATIONS = [
    ALTER TABLE tasks ADD COLUMN holder TEXT NOT NULL DEFAULT '';
    CREATE INDEX held ON tasks (holder, expiresAtMs) WHERE expiresAtMs IS NOT NULL;`,
 ] as const;
+
+/** Which file it is. */
+export const TASKS_KIND: DatabaseKind = {
+  /** "FIBT". */
+  applicationId: 0x46494254,
+  migrations: MIGRATIONS,
+  codes: { io: "tasks_io", locked: "tasks_locked", damaged: "tasks_io" },
+};
+
+/** Ready numbers whose digits must be in a file. */
+export const IN_FILES = `SELECT * FROM tasks WHERE state = 'ready' AND request NOT LIKE 'sequence %'
+  AND id NOT IN (SELECT id FROM results)`;
 
 /** What a finished task takes at least, for its row and the room in the indices. */
 export const KEPT_BYTES_MIN = 4096;
@@ -77,65 +76,26 @@ export interface Removed extends Kept {
 }
 
 /** An open database of tasks. */
-export class TaskDatabase {
-  readonly #path: string;
-  readonly #db: Database;
-  readonly #identity: Readonly<Pick<fs.BigIntStats, "dev" | "ino">>;
-
+export class TaskDatabase extends SqliteFile {
   /**
    * Opens the file, creating it when there is none.
    *
    * @throws {@link FibError} `tasks_locked`, `tasks_io`.
    */
   constructor(file: string) {
-    this.#path = file;
-    this.#db = this.#io("open", () => new Database(file, { create: true, readwrite: true, strict: true }));
-    this.#identity = fs.statSync(file, { bigint: true });
-    try {
-      this.#io("open", () => this.#prepare());
-    } catch (error) {
-      this.close();
-      throw error;
-    }
-  }
-
-  #prepare(): void {
-    this.#db.run("PRAGMA busy_timeout = 0");
-    this.#db.run("PRAGMA locking_mode = EXCLUSIVE");
-    const { application_id: owner } = this.#db.query("PRAGMA application_id").get() as {
-      application_id: number;
-    };
-    const { tables } = this.#db.query("SELECT count(*) AS tables FROM sqlite_schema").get() as {
-      tables: number;
-    };
-    if (owner !== APPLICATION_ID && (owner !== 0 || tables > 0))
-      throw this.#refused("it is another program's");
-    if (this.#version() > MIGRATIONS.length) throw this.#refused("a newer fibserver wrote it");
-    const { journal_mode: mode } = this.#db.query("PRAGMA journal_mode = WAL").get() as {
-      journal_mode: string;
-    };
-    if (mode !== "wal")
-      throw this.#refused(`SQLite offers ${mode} instead of a log; use a local file system`);
-    this.#db.run("PRAGMA synchronous = FULL");
-    this.transaction(() => this.#migrate());
-    this.#db.run("PRAGMA wal_checkpoint(TRUNCATE)");
-  }
-
-  #migrate(): void {
-    for (const migration of MIGRATIONS.slice(this.#version())) this.#db.run(migration);
-    // Also without a migration: a disk that refuses writes is found now, and not at the first task.
-    this.#db.run(`PRAGMA application_id = ${APPLICATION_ID}`);
-    this.#db.run(`PRAGMA user_version = ${MIGRATIONS.length}`);
-  }
-
-  /** Commits everything that `work` writes, or nothing. @throws {@link FibError} `tasks_io`. */
-  transaction<T>(work: () => T): T {
-    return this.#io("write", () => this.#db.transaction(work).immediate());
+    super({
+      ...TASKS_KIND,
+      path: file,
+      advice: {
+        locked: "another process has it; ask that one, or give this one another file with -f",
+        damaged: ". Nothing was changed; move it away for a new one",
+      },
+    });
   }
 
   /** @param digits - Of a short result, which is there from the beginning. */
   insert(row: TaskRow, digits?: string): void {
-    this.#db
+    this.db
       .query(
         `INSERT INTO tasks (id, request, sizeBytes, state, attempts, createdAtMs, startedAtMs, finishedAtMs,
            expiresAtMs, reason, keptBytes, requestCount, deaths, holder)
@@ -208,11 +168,11 @@ export class TaskDatabase {
   giveBack(id: string): void {
     const sql = `UPDATE tasks SET state = 'queued', startedAtMs = NULL, attempts = attempts - 1
                  WHERE id = ? AND state = 'running'`;
-    this.#db.query(sql).run(id);
+    this.db.query(sql).run(id);
   }
 
   remove(id: string): Removed | undefined {
-    const row = this.#db
+    const row = this.db
       .query(
         `DELETE FROM tasks WHERE id = ? RETURNING id, attempts, holder, keptBytes,
            state = 'ready' AND request NOT LIKE 'sequence %' AS isStored`,
@@ -220,7 +180,7 @@ export class TaskDatabase {
       .get(id) as (Omit<Removed, "hasFile"> & { readonly isStored: number }) | null;
     if (row === null) return undefined;
     const { isStored, ...removed } = row;
-    const isRow = this.#db.query("DELETE FROM results WHERE id = ?").run(id).changes > 0;
+    const isRow = this.db.query("DELETE FROM results WHERE id = ?").run(id).changes > 0;
     return { ...removed, hasFile: isStored === 1 && !isRow };
   }
 
@@ -239,15 +199,12 @@ export class TaskDatabase {
 
   /** Ready numbers whose digits must be in a file. */
   inFiles(): TaskRow[] {
-    return this.#all(
-      `SELECT * FROM tasks WHERE state = 'ready' AND request NOT LIKE 'sequence %'
-         AND id NOT IN (SELECT id FROM results)`,
-    );
+    return this.#all(IN_FILES);
   }
 
   /** The room that the finished tasks of each holder take. */
   keptBytes(): Kept[] {
-    return this.#db
+    return this.db
       .query(
         "SELECT holder, sum(keptBytes) AS keptBytes FROM tasks GROUP BY holder HAVING sum(keptBytes) > 0",
       )
@@ -256,73 +213,20 @@ export class TaskDatabase {
 
   /** A short result. */
   digits(id: string): string | undefined {
-    const row = this.#db.query("SELECT digits FROM results WHERE id = ?").get(id);
+    const row = this.db.query("SELECT digits FROM results WHERE id = ?").get(id);
     const digits = (row as { digits: Uint8Array } | null)?.digits;
     return digits && Buffer.from(digits).toString("latin1");
   }
 
-  /** Reads something; an error of the disk becomes one that a caller can tell. @throws {@link FibError} `tasks_io`. */
-  read<T>(work: () => T): T {
-    return this.#io("read", work);
-  }
-
-  /** Says whether the file is still where it was opened: nobody has moved or replaced it. Takes 2 µs. */
-  isInPlace(): boolean {
-    const stat = fs.lstatSync(this.#path, { bigint: true, throwIfNoEntry: false });
-    return stat !== undefined && stat.ino === this.#identity.ino && stat.dev === this.#identity.dev;
-  }
-
-  /** The error for a file that is not in its place. */
-  moved(): FibError {
-    return new FibError("tasks_io", `Cannot use ${this.#path}: it was moved or replaced while it was in use`);
-  }
-
-  close(): void {
-    try {
-      this.#db.close();
-    } catch {
-      // Its last checkpoint failed: the next opening makes it.
-    }
-  }
-
   #insertDigits(id: string, digits: string): void {
-    this.#db.query("INSERT INTO results (id, digits) VALUES (?, ?)").run(id, Buffer.from(digits, "latin1"));
-  }
-
-  #version(): number {
-    return (this.#db.query("PRAGMA user_version").get() as { user_version: number }).user_version;
+    this.db.query("INSERT INTO results (id, digits) VALUES (?, ?)").run(id, Buffer.from(digits, "latin1"));
   }
 
   #one(sql: string, ...values: (string | number | null)[]): TaskRow | undefined {
-    return (this.#db.query(sql).get(...values) ?? undefined) as TaskRow | undefined;
+    return (this.db.query(sql).get(...values) ?? undefined) as TaskRow | undefined;
   }
 
   #all(sql: string, ...values: (string | number)[]): TaskRow[] {
-    return this.#db.query(sql).all(...values) as TaskRow[];
-  }
-
-  #refused(reason: string): FibError {
-    return new FibError(
-      "tasks_io",
-      `Cannot use ${this.#path}: ${reason}. Nothing was changed; move it away for a new one`,
-    );
-  }
-
-  #io<T>(action: string, call: () => T): T {
-    try {
-      return call();
-    } catch (error) {
-      if (!(error instanceof SQLiteError)) throw error;
-      if (error.code?.startsWith("SQLITE_BUSY")) {
-        throw new FibError(
-          "tasks_locked",
-          `Cannot use ${this.#path}: another process has it; ask that one, or give this one another file with -f`,
-          { cause: error },
-        );
-      }
-      throw new FibError("tasks_io", `Cannot ${action} ${this.#path}: ${error.message} (${error.code})`, {
-        cause: error,
-      });
-    }
+    return this.db.query(sql).all(...values) as TaskRow[];
   }
 }
