@@ -29,7 +29,7 @@ SOURCES := $(shell find src -type f) $(KERNELS) package.json bun.lock tsconfig.j
 # Bytecode takes 4 of 15 ms off the start, splitting keeps what a command does not import from being loaded.
 # What a compiled binary must not do: read .env or bunfig.toml from the folder it is started in, or
 # run code that arrives as text (BUN_OPTIONS=--preload). Each kind of worker thread starts from its own entry point.
-WORKERS := src/numbers/worker.ts src/tasks/store-worker.ts src/tasks/results-worker.ts
+WORKERS := src/numbers/worker.ts src/cursor/store-worker.ts src/tasks/store-worker.ts src/tasks/results-worker.ts
 BUILD := build --compile --minify --bytecode --format=esm --splitting \
 	--no-compile-autoload-dotenv --no-compile-autoload-bunfig \
 	--compile-exec-argv="--disallow-code-generation-from-strings=strict" \
@@ -52,7 +52,7 @@ dist/fibserver: $(SOURCES) Makefile node_modules/.ready
 
 # The package @fibserver/client, as `npm publish dist/client` takes it. For browsers is for all: no built-in module, nothing
 # of Bun. Of the declarations those that client.d.ts leads to: none names a type of the server's.
-CLIENT_TYPES := client codes cursor error forms options status tasks
+CLIENT_TYPES := client codes cursor cursors error forms options position status tasks
 dist/client/package.json: $(SOURCES) $(wildcard packages/client/*) LICENSE Makefile node_modules/.ready
 	rm -rf build/types dist/client
 	$(BUN) $(BIN)/tsc --project packages/client
@@ -85,7 +85,8 @@ build/add-scalar.wasm: src/numbers/kernel/add.ts $(wildcard src/numbers/kernel/*
 NUMBERS_TESTS := test/numbers/
 
 # Mostly these wait, for elections and for faults to heal: beside all the others they cost little time.
-WAITING_TESTS := test/chaos/ test/worker.test.ts $(wildcard test/redis-*.test.ts test/tasks/redis*.test.ts)
+WAITING_TESTS := test/chaos/ test/worker.test.ts test/terminal.test.ts test/stalls.test.ts test/copies.test.ts \
+	$(wildcard test/redis-*.test.ts test/tasks/redis*.test.ts test/named-*.test.ts)
 
 .PHONY: test
 test: build ## Run every test (ROUNDS=100 of kill -9, CHAOS=30 seconds of faults)

@@ -2,12 +2,14 @@
  * A disk that hangs stops those who wait for it, and nobody else.
  *
  * Method: strace attaches to the running server and delays every sync of every thread by 20 seconds. The cursor, the
- * database of tasks and the folder of results then hang together, which is more threads than the machine has CPUs.
+ * named ones, the database of tasks and the folder of results then hang together, which is more threads than the machine
+ * has CPUs. Where they are to recover, their syncs are held up for as long as the test wants.
  */
 import { expect, setDefaultTimeout } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
 import { injectInto, mustRequest, requireTool, startServer, temporaryFolder, until } from "./binary.ts";
+import { failingDisk, withFailingDisk } from "./failing-disk.ts";
 
 setDefaultTimeout(60_000);
 
@@ -30,6 +32,8 @@ withStrace("while every sync hangs, what needs none goes on, and SIGTERM ends in
   const trace = path.join(folder.path, "trace");
   await using server = await startServer(["-f", file]);
   const before = await mustRequest(server, "next");
+  const nextOfAlice = () => fetch(`${server.url}/v1/cursors/alice/next`, { method: "POST" });
+  expect((await nextOfAlice()).status).toBe(200);
   // Long enough to be still computed when strace is there: then its result hangs in the folder's thread.
   const post = (n: number) =>
     fetch(`${server.url}/v1/tasks`, {
@@ -47,9 +51,9 @@ withStrace("while every sync hangs, what needs none goes on, and SIGTERM ends in
       "fsync,fdatasync",
       `delay_enter=${STALL_SECONDS * 1_000_000}`,
     );
-    const hanging = [fetch(`${server.url}/api0/next`), post(1)];
+    const hanging = [fetch(`${server.url}/api0/next`), nextOfAlice(), post(1)];
     for (const answer of hanging) answer.catch(() => {});
-    await until("cursor, database and results hang", () => syncingThreads(trace) >= 3);
+    await until("cursor, both databases and results hang", () => syncingThreads(trace) >= 4);
 
     for (let round = 0; round < 20; round++) {
       for (const route of ["/livez", "/api0/current", "/?sn=2000", "/v1/fibonacci/100000"]) {
@@ -70,4 +74,37 @@ withStrace("while every sync hangs, what needs none goes on, and SIGTERM ends in
   const after = await mustRequest(again, "current");
   // What was answered is there; what was not may be.
   expect([before.index, before.index + 1]).toContain(after.index);
+});
+
+withFailingDisk("cursor, named cursors and results that hung together go on, each where it was", async () => {
+  using folder = temporaryFolder();
+  using disk = failingDisk();
+  const file = path.join(folder.path, "cursor");
+  await using server = await startServer(["-f", file], { env: disk.env });
+  const get = async (route: string) => (await (await fetch(server.url + route)).json()) as object;
+  const next = async (name: string) =>
+    (await (await fetch(`${server.url}/v1/cursors/${name}/next`, { method: "POST" })).json()) as object;
+  for (const name of ["default", "alice"]) expect(await next(name)).toMatchObject({ index: "1" });
+  const body = JSON.stringify({ kind: "factorial", n: "1000000" });
+  const created = await fetch(`${server.url}/v1/tasks`, { method: "POST", body });
+  const { id } = (await created.json()) as { id: string };
+  const stateIs = async (state: string) =>
+    ((await get(`/v1/tasks/${id}`)) as { state: string }).state === state;
+  await until("it is computed", () => stateIs("running"));
+  for (const kind of ["data", "file", "folder"] as const) disk.begin("stall", kind);
+  const moves = [next("default"), next("alice"), next("alice"), next("bob")];
+  await until("cursor, named cursors and results hang", () => disk.faultedCount() >= 3);
+  for (let round = 0; round < 20; round++) {
+    expect((await fetch(`${server.url}/livez`)).status).toBe(200);
+    expect(await get("/api0/current")).toEqual({ value: "1", status: "200" });
+  }
+  for (const move of moves) expect(Bun.peek.status(move)).toBe("pending");
+  for (const kind of ["data", "file", "folder"] as const) disk.end("stall", kind);
+  expect(await Promise.all(moves)).toMatchObject([
+    { index: "2" },
+    { index: "2" },
+    { index: "3" },
+    { index: "1" },
+  ]);
+  await until("the result is there", () => stateIs("ready"));
 });
