@@ -6,7 +6,8 @@
  */
 import { createBunRedisClient, Queue, Worker } from "bullmq";
 import path from "node:path";
-import { RedisCursor } from "../src/cursor/redis.ts";
+import { DEFAULT_NAME } from "../src/cursor-name.ts";
+import { RedisCursors } from "../src/cursor/redis.ts";
 import { FibError } from "../src/errors.ts";
 import { fibonacciDigits } from "../src/numbers/digits.ts";
 import { RedisConnection } from "../src/redis/connection.ts";
@@ -139,12 +140,16 @@ async function increments(): Promise<number> {
 async function moves(): Promise<number> {
   await using redis = await startRedis();
   const connection = await RedisConnection.open(new RedisPlace(redis.url));
-  const cursor = await RedisCursor.open({
+  const cursors = await RedisCursors.open({
     redis: connection,
     prefix: "fibserver",
     indexMax: 1_000_000,
+    cursorsMax: 0,
+    clientsMax: 0,
+    clientTtlMs: Number.MAX_SAFE_INTEGER,
     notice: () => {},
   });
+  const cursor = cursors.at(DEFAULT_NAME);
   let indexMax = 0;
   const perSecond = await perSecondOf(() =>
     cursor.submit({ operation: "next" }, (outcome) => {
@@ -153,7 +158,7 @@ async function moves(): Promise<number> {
     }),
   );
   mustBe(indexMax, MOVE_COUNT, "the cursor");
-  await cursor.close();
+  await cursors.close();
   await connection.close();
   return perSecond;
 }

@@ -106,6 +106,25 @@ export class RedisConnection {
   }
 
   /**
+   * Listens to a channel over a further connection, which is made as soon as it can be, and again when it was lost.
+   *
+   * @param onListening - Told after each new connection: what was said before may not have been heard.
+   * @returns That connection, to be closed.
+   */
+  listen(
+    channel: string,
+    onMessage: (message: string) => void,
+    onListening: () => void,
+  ): Pick<RedisConnection, "close"> {
+    const listener = new RedisConnection(this.#place, {}, async (client) => {
+      await client.subscribe(channel, onMessage);
+      onListening();
+    });
+    listener.#keepTrying(RECONNECT_MS.first);
+    return listener;
+  }
+
+  /**
    * Sends one command.
    *
    * @throws {@link FibError} `redis_unavailable`; `redis_full`; `redis_unusable` for an error that does not pass by
@@ -233,12 +252,14 @@ export class RedisConnection {
   #reconnectIn(pauseMs: number): void {
     // Jitter, or all that lost the same server would come back in one instant.
     const jitteredMs = pauseMs * (0.5 + Math.random());
-    this.#retry = setTimeout(() => {
-      this.#connect().catch((error: Error) => {
-        this.#failure = error;
-        if (!this.#closed) this.#reconnectIn(Math.min(pauseMs * 2, RECONNECT_MS.last));
-      });
-    }, jitteredMs);
+    this.#retry = setTimeout(() => this.#keepTrying(Math.min(pauseMs * 2, RECONNECT_MS.last)), jitteredMs);
+  }
+
+  #keepTrying(pauseMs: number): void {
+    this.#connect().catch((error: Error) => {
+      this.#failure = error;
+      if (!this.#closed) this.#reconnectIn(pauseMs);
+    });
   }
 
   #notConnected(): FibError {

@@ -1,79 +1,34 @@
 /**
  * The cursor in Redis keeps the rules of the file's, for several fronts at once, and says when it cannot.
  *
- * Method: the script is held against `applyRequest` on random histories; two fronts share one real redis-server,
+ * Method: the script is held against `applyToRecord` on random histories; two fronts share one real redis-server,
  * which is killed, stopped and emptied.
  */
-import { expect, onTestFinished, setDefaultTimeout } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import * as fc from "fast-check";
-import { applyRequest, type CursorRequest, type Outcome } from "../../src/cursor/moves.ts";
+import { applyToRecord } from "../../src/cursor/moves.ts";
 import { initialRecord } from "../../src/cursor/record.ts";
-import { RedisCursor } from "../../src/cursor/redis.ts";
 import { FibError } from "../../src/errors.ts";
-import { RedisConnection } from "../../src/redis/connection.ts";
-import { RedisPlace } from "../../src/redis/place.ts";
 import { until } from "../binary.ts";
 import { startRedis, withRedis } from "../redis.ts";
 import { rejected } from "../refusal.ts";
+import { openFront, summary } from "./redis-front.ts";
+import { digest, requestAtRandom } from "./requests.ts";
 
 setDefaultTimeout(60_000);
 
-/** A front's cursor, and what it has told. */
-async function openFront(url: string, indexMax = 92, replicasMin = 0) {
-  const notices: string[] = [];
-  const redis = await RedisConnection.open(new RedisPlace(url, { replicasMin }));
-  onTestFinished(() => redis.close());
-  const cursor = await RedisCursor.open({
-    redis,
-    prefix: "fibserver",
-    indexMax,
-    notice: (message) => notices.push(message),
-  });
-  const ask = (request: CursorRequest) => cursor.submit<Outcome>(request, (outcome) => outcome);
-  const indexOf = async (request: CursorRequest) => {
-    const outcome = await ask(request);
-    if (outcome instanceof FibError) throw outcome;
-    return outcome.index;
-  };
-  return { redis, cursor, notices, ask, indexOf };
-}
-
-const digest = (n: number) => new Uint8Array(16).fill(n);
-/** What a test compares: the code of a refusal, or the position. */
-const summary = (outcome: Outcome) =>
-  outcome instanceof FibError
-    ? `${outcome.code}: ${outcome.message}`
-    : { index: outcome.index, generation: outcome.generation, replayed: outcome.replayed ?? false };
-
-withRedis("RedisCursor does what applyRequest() says, for any history and any grouping", async () => {
+withRedis("RedisCursors does what applyToRecord() says, for any history and any grouping", async () => {
   await using server = await startRedis(["--appendonly", "no"]);
-  const front = await openFront(server.url, 3);
-  const key = fc.option(fc.integer({ min: 0, max: 120 }), { nil: undefined });
-  const generation = fc.option(fc.array(fc.integer({ min: 1, max: 8 }), { maxLength: 3 }), {
-    nil: undefined,
-    freq: 2,
-  });
-  const request: fc.Arbitrary<CursorRequest> = fc
-    .record({
-      operation: fc.constantFrom("next", "previous", "set", "current"),
-      target: fc.integer({ min: 0, max: 4 }),
-      key,
-      ifGeneration: generation,
-    })
-    .map(({ operation, target, key: name, ifGeneration }) => {
-      const keyDigest = name === undefined ? undefined : digest(name);
-      return operation === "set"
-        ? { operation, target, keyDigest, ifGeneration }
-        : { operation, keyDigest, ifGeneration };
-    });
+  const front = await openFront(server.url, { indexMax: 3 });
+  const request = requestAtRandom(120);
   await fc.assert(
     fc.asyncProperty(fc.array(fc.array(request, { minLength: 1, maxLength: 30 })), async (groups) => {
       await server.cli("FLUSHALL");
-      await RedisCursor.open({ redis: front.redis, prefix: "fibserver", indexMax: 3, notice: () => {} });
+      await server.cli("HSET", "fibserver:cursor", "generation", "1", "index", "0");
       let record = initialRecord();
       for (const group of groups) {
         const expected = group.map((one) => {
-          const step = applyRequest(record, one, 3);
+          const step = applyToRecord(record, one, 3);
           record = step.record;
           return summary(step.outcome);
         });
@@ -87,8 +42,8 @@ withRedis("RedisCursor does what applyRequest() says, for any history and any gr
 
 withRedis("the last 100 keyed moves are replayed, the one before them is made again", async () => {
   await using server = await startRedis();
-  const one = await openFront(server.url, 1000);
-  const two = await openFront(server.url, 1000);
+  const one = await openFront(server.url, { indexMax: 1000 });
+  const two = await openFront(server.url, { indexMax: 1000 });
   for (let key = 0; key < 101; key++) await one.indexOf({ operation: "next", keyDigest: digest(key) });
   expect(await two.ask({ operation: "next", keyDigest: digest(1) })).toMatchObject({
     index: 2,
@@ -103,7 +58,10 @@ withRedis("the last 100 keyed moves are replayed, the one before them is made ag
 
 withRedis("two fronts make each move once, in one order", async () => {
   await using server = await startRedis();
-  const fronts = [await openFront(server.url, 10_000), await openFront(server.url, 10_000)];
+  const fronts = [
+    await openFront(server.url, { indexMax: 10_000 }),
+    await openFront(server.url, { indexMax: 10_000 }),
+  ];
   const seen: number[] = [];
   const clients = Array.from({ length: 64 }, async (_, client) => {
     let last = 0;
@@ -191,7 +149,7 @@ withRedis("a replay is promised only when the replicas have the move, whoever ma
   const isOnline = async () => (await server.cli("INFO", "replication")).includes("state=online");
   await until("the replica is there", isOnline);
   const careless = await openFront(server.url);
-  const careful = await openFront(server.url, 92, 1);
+  const careful = await openFront(server.url, {}, 1);
   const keyed = { operation: "next", keyDigest: digest(1) } as const;
   replica.kill("SIGSTOP");
   expect(await careless.indexOf(keyed)).toBe(1);
