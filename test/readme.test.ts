@@ -10,8 +10,8 @@ setDefaultTimeout(60_000);
 const ROOT = path.resolve(import.meta.dir, "..");
 
 for (const [readme, count] of [
-  ["README.md", 5],
-  ["packages/client/README.md", 6],
+  ["README.md", 6],
+  ["packages/client/README.md", 7],
 ] as const) {
   const text = fs.readFileSync(path.join(ROOT, readme), "utf8");
   const examples = Array.from(text.matchAll(/^```js\n(.*?)^```$/gms), ([, code]) => code!);

@@ -2,9 +2,9 @@
 import { onTestFinished } from "bun:test";
 import path from "node:path";
 import { type Config, LIMITS } from "../src/config.ts";
+import { Cursors, type NamedCursors } from "../src/cursor/named.ts";
 import type { FibError } from "../src/errors.ts";
-import { createApp, type Services } from "../src/http/app.ts";
-import { goCursorHandlers } from "../src/http/go-cursor.ts";
+import { createApp, hotHandlers, type Services } from "../src/http/app.ts";
 import { Watchers, Streams } from "../src/http/streams.ts";
 import { textOf } from "../src/numbers/decimal.ts";
 import { fibonacci } from "../src/numbers/fibonacci.ts";
@@ -13,6 +13,7 @@ import { Pool } from "../src/numbers/pool.ts";
 import { Results } from "../src/numbers/results.ts";
 import { EmbeddedTasks } from "../src/tasks/embedded.ts";
 import type { TaskLimits } from "../src/tasks/queue.ts";
+import { ModelCursors } from "./cursor/model.ts";
 import { openCursor, temporaryFolder } from "./temporary.ts";
 
 /** The defaults of the server, and a pool of one thread. */
@@ -21,6 +22,9 @@ interface Options extends Pick<
   "indexMax" | "lockTimeoutMs" | "computationsMax" | "queueMax" | "streamsMax" | "watchersMax"
 > {
   readonly valueAt: Services["valueAt"];
+  readonly perClient: Services["perClient"];
+  /** Keeps named cursors; a model of that unless it is given. */
+  readonly named: NamedCursors;
   readonly digitsMax: number;
   readonly termsMax: number;
   readonly earlierTermsMax: number;
@@ -42,7 +46,9 @@ export async function openServices(options: Partial<Options> = {}) {
     options.resultBytesMax ?? LIMITS.resultBytesMax,
   );
   const streams = new Streams(options.streamsMax ?? 256);
-  const watchers = new Watchers(options.watchersMax ?? 10_000);
+  const watchers = new Watchers(options.watchersMax ?? 10_000, "tasks");
+  const cursorWatchers = new Watchers(options.watchersMax ?? 10_000, "cursors");
+  const cursors = new Cursors(opened.cursor, options.named ?? new ModelCursors({ indexMax }));
   const bugs: unknown[] = [];
   const faults: FibError[] = [];
   const stopping = new AbortController();
@@ -61,12 +67,14 @@ export async function openServices(options: Partial<Options> = {}) {
   });
   onTestFinished(() => tasks.close());
   const services: Services = {
-    cursor: opened.cursor,
+    cursors,
     indexMax,
+    perClient: options.perClient,
     valueAt,
     results,
     streams,
     watchers,
+    cursorWatchers,
     digitsMax: options.digitsMax ?? 25_000_000,
     termsMax: options.termsMax ?? 1_000_000,
     earlierTermsMax: options.earlierTermsMax ?? 100_000,
@@ -75,7 +83,7 @@ export async function openServices(options: Partial<Options> = {}) {
     onBug: (error) => bugs.push(error),
     onFault: (error) => faults.push(error),
   };
-  const hot = goCursorHandlers(services);
+  const hot = hotHandlers(services);
   const app = createApp(services, hot);
   const seen = { bugs, faults };
   return {
@@ -88,6 +96,8 @@ export async function openServices(options: Partial<Options> = {}) {
     results,
     streams,
     watchers,
+    cursorWatchers,
+    cursors,
     tasks,
     stop: () => stopping.abort(),
   };

@@ -54,6 +54,22 @@ export function clientAddress(peer: string, forwarded: string | null, trusted: B
   return peer;
 }
 
+/**
+ * Whether a client speaks TLS with a proxy that is believed.
+ *
+ * @param peer - The address at the other end of the connection.
+ * @param forwarded - `X-Forwarded-Proto`, if there is one; where it has grown, the last word is our own proxy's.
+ */
+export function isForwardedSecure(peer: string, forwarded: string | null, trusted: BlockList): boolean {
+  if (forwarded === null || !isTrusted(peer, trusted)) return false;
+  return (
+    forwarded
+      .slice(forwarded.lastIndexOf(",") + 1)
+      .trim()
+      .toLowerCase() === "https"
+  );
+}
+
 /** What stands for a client in a limit: its IPv4 address, or the /64 of its IPv6 address, all of which one has. */
 export function holderOf(address: string): string {
   if (!address.includes(":")) return address;

@@ -3,11 +3,12 @@
  * @module
  */
 import { Hono } from "hono";
-import { cursorRoutes } from "./cursor.ts";
+import { clientHandlers, type ClientOptions } from "./clients.ts";
+import { cursorRoutes, type CursorServices } from "./cursor.ts";
 import { earlierTaskRoutes, type EarlierTaskServices } from "./earlier-tasks.ts";
 import { earlierRoutes, type EarlierServices } from "./earlier.ts";
 import { type ErrorEvents, frame } from "./frame.ts";
-import { CHANGING_PATHS, type CursorServices, goCursorHandlers, goCursorRoutes } from "./go-cursor.ts";
+import { CHANGING_PATHS, goCursorHandlers, goCursorRoutes, type HotRoutes } from "./go-cursor.ts";
 import { numberRoutes } from "./numbers.ts";
 import { sequenceRoutes } from "./sequence.ts";
 import { type SystemServices, systemRoutes } from "./system.ts";
@@ -15,7 +16,16 @@ import { taskRoutes } from "./tasks.ts";
 
 /** What the routes need. */
 export interface Services
-  extends CursorServices, EarlierServices, EarlierTaskServices, SystemServices, ErrorEvents {}
+  extends CursorServices, EarlierServices, EarlierTaskServices, SystemServices, ErrorEvents {
+  /** `/api0` moves a cursor of each client's own; undefined for the default one. */
+  readonly perClient: ClientOptions | undefined;
+}
+
+/** What answers `/api0`. */
+export function hotHandlers(services: Services): HotRoutes {
+  const { perClient } = services;
+  return perClient === undefined ? goCursorHandlers(services) : clientHandlers(services, perClient);
+}
 
 /**
  * Builds the app.
@@ -23,11 +33,11 @@ export interface Services
  * @param services - What the routes call.
  * @param hot - What answers `/api0`; a port that has the same table answers these paths before they come here.
  */
-export function createApp(services: Services, hot = goCursorHandlers(services)) {
+export function createApp(services: Services, hot = hotHandlers(services)) {
   const app = new Hono();
   const routes = app
     .route("/", goCursorRoutes(hot))
-    .route("/v1/cursor", cursorRoutes(services))
+    .route("/v1", cursorRoutes(services))
     .route("/v1", numberRoutes(services))
     .route("/v1", sequenceRoutes(services))
     .route("/v1/tasks", taskRoutes(services))

@@ -10,11 +10,14 @@ export interface PortEnvironment {
   /**
    * Lets a connection be silent while something is computed for it: else it is closed after a while.
    *
+   * @param idleSeconds - How long no byte may pass; 0 for as long as it takes.
    * @returns Ends that.
    */
-  readonly keepOpen: (request: Request) => () => void;
+  readonly keepOpen: (request: Request, idleSeconds: number) => () => void;
   /** Whose share of a limit a request uses: the client's address, see `address.ts`. */
   readonly holderOf: (request: Request) => string;
+  /** Whether the client speaks TLS, with us or with a proxy that is believed. */
+  readonly isSecure: (request: Request) => boolean;
 }
 
 /** {@link PortEnvironment}, and what `createApp` adds to it. */
@@ -39,8 +42,12 @@ export interface Asker {
 
 /** Who asks. Takes a microsecond, so not for what is asked a hundred thousand times a second. */
 export function askerOf(c: Asked): Asker {
-  const { raw } = c.req;
-  return { holder: (c.env as Environment)?.holderOf?.(raw) ?? "", signal: raw.signal };
+  return { holder: holderOf(c), signal: c.req.raw.signal };
+}
+
+/** Whose share of a limit a request uses. Of a signal there is none then: it takes a kilobyte for as long as it waits. */
+export function holderOf(c: Asked): string {
+  return (c.env as Environment)?.holderOf?.(c.req.raw) ?? "";
 }
 
 /** Whether only the headers are wanted: such a request computes, starts and moves nothing. */
@@ -48,9 +55,18 @@ export function isHead(c: Asked): boolean {
   return (c.env as Environment)?.isHead === true;
 }
 
-/** Lets the connection of a request be silent until the function that is returned is called. */
-export function keepOpen(c: Asked): () => void {
-  return (c.env as Environment)?.keepOpen?.(c.req.raw) ?? (() => {});
+/** Whether what is sent to the client stays secret on its way. */
+export function isSecure({ env, req: { raw } }: Asked): boolean {
+  return (env as Environment)?.isSecure?.(raw) ?? raw.url.startsWith("https:");
+}
+
+/**
+ * Lets the connection of a request be silent until the function that is returned is called.
+ *
+ * @param idleSeconds - How long no byte may pass; 0 for as long as it takes.
+ */
+export function keepOpen(c: Asked, idleSeconds = 0): () => void {
+  return (c.env as Environment)?.keepOpen?.(c.req.raw, idleSeconds) ?? (() => {});
 }
 
 /** Waits for something that may take longer than a connection may be silent. */

@@ -20,7 +20,8 @@ export function parseTags(header: string | undefined): TagList | undefined {
   if (header === undefined) return undefined;
   const tags = header.split(",").map((tag) => tag.trim());
   return {
-    isAny: tags.length === 1 && tags[0] === "*",
+    // Also where two lines were joined: a condition that is dropped would let everything through.
+    isAny: tags.every((tag) => tag === "*"),
     strong: tags.filter((tag) => tag.startsWith('"')),
     weak: tags.filter((tag) => tag.startsWith('W/"')).map((tag) => tag.slice(2)),
   };

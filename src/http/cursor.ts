@@ -1,36 +1,87 @@
 /**
- * `/v1/cursor`: the cursor with conditions, keys, and positions as strings.
+ * `/v1/cursors` and `/v1/cursor`: cursors with conditions, keys, and positions as strings. One set of handlers serves
+ * both; what is under `/v1/cursor` is the default cursor, and its answers carry no name.
  * @module
  */
 import { type Context, Hono } from "hono";
 import { LIMITS, parseInteger } from "../config.ts";
-import type { CursorRequest, Outcome, Position } from "../cursor/moves.ts";
+import { DEFAULT_NAME, parseName } from "../cursor-name.ts";
+import type { CursorRequest, CursorService, Outcome, Position } from "../cursor/moves.ts";
+import type { ListedCursor } from "../cursor/named.ts";
 import { digestOfKey } from "../cursor/record.ts";
 import { FibError } from "../errors.ts";
 import { isHead, patiently } from "./asker.ts";
-import { NO_STORE, refuseForeignPage, refuseForeignWork } from "./browser.ts";
+import { Broadcast, type BroadcastServices } from "./broadcast.ts";
+import { GUARDED, NO_STORE, refuseForeignPage, refuseForeignWork } from "./browser.ts";
 import { namesCurrent, parseTags, passesIfMatch } from "./conditions.ts";
-import { type CursorServices, headOfLong, isLong } from "./go-cursor.ts";
+import { sendPositions } from "./cursor-events.ts";
+import { type GoCursorServices, headOfLong, isLong } from "./go-cursor.ts";
 import { sendJson } from "./json.ts";
+import { queryOnce } from "./parameters.ts";
+import type { Watchers } from "./streams.ts";
+
+/** What the routes of cursors under `/v1` need. */
+export interface CursorServices extends GoCursorServices, BroadcastServices {
+  /** Those who follow cursors. */
+  readonly cursorWatchers: Watchers;
+}
+
+/** The cursor that a request is about. */
+interface Target {
+  readonly name: string;
+  readonly cursor: CursorService;
+  /** What its answers carry besides the position. */
+  readonly told: { readonly name?: string };
+}
 
 const CURRENT: CursorRequest = { operation: "current" };
 
-/** `/v1/cursor` and what is below it. */
-export function cursorRoutes({ cursor, indexMax, valueAt, streams }: CursorServices) {
-  const show = async (c: Context, { index, ...position }: Position) => {
-    const refusal = refuseLong(c, index);
-    if (refusal) throw refusal;
-    const value = await patiently(c, () => valueAt(index));
-    return sendJson(c, streams, { index: String(index), value }, positionHeaders(position));
+const LIST_COUNT_MAX = 1000;
+
+/** `/cursors`, `/cursor`, and what is below them. */
+export function cursorRoutes(services: CursorServices) {
+  const { cursors, streams } = services;
+  const { show, put, remove, move, follow } = handlers(services);
+  const byDefault: Target = { name: DEFAULT_NAME, cursor: cursors.default, told: {} };
+  const named = (c: Context): Target => {
+    const name = parseName(c.req.param("name") ?? "", "a cursor");
+    return { name, cursor: cursors.at(name), told: { name } };
   };
 
-  const submit = (c: Context, request: CursorRequest) =>
-    cursor.submit(request, (outcome) => {
-      if (outcome instanceof FibError) throw outcome;
-      return show(c, outcome);
-    });
+  return new Hono()
+    .get("/cursor", (c) => show(c, byDefault))
+    .put("/cursor", (c) => put(c, byDefault))
+    .delete("/cursor", (c) => remove(c, byDefault))
+    .post("/cursor/next", (c) => move(c, byDefault, "next"))
+    .post("/cursor/previous", (c) => move(c, byDefault, "previous"))
+    .get("/cursor/events", (c) => follow(c, byDefault))
+    .get("/cursors", async (c) => {
+      const limit = parseInteger(queryOnce(c, "limit") ?? "100", "limit", 1, LIST_COUNT_MAX);
+      const filter = { prefix: nameQuery(c, "prefix"), after: nameQuery(c, "after"), limit };
+      const found = await cursors.list(filter);
+      const next = found.length === limit ? found.at(-1)?.name : undefined;
+      return sendJson(c, streams, { cursors: found.map(listedJson), ...(next !== undefined && { next }) });
+    })
+    .get("/cursors/:name", (c) => show(c, named(c)))
+    .put("/cursors/:name", (c) => put(c, named(c)))
+    .delete("/cursors/:name", (c) => remove(c, named(c)))
+    .post("/cursors/:name/next", (c) => move(c, named(c), "next"))
+    .post("/cursors/:name/previous", (c) => move(c, named(c), "previous"))
+    .get("/cursors/:name/events", (c) => follow(c, named(c)));
+}
 
-  const answerCurrent = (c: Context, outcome: Outcome): Response | Promise<Response> => {
+function handlers(services: CursorServices) {
+  const { indexMax, valueAt, streams } = services;
+  const events = { broadcast: new Broadcast(services), watchers: services.cursorWatchers };
+
+  const sendPosition = async (c: Context, { told }: Target, { index, ...position }: Position) => {
+    const refusal = isLong(index) ? refuseForeignWork(c.req.raw) : undefined;
+    if (refusal) throw refusal;
+    const value = await patiently(c, () => valueAt(index));
+    return sendJson(c, streams, { ...told, index: String(index), value }, positionHeaders(position));
+  };
+
+  const answerCurrent = (c: Context, target: Target, outcome: Outcome): Response | Promise<Response> => {
     if (outcome instanceof FibError) throw outcome;
     const etag = `"${outcome.generation}"`;
     if (!passesIfMatch(c.req.header("if-match"), etag)) {
@@ -41,55 +92,78 @@ export function cursorRoutes({ cursor, indexMax, valueAt, streams }: CursorServi
     }
     if (namesCurrent(c.req.header("if-none-match"), etag)) return c.body(null, 304, positionHeaders(outcome));
     if (isHead(c) && isLong(outcome.index)) return headOfLong(positionHeaders(outcome));
-    return show(c, outcome);
+    return sendPosition(c, target, outcome);
   };
 
-  const move = (c: Context, request: CursorRequest) => {
-    refuseForeign(c);
-    return submit(c, conditional(c, request));
-  };
-
-  return new Hono()
-    .get("/", (c) => {
-      const position = cursor.current();
-      const reply = (outcome: Outcome) => answerCurrent(c, outcome);
-      return position === undefined ? cursor.submit<Response>(CURRENT, reply) : reply(position);
-    })
-    .put("/", async (c) => {
+  return {
+    show: (c: Context, target: Target) => {
+      const position = target.cursor.current();
+      const reply = (outcome: Outcome) => answerCurrent(c, target, outcome);
+      return position === undefined ? target.cursor.submit<Response>(CURRENT, reply) : reply(position);
+    },
+    put: async (c: Context, target: Target) => {
       refuseForeign(c);
-      const target = targetIndex(await c.req.text(), indexMax);
-      return submit(c, conditional(c, { operation: "set", target }));
-    })
-    .post("/next", (c) => move(c, { operation: "next" }))
-    .post("/previous", (c) => move(c, { operation: "previous" }));
+      const index = targetIndex(await c.req.text(), indexMax);
+      const request = { ...conditions(c), keyDigest: keyDigest(c), operation: "set", target: index } as const;
+      return submit(target, request, async (position) => {
+        const response = await sendPosition(c, target, position);
+        if (position.isNew !== true) return response;
+        response.headers.set("location", `/v1/cursors/${target.name}`);
+        return new Response(response.body, { status: 201, headers: response.headers });
+      });
+    },
+    remove: (c: Context, target: Target) => {
+      refuseForeign(c, "remove the cursor");
+      return submit(target, { ...conditions(c), operation: "remove" }, () => c.body(null, 204, GUARDED));
+    },
+    move: (c: Context, target: Target, operation: "next" | "previous") => {
+      refuseForeign(c);
+      const request = { ...conditions(c), keyDigest: keyDigest(c), operation };
+      return submit(target, request, (position) => sendPosition(c, target, position));
+    },
+    follow: (c: Context, target: Target) => sendPositions(c, target, events),
+  };
 }
 
-function refuseLong(c: Context, index: number): FibError | undefined {
-  return isLong(index) ? refuseForeignWork(c.req.raw) : undefined;
+/** Asks for something, and answers with the position. Throws what the cursor refuses. */
+function submit(
+  { cursor }: Target,
+  request: CursorRequest,
+  answer: (position: Position) => Response | Promise<Response>,
+): Response | Promise<Response> {
+  return cursor.submit<Response>(request, (outcome) => {
+    if (outcome instanceof FibError) throw outcome;
+    return answer(outcome);
+  });
 }
 
-function conditional(c: Context, request: CursorRequest): CursorRequest {
-  if (parseTags(c.req.header("if-none-match"))?.isAny) {
-    throw new FibError(
-      "precondition_failed",
-      "Cannot move: If-None-Match: * wants no cursor, and there is one",
-    );
-  }
+function listedJson({ name, index, movedAtMs }: ListedCursor) {
+  const movedAt = movedAtMs === undefined ? {} : { movedAt: new Date(movedAtMs).toISOString() };
+  return { name, index: String(index), ...movedAt };
+}
+
+/** A name, or what one begins with; empty when it is not given. */
+function nameQuery(c: Context, parameter: "prefix" | "after"): string {
+  const text = queryOnce(c, parameter) ?? "";
+  return text === "" ? "" : parseName(text, parameter);
+}
+
+/** What has to be so for a request to do anything. */
+function conditions(c: Context): Pick<CursorRequest, "ifNone" | "ifGeneration"> {
   const tags = parseTags(c.req.header("if-match"));
   return {
-    ...request,
-    keyDigest: keyDigest(c.req.header("idempotency-key")),
-    ifGeneration: tags === undefined || tags.isAny ? undefined : tags.strong.flatMap(generationOf),
+    ifNone: parseTags(c.req.header("if-none-match"))?.isAny,
+    ifGeneration: tags?.isAny ? "any" : tags?.strong.flatMap(generationOf),
   };
 }
 
 function generationOf(tag: string): number[] {
-  const match = /^"(\d{1,16})"$/.exec(tag);
+  const match = /^"(0|[1-9]\d{0,15})"$/.exec(tag);
   return match === null ? [] : [Number(match[1])];
 }
 
-function refuseForeign(c: Context): void {
-  const refusal = refuseForeignPage(c.req.raw);
+function refuseForeign(c: Context, what?: string): void {
+  const refusal = refuseForeignPage(c.req.raw, what);
   if (refusal) throw refusal;
 }
 
@@ -101,7 +175,8 @@ function positionHeaders({ generation, replayed }: Omit<Position, "index">): Rec
   };
 }
 
-function keyDigest(key: string | undefined): Uint8Array | undefined {
+function keyDigest(c: Context): Uint8Array | undefined {
+  const key = c.req.header("idempotency-key");
   if (key === undefined) return undefined;
   if (key === "" || key.length > LIMITS.keyCharsMax) {
     throw new FibError(

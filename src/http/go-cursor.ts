@@ -11,7 +11,8 @@
  * @module
  */
 import { Hono } from "hono";
-import type { CursorRequest, CursorService, Outcome } from "../cursor/moves.ts";
+import type { CursorRequest, Outcome } from "../cursor/moves.ts";
+import type { Cursors } from "../cursor/named.ts";
 import { FibError, isFault } from "../errors.ts";
 import { goAnswer, goRefusal } from "../go-answer.ts";
 import { termDigits } from "../numbers/offsets.ts";
@@ -21,9 +22,9 @@ import { answerError, type ErrorEvents } from "./frame.ts";
 import { methodNotAllowed, problem, retryAfter } from "./problem.ts";
 import { type Streams, WHOLE_BYTES_MAX } from "./streams.ts";
 
-/** What the routes of the cursor need. */
-export interface CursorServices extends ErrorEvents {
-  readonly cursor: CursorService;
+/** What `/api0` needs. */
+export interface GoCursorServices extends ErrorEvents {
+  readonly cursors: Cursors;
   readonly indexMax: number;
   /** F(index) as text; a promise where it takes long. */
   readonly valueAt: (index: number) => string | Promise<string>;
@@ -50,9 +51,18 @@ const BODIES_COUNT = 128;
 /** Longer ones are not kept. */
 const BODY_CHARS_MAX = 2048;
 
-/** The Go server's three routes. They answer whatever happens: around them there is nobody to catch an error. */
-export function goCursorHandlers(services: CursorServices): HotRoutes {
-  const { cursor, indexMax, streams, onFault } = services;
+/** Makes the answer to one request out of an outcome. */
+export type GoAnswer = (outcome: Outcome, asked?: Asked) => Response | Promise<Response>;
+
+/**
+ * What answers in the Go server's words, whatever happens: around these routes there is nobody to catch an error.
+ *
+ * @returns For a path a function that makes the answers of requests.
+ */
+export function goAnswers(
+  services: GoCursorServices,
+): (path: string) => (raw: Request, env?: object) => GoAnswer {
+  const { indexMax, streams, onFault } = services;
   const bodies: ({ index: number; body: string } | undefined)[] = [];
 
   const refuse = (error: unknown, path: string): Response => {
@@ -79,8 +89,8 @@ export function goCursorHandlers(services: CursorServices): HotRoutes {
     }
   };
   /** Answers all who ask at a path, unless a value may be so long that it has to know its reader. */
-  const answerer = (path: string) => {
-    const answer = (outcome: Outcome, asked?: Asked): Response | Promise<Response> => {
+  return (path) => {
+    const answer: GoAnswer = (outcome, asked) => {
       try {
         if (outcome instanceof FibError) return refuse(outcome, path);
         const { index } = outcome;
@@ -98,9 +108,14 @@ export function goCursorHandlers(services: CursorServices): HotRoutes {
       }
     };
     if (!isLong(indexMax)) return () => answer;
-    return (raw: Request, env?: object) => (outcome: Outcome) => answer(outcome, { env, req: { raw } });
+    return (raw, env) => (outcome) => answer(outcome, { env, req: { raw } });
   };
+}
 
+/** The Go server's three routes, which move the default cursor. */
+export function goCursorHandlers(services: GoCursorServices): HotRoutes {
+  const cursor = services.cursors.default;
+  const answerer = goAnswers(services);
   const mover = (path: string, request: CursorRequest): Handler => {
     const answerTo = answerer(path);
     return (raw, environment) => {
@@ -116,11 +131,14 @@ export function goCursorHandlers(services: CursorServices): HotRoutes {
       return position === undefined ? cursor.submit(request, reply) : reply(position);
     };
   };
-  const handlers = Object.entries(REQUESTS).map(([path, request]) => [
-    path,
-    isMove(request) ? mover(path, request) : shower(path, request),
-  ]);
-  return Object.fromEntries(handlers);
+  return hotRoutes((path, request) => (isMove(request) ? mover(path, request) : shower(path, request)));
+}
+
+/** A table with a handler for each of the three paths. */
+export function hotRoutes(handlerOf: (path: string, request: CursorRequest) => Handler): HotRoutes {
+  return Object.fromEntries(
+    Object.entries(REQUESTS).map(([path, request]) => [path, handlerOf(path, request)]),
+  );
 }
 
 /** The same by Hono, which also brings HEAD and paths that are spelled in other ways. */

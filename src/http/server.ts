@@ -7,7 +7,7 @@ import type { Hono } from "hono";
 import { type Config, LIMITS } from "../config.ts";
 import { FibError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { clientAddress, holderOf, trustedProxies as listOf } from "./address.ts";
+import { clientAddress, holderOf, isForwardedSecure, trustedProxies as listOf } from "./address.ts";
 import type { Handler, PortEnvironment } from "./asker.ts";
 import { hostGuard } from "./hosts.ts";
 import { problem } from "./problem.ts";
@@ -58,14 +58,21 @@ export function listen(
   const refuseHost = hostGuard(host, allowHosts);
   const trusted = listOf(trustedProxies);
   const environment: PortEnvironment = {
-    keepOpen: (request) => {
-      server.timeout(request, 0);
+    keepOpen: (request, idleSeconds) => {
+      server.timeout(request, idleSeconds);
       return () => server.timeout(request, idleTimeoutSeconds);
     },
     holderOf: (request) => {
       // Of a client that has left there is no address any more.
       const peer = server.requestIP(request)?.address ?? "";
       return holderOf(clientAddress(peer, request.headers.get("x-forwarded-for"), trusted));
+    },
+    isSecure: (request) => {
+      const peer = server.requestIP(request)?.address ?? "";
+      return (
+        request.url.startsWith("https:") ||
+        isForwardedSecure(peer, request.headers.get("x-forwarded-proto"), trusted)
+      );
     },
   };
   const guarded = (answer: Handler) => {

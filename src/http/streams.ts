@@ -63,10 +63,10 @@ class Openings {
   }
 }
 
-/** Those who wait for what becomes of a task. */
+/** Those who wait for what becomes of a task, or for a cursor to move; each kind has a limit of its own. */
 export class Watchers extends Openings {
-  constructor(countMax: number) {
-    super(countMax, "Cannot wait: too many clients follow tasks already; try again");
+  constructor(countMax: number, what: "tasks" | "cursors") {
+    super(countMax, `Cannot wait: too many clients follow ${what} already; try again`);
   }
 }
 

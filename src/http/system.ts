@@ -3,7 +3,7 @@
  * @module
  */
 import { Hono } from "hono";
-import type { CursorService } from "../cursor/moves.ts";
+import type { Cursors } from "../cursor/named.ts";
 import { FibError } from "../errors.ts";
 import type { TaskQueue } from "../tasks/queue.ts";
 import { GUARDED } from "./browser.ts";
@@ -11,12 +11,13 @@ import { type HealthServices, healthRoutes } from "./health.ts";
 
 /** What these routes need. */
 export interface SystemServices extends Pick<HealthServices, "stopSignal" | "onFault"> {
-  readonly cursor: CursorService;
+  readonly cursors: Cursors;
   readonly tasks: TaskQueue;
 }
 
 /** `/livez`, `/readyz` and the Go server's `/test/stats`. */
-export function systemRoutes({ cursor, tasks, stopSignal, onFault }: SystemServices) {
+export function systemRoutes({ cursors, tasks, stopSignal, onFault }: SystemServices) {
+  const cursor = cursors.default;
   const parts = {
     cursor: async () => {
       // Not behind a commit: a disk that is slow is no reason to send no requests.

@@ -11,7 +11,7 @@ import { type SizeLimits, sizeJob, sizeSequence } from "../numbers/sizes.ts";
 import { TASK_STATES, type Task, taskJson, type TaskState } from "../tasks/task.ts";
 import { askerOf } from "./asker.ts";
 import { GUARDED, NO_STORE, refuseForeignPage } from "./browser.ts";
-import { sendEvents } from "./events.ts";
+import { sendEvents } from "./task-events.ts";
 import { sendJson } from "./json.ts";
 import { numberText } from "./numbers.ts";
 import { parseNatural, queryOnce } from "./parameters.ts";

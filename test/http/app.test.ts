@@ -592,7 +592,7 @@ describe("methods and paths", () => {
       "/api0/next": ["GET"],
       "/api0/previous": ["GET"],
       "/api0/current": ["GET", "HEAD"],
-      "/v1/cursor": ["GET", "PUT", "HEAD"],
+      "/v1/cursor": ["GET", "PUT", "DELETE", "HEAD"],
       "/v1/cursor/next": ["POST"],
       "/v1/cursor/previous": ["POST"],
       "/test/stats": ["GET", "HEAD"],

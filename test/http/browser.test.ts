@@ -8,7 +8,15 @@
 import { expect, setDefaultTimeout } from "bun:test";
 import path from "node:path";
 import { type Browser, chromium } from "playwright-core";
-import { isWorking, requireTool, type Server, startServer, temporaryFolder } from "../binary.ts";
+import {
+  isWorking,
+  requireTool,
+  type Program,
+  type Server,
+  startProgram,
+  startServer,
+  temporaryFolder,
+} from "../binary.ts";
 
 setDefaultTimeout(120_000);
 
@@ -64,6 +72,8 @@ const TARGETS = [
   "/fibo?sn=12",
   "/v1/cursor",
   "/v1/cursor/next",
+  "/v1/cursors/alice",
+  "/v1/cursors/alice/next",
   "/v1/tasks",
   "/v1/fibonacci/20000000?format=text",
 ];
@@ -99,6 +109,8 @@ function answered(server: Server): string[] {
 
 async function expectUntouched({ url }: Server): Promise<void> {
   expect(await (await fetch(`${url}/v1/cursor`)).json()).toEqual({ index: "5", value: "5" });
+  const { cursors } = (await (await fetch(`${url}/v1/cursors`)).json()) as { cursors: object };
+  expect(cursors).toEqual([{ name: "default", index: "5" }]);
   expect(await (await fetch(`${url}/v1/tasks`)).json()).toEqual({ tasks: [] });
 }
 
@@ -179,6 +191,66 @@ withChromium("a page of the server's own, and an address that is typed, do move"
     }
   });
 });
+
+withChromium("an EventSource hears where the cursor is, also behind a restart of the server", async () => {
+  using folder = temporaryFolder();
+  const args = ["-f", path.join(folder.path, "cursor")];
+  const first = await startServer(args);
+  const { url } = first;
+  let server: Program = first;
+  try {
+    await withBrowser(async (browser) => {
+      const page = await browser.newPage();
+      await page.goto(`${url}/livez`);
+      await page.evaluate(`window.heard = []; window.opened = 0;
+        const source = new EventSource("/v1/cursor/events");
+        source.onopen = () => window.opened++;
+        source.addEventListener("position", ({ data }) => window.heard.push(JSON.parse(data).index))`);
+      await page.waitForFunction(`window.heard.at(-1) === "0"`);
+      await fetch(`${url}/v1/cursor/next`, { method: "POST" });
+      await page.waitForFunction(`window.heard.at(-1) === "1"`);
+      server.kill("SIGTERM");
+      expect(await server.ended()).toBe(0);
+      server = await startProgram([...args, "-p", new URL(url).port], /"url":"(http:[^"]*)\/"/);
+      await page.waitForFunction(`window.opened === 2`);
+      await fetch(`${url}/v1/cursor/next`, { method: "POST" });
+      await page.waitForFunction(`window.heard.at(-1) === "2"`);
+      // It said what it knew, and so was not told again.
+      expect(await page.evaluate<unknown>(`window.heard`)).toEqual(["0", "1", "2"]);
+    });
+  } finally {
+    await server[Symbol.asyncDispose]();
+  }
+});
+
+withChromium(
+  "--per-client: each browser has a cursor of its own, by a cookie that no script reads",
+  async () => {
+    using folder = temporaryFolder();
+    await using server = await startServer(["-f", path.join(folder.path, "cursor"), "--per-client", "-d"]);
+    await withBrowser(async (browser) => {
+      const contexts = [await browser.newContext(), await browser.newContext()];
+      for (const context of contexts) {
+        const page = await context.newPage();
+        for (const value of ["1", "1", "2", "3"]) {
+          const response = await page.goto(`${server.url}/api0/next`);
+          expect(await response?.json()).toEqual({ value, status: "200" });
+        }
+        expect(await page.evaluate<unknown>(`document.cookie`)).toBe("");
+        const [cookie, ...others] = await context.cookies(`${server.url}/api0/next`);
+        expect(others).toEqual([]);
+        expect(cookie).toMatchObject({
+          name: "fibserver-client",
+          path: "/api0",
+          httpOnly: true,
+          sameSite: "Strict",
+        });
+        expect(server.log()).not.toContain(cookie!.value);
+      }
+    });
+    expect(await (await fetch(`${server.url}/v1/cursor`)).json()).toEqual({ index: "0", value: "0" });
+  },
+);
 
 for (const host of ["127.0.0.1", "0.0.0.0"]) {
   withChromium(`a name that is made to point at a server on ${host} reads and moves nothing`, async () => {

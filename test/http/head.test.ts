@@ -35,7 +35,7 @@ test("HEAD has the headers of GET on every route, and no body", async () => {
   const { task } = await tasks.create({ kind: "sequence", from: 0, count: 3 }, 6);
   await until("the task is ready", async () => (await tasks.find(task.id))?.state === "ready");
   const targets = [
-    "/api0/current", "/v1/cursor", "/livez", "/readyz", "/ping", "/", "/?sn=5", "/?sn=ab", "/fib", "/fib/", "/fib/5", "/fib/-1",
+    "/api0/current", "/v1/cursor", "/v1/cursors", "/v1/cursors?limit=x", "/v1/cursors/default", "/v1/cursors/none", "/v1/cursors/NONE", "/livez", "/readyz", "/ping", "/", "/?sn=5", "/?sn=ab", "/fib", "/fib/", "/fib/5", "/fib/-1",
     "/fibonacci?n=4", "/factorial?n=3", "/ackermann?m=1&n=1", "/fibonacci?n=x", `/fibotask?id=${task.id}`, "/fibotask?id=x",
     "/v1/fibonacci/100", "/v1/fibonacci/x", "/v1/fibonacci/300000", "/v1/factorial/20", "/v1/ackermann/1/1", "/v1/index/144",
     "/v1/index/145", "/v1/sequence?count=5", "/v1/sequence?count=2000", "/v1/sequence?count=x", "/v1/tasks", `/v1/tasks/${task.id}`,
@@ -50,6 +50,8 @@ test("HEAD has the headers of GET on every route, and no body", async () => {
       "/api0/previous",
       "/fibo",
       "/v1/tasks/:id/events",
+      "/v1/cursor/events",
+      "/v1/cursors/:name/events",
       "/test/stats",
     ].includes(path);
     expect(isChecked || isElsewhere, path).toBe(true);

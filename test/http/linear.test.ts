@@ -35,11 +35,14 @@ const FRAMES = [
   ["text/plain;q", "x"],
   ["http://127.0.0.1", "/x"],
   ["a", " "],
+  ["fibserver-client=", ";x"],
+  ['fibserver-client="', "x"],
 ] as const;
 
 /** Every header that a route reads, and a route that reads it. */
 const HEADERS = {
   Accept: "GET /v1/fibonacci/5",
+  Cookie: "GET /api0/current",
   Host: "GET /api0/current",
   "Idempotency-Key": "POST /v1/cursor/next",
   "If-Match": "GET /v1/fibonacci/5",
@@ -55,18 +58,21 @@ const HEADERS = {
   "Sec-Fetch-Site": "GET /api0/previous",
   "Sec-Purpose": "GET /api0/previous",
   "X-Forwarded-For": "GET /v1/fibonacci/5",
+  "X-Forwarded-Proto": "GET /api0/current",
   "X-Moz": "GET /api0/previous",
 } as const;
 const CURSOR_HEADERS = {
   "If-Match": "POST /v1/cursor/previous",
   "If-None-Match": "POST /v1/cursor/previous",
+  // Of an event that nobody is sent, or the connection would stay.
+  "Last-Event-ID": "HEAD /v1/cursor/events",
 };
 
 /** Every place in an address that a route reads. */
 const ADDRESSES = [
   "/?sn=", "/?", "/fib/", "/fibonacci?n=", "/ackermann?m=1&n=", "/fibo?sn=", "/fibotask?id=", "/v1/fibonacci/",
   "/v1/fibonacci/5?format=", "/v1/ackermann/1/", "/v1/index/", "/v1/index/1", "/v1/sequence?from=", "/v1/sequence?", "/v1/tasks?state=",
-  "/v1/tasks?after=", "/v1/tasks/", "/", "/v1/",
+  "/v1/tasks?after=", "/v1/tasks/", "/v1/cursors?prefix=", "/v1/cursors?after=", "/v1/cursors?limit=", "/v1/cursors/", "/", "/v1/",
 ]; // prettier-ignore
 
 /** The bodies of the two routes that take one. */
@@ -107,7 +113,15 @@ function* requests(): Generator<readonly [what: string, bytes: string]> {
 
 test("15,000 characters of any pattern, in whatever a route reads, cost no more than 50 ms", async () => {
   using folder = temporaryFolder();
-  const args = ["-f", path.join(folder.path, "cursor"), "--host", "0.0.0.0", "--trust-proxy", "127.0.0.0/8"];
+  const args = [
+    "-f",
+    path.join(folder.path, "cursor"),
+    "--host",
+    "0.0.0.0",
+    "--trust-proxy",
+    "127.0.0.0/8",
+    "--per-client",
+  ];
   await using server = await startServer(args);
   const port = Number(new URL(server.url).port);
   const slow: string[] = [];

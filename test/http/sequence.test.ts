@@ -173,6 +173,7 @@ describe("ranges", () => {
       const response = await get(query, { range: range! });
       expect([response.status, await response.text()]).toEqual([206, expected!]);
     }
+    expect((await get(query, { range: "bytes=0-9,x" })).status).toBe(416);
     const beyond = await get(query, { range: `bytes=${size}-` });
     expect(beyond.status).toBe(416);
     expect(beyond.headers.get("content-range")).toBe(`bytes */${size}`);

@@ -13,6 +13,17 @@ const SMALL_BUFFERS = `ip link set lo up
   for limit in rmem wmem; do echo 4096 16384 16384 >/proc/sys/net/ipv4/tcp_$limit; done
   exec "$@"`;
 
+/** Runs a program of this folder in a network with small buffers. @returns What it prints, as JSON. */
+async function runInNetwork(name: string, ...args: string[]): Promise<unknown> {
+  const program = [process.execPath, path.join(import.meta.dir, name), ...args];
+  await using child = Bun.spawn(["unshare", "--net", "sh", "-c", SMALL_BUFFERS, "sh", ...program], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  expect(stderr).toBe("");
+  return JSON.parse(stdout);
+}
+
 for (const [what, ...request] of [
   ["a body that is whole", "/v1/fibonacci/150000?format=text"],
   ["a body that is streamed", "/v1/fibonacci/1250000?format=text"],
@@ -20,12 +31,19 @@ for (const [what, ...request] of [
   ["a long value of the cursor as JSON", "/v1/cursor", "4000000"],
 ] as const) {
   withNetwork(`1,500 clients that do not read ${what} leave the server below 200 MB`, async () => {
-    const program = [process.execPath, path.join(import.meta.dir, "unread.ts"), ...request];
-    await using child = Bun.spawn(["unshare", "--net", "sh", "-c", SMALL_BUFFERS, "sh", ...program], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
-    expect(stderr).toBe("");
-    expect((JSON.parse(stdout) as { residentBytes: number }).residentBytes).toBeWithin(30e6, 200e6);
+    const { residentBytes } = (await runInNetwork("unread.ts", ...request)) as { residentBytes: number };
+    expect(residentBytes).toBeWithin(30e6, 200e6);
   });
 }
+
+withNetwork("who follows a cursor and does not read misses events, but not the last", async () => {
+  const { quickCount, slowCount, isLast } = (await runInNetwork("slow-follower.ts")) as {
+    quickCount: number;
+    slowCount: number;
+    isLast: boolean;
+  };
+  expect(isLast).toBe(true);
+  expect(quickCount).toBeGreaterThanOrEqual(150);
+  // 32 KB of buffers, and an event of 1.1 KB.
+  expect(slowCount).toBeLessThan(100);
+});

@@ -11,21 +11,11 @@ import type { Context } from "hono";
 import { isFinished, type Task, taskJson } from "../tasks/task.ts";
 import { askerOf, isHead, keepOpen } from "./asker.ts";
 import { NO_STORE, refuseForeignWork } from "./browser.ts";
+import { BEGINNING, EVENT_HEADERS, headOfEvents, HEARTBEAT } from "./event-stream.ts";
 import type { WaitServices } from "./prefer.ts";
 import { taskUnknown } from "./stored.ts";
 
-/** A comment that keeps proxies from ending a silent connection, and finds out that a client has left. */
-const HEARTBEAT = ": still here\n\n";
 const HEARTBEAT_MS = 10_000;
-/** What an EventSource waits before it comes back. */
-const RECONNECT_MS = 1000;
-
-const HEADERS = {
-  "content-type": "text/event-stream",
-  ...NO_STORE,
-  // nginx would hold events back.
-  "x-accel-buffering": "no",
-};
 
 /**
  * Answers with the events of a task.
@@ -40,8 +30,7 @@ export async function sendEvents(c: Context, id: string, services: WaitServices)
   if (isFinished(task.state) && lastId === eventId(task)) {
     return new Response(null, { status: 204, headers: NO_STORE });
   }
-  // Of HEAD a body is not sent, but it says that its length is unknown, as GET does.
-  if (isHead(c)) return new Response(new ReadableStream(), { headers: HEADERS });
+  if (isHead(c)) return headOfEvents();
   const refusal = refuseForeignWork(c.req.raw);
   if (refusal) throw refusal;
   const { holder, signal } = askerOf(c);
@@ -54,7 +43,7 @@ export async function sendEvents(c: Context, id: string, services: WaitServices)
     endSilence();
     left.abort();
   };
-  return new Response(eventsOf(states, lastId, end), { headers: HEADERS });
+  return new Response(eventsOf(states, lastId, end), { headers: EVENT_HEADERS });
 }
 
 function eventsOf(
@@ -65,7 +54,7 @@ function eventsOf(
   const iterator = states[Symbol.asyncIterator]();
   let pending: Promise<IteratorResult<Task>> | undefined;
   let seenId = lastId;
-  let text = `retry: ${RECONNECT_MS}\n\n`;
+  let text = BEGINNING;
   return new ReadableStream<string>({
     pull: async (controller) => {
       // Until there is something to say: a pull that enqueues nothing is not called again.
