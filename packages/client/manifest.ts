@@ -8,7 +8,7 @@ import root from "../../package.json" with { type: "json" };
 const manifest = {
   name: "@fibserver/client",
   version: root.version,
-  description: "Fibonacci numbers of any length, a durable cursor and tasks, from a fibserver",
+  description: "Fibonacci numbers of any length, durable cursors and tasks, from a fibserver",
   keywords: ["fibonacci", "fibserver", "bigint"],
   license: root.license,
   type: "module",

@@ -5,7 +5,8 @@
  * too long, is repeated where that helps, and throws one class of errors.
  * @module
  */
-import { CursorClient } from "./cursor.ts";
+import { type DefaultCursorClient, defaultCursor } from "./cursor.ts";
+import { CursorsClient } from "./cursors.ts";
 import { isDigits, readIndex } from "./digits.ts";
 import { FibClientError } from "./error.ts";
 import type { NumberForm, NumberForms, SequenceForm, SequenceForms } from "./forms.ts";
@@ -18,7 +19,15 @@ import { NUMBERS, SEQUENCES } from "./terms.ts";
 import { Transport } from "./transport.ts";
 
 export type { ErrorCode } from "./codes.ts";
-export type { CursorClient, MoveOptions, Position, PositionOptions } from "./cursor.ts";
+export type {
+  ConditionOptions,
+  CursorClient,
+  DefaultCursorClient,
+  MoveOptions,
+  PositionOptions,
+  SetOptions,
+} from "./cursor.ts";
+export type { CursorListOptions, CursorsClient, ListedCursor } from "./cursors.ts";
 export { FibClientError } from "./error.ts";
 export type { NumberForm, NumberForms, SequenceForm, SequenceForms } from "./forms.ts";
 export type {
@@ -30,6 +39,7 @@ export type {
   ResponseFacts,
   RetryFacts,
 } from "./options.ts";
+export type { Position, SetPosition, WatchedPosition } from "./position.ts";
 export type { Computation, TaskStatus } from "./status.ts";
 export type { CancelOptions, ListOptions, ResultOptions, Task, TasksClient } from "./tasks.ts";
 
@@ -54,8 +64,10 @@ export type FoundIndex =
 
 /** One server. */
 export class FibClient {
-  /** The cursor that all clients of the server share. */
-  readonly cursor: CursorClient;
+  /** The default cursor; `cursor("alice")` is the one of that name. Whoever asks for a name shares it. */
+  readonly cursor: DefaultCursorClient;
+  /** All of them. */
+  readonly cursors: CursorsClient;
   /** Computations that somebody will fetch later. */
   readonly tasks: TasksClient;
   readonly #transport: Transport;
@@ -67,7 +79,8 @@ export class FibClient {
    */
   constructor(baseUrl: string | URL, options: FibClientOptions = {}) {
     this.#transport = new Transport(baseUrl, options);
-    this.cursor = new CursorClient(this.#transport);
+    this.cursor = defaultCursor(this.#transport);
+    this.cursors = new CursorsClient(this.#transport);
     this.tasks = new TasksClient(this.#transport);
   }
 

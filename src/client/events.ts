@@ -18,25 +18,32 @@ interface ServerEvent {
   readonly data: string;
 }
 
+/** An event whose data was parsed. */
+interface ParsedEvent extends Omit<ServerEvent, "data"> {
+  readonly data: unknown;
+}
+
 /** A thousand times what the server says of a task. */
 const EVENT_CHARS_MAX = 1024 * 1024;
 const CR = 0x0d;
 const LF = 0x0a;
-/** A connection on which a server is heard after so long is a sound one: its heartbeats are 10 s apart. */
+/** A connection on which a server is heard after so long is a sound one: its heartbeats are 10 or 15 s apart. */
 const SOUND_MS = 5000;
 
 /**
- * The data of each event, parsed. Goes on until its reader has seen enough, or cannot go on. What is news only its
+ * Each event of some types, with its data parsed. Goes on until its reader has seen enough, or cannot go on. What is news only its
  * reader knows, who has to tell `attempts` of such progress: a server, or a proxy, can say the same for ever, and
  * end each time.
  *
+ * @param types - Those that are read; others are a newer server's.
  * @throws {@link FibClientError}; the signal's reason.
  */
 export async function* followEvents(
   transport: Transport,
   path: string,
+  types: readonly string[],
   attempts: Attempts,
-): AsyncGenerator<unknown, void> {
+): AsyncGenerator<ParsedEvent, void> {
   let lastId: string | undefined;
   for (;;) {
     const headers = {
@@ -52,9 +59,11 @@ export async function* followEvents(
       const life = new Life(attempts);
       for await (const { id, type, data } of parseEvents(readPieces(exchange, life), () => life.beat())) {
         lastId = id ?? lastId;
-        // Other events are a newer server's.
-        if (type === "message") yield parseData(data);
-        life.heardMs = performance.now();
+        life.beat();
+        if (!types.includes(type)) continue;
+        const startMs = performance.now();
+        yield { id, type, data: parseData(data) };
+        life.skip(performance.now() - startMs);
       }
       throw new FibClientError("unreachable", `The events at ${path} have ended too early`);
     } catch (error) {
@@ -65,23 +74,30 @@ export async function* followEvents(
 
 /** What a connection is held for: bytes that mean nothing are no sign that the server is still there. */
 class Life {
-  heardMs = performance.now();
-  readonly #openedMs = this.heardMs;
+  #heardMs = performance.now();
+  #openedMs = this.#heardMs;
   readonly #attempts: Attempts;
 
   constructor(attempts: Attempts) {
     this.#attempts = attempts;
   }
 
+  /** There was an event, or a heartbeat. */
   beat(): void {
-    this.heardMs = performance.now();
-    if (this.heardMs - this.#openedMs >= SOUND_MS) this.#attempts.progress();
+    this.#heardMs = performance.now();
+    if (this.#heardMs - this.#openedMs >= SOUND_MS) this.#attempts.progress();
+  }
+
+  /** So long its reader was busy, which makes no connection a silent one, nor a sound one. */
+  skip(durationMs: number): void {
+    this.#heardMs += durationMs;
+    this.#openedMs += durationMs;
   }
 
   /** @throws {@link FibClientError} `unreachable`, when it is silent for too long: another connection may do better. */
   check(): void {
     const { timeoutMs } = this.#attempts.limits;
-    if (performance.now() - this.heardMs <= timeoutMs) return;
+    if (performance.now() - this.#heardMs <= timeoutMs) return;
     throw new FibClientError("unreachable", `The server sent no event in ${timeoutMs / 1000} seconds`);
   }
 }

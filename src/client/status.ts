@@ -2,6 +2,7 @@
  * What a task can be, as it goes to the server and comes back.
  * @module
  */
+import { isCount, isTime } from "./checks.ts";
 import { isDigits } from "./digits.ts";
 import { FibClientError } from "./error.ts";
 import { chosen, natural, shown } from "./limits.ts";
@@ -135,18 +136,6 @@ export function readStatus(body: unknown, expected: Readonly<Partial<TaskStatus>
     );
   }
   return body as TaskStatus;
-}
-
-function isCount(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-/** RFC 3339, and the years beyond 9999 that JavaScript writes. */
-function isTime(value: unknown): boolean {
-  return (
-    typeof value === "string" &&
-    /^([+-]\d\d)?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(value)
-  );
 }
 
 function isKeyOf(table: object): (value: unknown) => boolean {

@@ -5,10 +5,11 @@
 import { FibClientError } from "./error.ts";
 import { followEvents } from "./events.ts";
 import type { NumberForm, NumberForms, SequenceForm, SequenceForms } from "./forms.ts";
-import { chosen, type Limits, natural, shown } from "./limits.ts";
+import { chosen, type Limits } from "./limits.ts";
 import type { CallOptions } from "./options.ts";
+import { readPages } from "./pages.ts";
 import { openBytes } from "./resume.ts";
-import { type Output, pathTo } from "./routes.ts";
+import { pathTo } from "./routes.ts";
 import { bodyOf, type Computation, IS_FINISHED, isFinished, readStatus, type TaskStatus } from "./status.ts";
 import { NUMBERS, SEQUENCES } from "./terms.ts";
 import type { Transport } from "./transport.ts";
@@ -39,8 +40,6 @@ export interface ResultOptions<F> extends CallOptions {
 const PROGRESS_MIN = 1 / 1000;
 /** A server gives a task up much earlier. */
 const ATTEMPTS_MAX = 100;
-/** The most that a server lists at once. */
-const PAGE_MAX = 1000;
 
 /** The tasks of a server. */
 export class TasksClient {
@@ -89,41 +88,13 @@ export class TasksClient {
    * @throws RangeError or TypeError, at once, for options that are wrong.
    */
   list({ state, after, limit, ...options }: ListOptions = {}): AsyncGenerator<Task, void> {
-    if (limit !== undefined) natural(limit, "limit");
     if (state !== undefined) chosen(IS_FINISHED, state, "state");
-    return this.#list(state, after, limit ?? Number.POSITIVE_INFINITY, this.#transport.limits(options));
-  }
-
-  async *#list(
-    state: TaskStatus["state"] | undefined,
-    after: string | undefined,
-    limit: number,
-    limits: Limits,
-  ): AsyncGenerator<Task, void> {
-    const asked = new Set<string>();
-    let emptyCount = 0;
-    for (let last = after, rest = limit; rest > 0;) {
-      const page = rest === Number.POSITIVE_INFINITY ? undefined : String(Math.min(rest, PAGE_MAX));
-      const path = pathTo("/v1/tasks", {}, { state, after: last, limit: page });
-      const { body } = await this.#transport.ask({ path }, limits);
-      const { tasks, next } = (body ?? {}) as Partial<TaskList>;
-      if (!Array.isArray(tasks)) throw new FibClientError("bad_answer", "The server sent no list of tasks");
-      for (const task of tasks.slice(0, rest)) yield new Task(this.#transport, readStatus(task));
-      rest -= tasks.length;
-      if (next === undefined) return;
-      if (typeof next !== "string")
-        throw new FibClientError("bad_answer", "The server sent no list of tasks");
-      emptyCount = tasks.length === 0 ? emptyCount + 1 : 0;
-      if (asked.has(next) || emptyCount > limits.retriesMax) {
-        throw new FibClientError("bad_answer", `The server's list of tasks goes round behind ${shown(next)}`);
-      }
-      asked.add((last = next));
-    }
+    const pathOf = (page: object) => pathTo("/v1/tasks", {}, { state, ...page });
+    const read = (entry: unknown) => new Task(this.#transport, readStatus(entry));
+    const listed = { what: "tasks", pathOf, read, after, limit };
+    return readPages(this.#transport, listed, this.#transport.limits(options));
   }
 }
-
-/** One page of a list. */
-type TaskList = Output<"/v1/tasks", "$get">;
 
 /** One task. */
 export class Task {
@@ -167,7 +138,7 @@ export class Task {
     const attempts = this.#transport.attempts(limits);
     const path = pathTo("/v1/tasks/:id/events", { id: this.id });
     let counted = -1;
-    for await (const data of followEvents(this.#transport, path, attempts)) {
+    for await (const { data } of followEvents(this.#transport, path, ["message"], attempts)) {
       const status = readStatus(data, { id: this.id });
       // An executor that gives it back takes an attempt off. A server that never tells of more than it did repeats itself.
       const reached = Math.min(status.attempts, ATTEMPTS_MAX) + status.progress;

@@ -47,6 +47,15 @@ export async function runEssentials(
   for await (const term of fib.sequence({ count: 1_000_000 })) if (seen.push(term) === 10) break;
 
   const moves = [await fib.cursor.set(9), await fib.cursor.next(), await fib.cursor.previous()];
+  const alice = fib.cursor("alice");
+  const made = await cut.cursor("alice").set(20, { ifNone: true });
+  const watched: string[] = [];
+  for await (const { index, value } of cut.cursor("alice").watch()) {
+    watched.push(`${index} ${value}`);
+    await (watched.length < 4 ? alice.next() : alice.remove());
+  }
+  const names: string[] = [];
+  for await (const { name } of fib.cursors.list()) names.push(name);
   const task = await cut.tasks.create({ kind: "fibonacci", n: 200_000 });
   const states: string[] = [];
   for await (const { state } of task.events()) states.push(state);
@@ -67,6 +76,15 @@ export async function runEssentials(
     sequence: [lengths.length, lengths.reduce((sum, length) => sum + length)],
     seen: seen.map(String),
     moves: moves.map(({ index, value }) => [index, String(value)]),
+    made: [made.index, made.created],
+    watched,
+    names,
+    absent: [
+      await failure(alice.current()),
+      await failure(alice.remove()),
+      await failure(fib.cursor.remove()),
+    ],
+    misnamed: await failure((async () => fib.cursor("Alice").next())()),
     moved: (await cut.cursor.next({ as: "text" })).value,
     start: await failure(fib.cursor.set(0).then(() => fib.cursor.previous())),
     tooLarge: await failure(fib.fibonacci(10n ** 20n)),

@@ -39,6 +39,12 @@ const EXPECTED = {
     [10, "55"],
     [9, "34"],
   ],
+  made: [20, true],
+  watched: ["20 6765", "21 10946", "22 17711", "23 28657"],
+  names: ["default"],
+  absent: ["cursor_unknown 404", "cursor_unknown 404", "cursor_permanent 409"],
+  misnamed:
+    "TypeError: Cannot use the text \"Alice\" for name: it takes 1 to 64 of a-z, 0-9, '.', '_' and '-', the first a letter or a digit, and no client- before them",
   moved: "55",
   start: "sequence_start 409",
   tooLarge: "result_too_large 422",
@@ -67,10 +73,12 @@ withNpm(
         "client.js",
         "codes.d.ts",
         "cursor.d.ts",
+        "cursors.d.ts",
         "error.d.ts",
         "forms.d.ts",
         "options.d.ts",
         "package.json",
+        "position.d.ts",
         "status.d.ts",
         "tasks.d.ts",
       ],
@@ -187,7 +195,7 @@ for (const [moduleResolution, types] of [
 
 /** Each line has the type that it says, or does not compile. */
 const USE = `
-import { type ErrorCode, FibClient, FibClientError, type TaskStatus } from "@fibserver/client";
+import { type CursorClient, type ErrorCode, FibClient, FibClientError, type TaskStatus } from "@fibserver/client";
 const fib = new FibClient("http://127.0.0.1:8080", {
   timeoutMs: Infinity,
   headers: { authorization: "x" },
@@ -203,6 +211,16 @@ for await (const term of fib.sequence({ from: 1, to: 2 })) { const d: bigint = t
 for await (const term of fib.sequence({ count: 2, as: "text" })) { const d: string = term; void d; }
 const e: bigint = (await fib.cursor.next()).value;
 const f: string = (await fib.cursor.set(7, { as: "text", key: "k" })).value;
+const l: readonly CursorClient[] = [fib.cursor, fib.cursor("alice")];
+const m: boolean = (await fib.cursor("alice").set(7n, { ifNone: true })).created;
+const n: undefined | void = await fib.cursor("alice").remove({ ifMatch: "1", signal: AbortSignal.timeout(1) });
+for await (const { value, digits } of fib.cursor.watch()) { const d: [bigint | undefined, number] = [value, digits]; void d; }
+for await (const { value } of fib.cursor.watch({ as: "text" })) { const d: string | undefined = value; void d; }
+for await (const listed of fib.cursors.list({ prefix: "a", limit: 3 })) { const d: string | undefined = listed.movedAt; void d; }
+// @ts-expect-error
+fib.cursor(7);
+// @ts-expect-error
+(await fib.cursor.next()).created;
 const task = await fib.tasks.create({ kind: "ackermann", m: 1, n: 2 });
 for await (const listed of fib.tasks.list({ state: "ready", limit: 3 })) { const d: string = listed.id; void d; }
 const i: TaskStatus = await fib.tasks.cancel(task.id, { unlessShared: true });
@@ -220,7 +238,7 @@ const j: string extends ErrorCode ? never : Own extends ErrorCode ? true : never
 await fib.tasks.create({ kind: "lucas", n: 2 });
 // @ts-expect-error
 await fib.fibonacci(1, { as: "number" });
-void [a, b, c, e, f, g, h, i, j, k, isBusy, isNone];
+void [a, b, c, e, f, g, h, i, j, k, l, m, n, isBusy, isNone];
 `;
 
 /** Packs a folder. @returns What npm says of the tarball. */

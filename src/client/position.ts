@@ -1,0 +1,85 @@
+/**
+ * Where a cursor stands, as the server tells it.
+ * @module
+ */
+import { isCount } from "./checks.ts";
+import { isDigits, readDigits, readIndex } from "./digits.ts";
+import { FibClientError } from "./error.ts";
+import type { NumberForms } from "./forms.ts";
+import { shown } from "./limits.ts";
+
+/** What the value may be had as. */
+export type PositionForm = "bigint" | "text";
+
+/** Where a cursor stands. */
+export interface Position<F extends PositionForm = "bigint"> {
+  readonly index: number;
+  /** F(index). */
+  readonly value: NumberForms[F];
+  /** Names this position, for `ifMatch`; undefined for a replayed answer. */
+  readonly etag: string | undefined;
+  /** The server had made this move already, and gave its answer again. */
+  readonly replayed: boolean;
+}
+
+/** Where a cursor stands that was set. */
+export interface SetPosition<F extends PositionForm = "bigint"> extends Position<F> {
+  /** There was none of this name before. */
+  readonly created: boolean;
+}
+
+/** Where a cursor stands that is watched. */
+export interface WatchedPosition<F extends PositionForm = "bigint"> {
+  readonly index: number;
+  /** F(index); undefined beyond 1,000 digits, and where the server cannot have it now: `current` asks for it. */
+  readonly value: NumberForms[F] | undefined;
+  /** How many digits F(index) has. */
+  readonly digits: number;
+  /** Names this position, for `ifMatch`. */
+  readonly etag: string;
+}
+
+/** How digits become the value. @internal */
+export type ValueOf<F extends PositionForm> = (digits: string) => NumberForms[F];
+
+/** How they do for each form. @internal */
+export const VALUES: { readonly [F in PositionForm]: ValueOf<F> } = {
+  bigint: BigInt,
+  text: (digits) => digits,
+};
+
+/** A position that an answer brings. @throws {@link FibClientError} `bad_answer` for what is none. @internal */
+export function readPosition<F extends PositionForm>(
+  body: unknown,
+  headers: Headers,
+  valueOf: ValueOf<F>,
+): Position<F> {
+  const { index, value } = Object(body) as Readonly<Record<string, unknown>>;
+  return {
+    index: readIndex(index),
+    value: valueOf(readDigits(value)),
+    etag: headers.get("etag") ?? undefined,
+    replayed: headers.get("idempotency-replayed") === "true",
+  };
+}
+
+/**
+ * A position that an event brings.
+ *
+ * @param id - Of the event: the generation, as in an ETag.
+ * @throws {@link FibClientError} `bad_answer` for what is none.
+ * @internal
+ */
+export function readWatched<F extends PositionForm>(
+  data: unknown,
+  id: string | undefined,
+  valueOf: ValueOf<F>,
+): WatchedPosition<F> {
+  const { index, value, digits } = Object(data) as Readonly<Record<string, unknown>>;
+  if (!isDigits(id))
+    throw new FibClientError("bad_answer", `The server sent a position with id ${shown(id)}`);
+  const place = { index: readIndex(index), etag: `"${id}"` };
+  if (value === undefined && isCount(digits)) return { ...place, value, digits };
+  const text = readDigits(value);
+  return { ...place, value: valueOf(text), digits: text.length };
+}
