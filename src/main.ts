@@ -3,7 +3,8 @@
  * @module
  */
 import { withLine } from "./cli/hints.ts";
-import { parseLetters, runMoves } from "./cli/moves.ts";
+import { parseLetters } from "./cli/letters.ts";
+import { runMoves } from "./cli/moves.ts";
 import { isReaderGone, tell, warn } from "./cli/output.ts";
 import { resolveCursorConfig } from "./config.ts";
 import { CODES, FibError, systemError } from "./errors.ts";
@@ -28,9 +29,10 @@ function main(argv: readonly string[]): number | Promise<number> {
 }
 
 // What a script runs a thousand times: letters with flags of the cursor, and `fibserver fib N`. They do without citty
-// and the node:util that citty needs, 4 ms, and letters without a promise or a turn of the event loop.
+// and the node:util that citty needs, 4 ms, and letters without a promise or a turn of the event loop. A cursor with a
+// name goes the long way: to open what keeps it takes longer.
 function run(argv: readonly string[]): Promise<void> | undefined {
-  const line = parseLetters(argv);
+  const line = process.env["FIBSERVER_CURSOR"] === undefined ? parseLetters(argv) : undefined;
   if (line) return runMoves(resolveCursorConfig(line.flags, process.env), line.letters, line.json);
   return runCommand(argv);
 }

@@ -1,5 +1,6 @@
 /**
- * Imports point one way: main → cli | http → cursor | numbers | tasks, and everybody to the leaves.
+ * Imports point one way: main → cli | http → cursor | numbers | tasks, cli → copies → cursor | tasks, and
+ * everybody to the leaves.
  *
  * Method: every import in `src/` is read, of types and dynamic ones too, and looked up in a
  * table of what may know what. The reader is checked against Bun's own, and the table
@@ -17,6 +18,8 @@ const KERNEL = "numbers/kernel/";
 const LEAVES = new Set([
   "errors.ts",
   "config.ts",
+  "cursor-name.ts",
+  "default-file.ts",
   "libc.ts",
   "log.ts",
   "naming-calls.ts",
@@ -27,8 +30,13 @@ const LEAVES = new Set([
   "redis-url.ts",
   "shares.ts",
   "shell-word.ts",
+  "sqlite.ts",
+  "sqlite-copy.ts",
+  "sqlite-errors.ts",
+  "sqlite-read.ts",
   "system-calls.ts",
   "thread.ts",
+  "thread-url.ts",
 ]);
 
 /**
@@ -37,8 +45,9 @@ const LEAVES = new Set([
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ["cli", "leaves"],
-  cli: ["cli", "cursor", "numbers", "tasks", "client", "redis", "leaves"],
+  cli: ["cli", "copies", "cursor", "numbers", "tasks", "client", "redis", "leaves"],
   http: ["http", "cursor", "numbers", "tasks", "leaves"],
+  copies: ["copies", "cursor", "tasks", "leaves"],
   tasks: ["tasks", "numbers", "redis", "leaves"],
   cursor: ["cursor", "redis", "leaves"],
   redis: ["redis", "leaves"],
@@ -161,10 +170,11 @@ const loadedWith = (file: string, sources: Sources): Set<string> => reachedFrom(
 function circles(sources: Sources): string[] {
   const lines: string[] = [];
   for (const [file, source] of Object.entries(sources)) {
-    for (const { specifier, kind } of importsOf(source)) {
+    for (const { specifier } of importsOf(source)) {
       const target = targetOf(file, specifier);
-      if (target === undefined || kind === "dynamic") continue;
-      if (reachedFrom(target, sources, ["static", "types"]).has(file)) lines.push(`${file} ⇄ ${target}`);
+      if (target === undefined) continue;
+      if (reachedFrom(target, sources, ["static", "types", "dynamic"]).has(file))
+        lines.push(`${file} ⇄ ${target}`);
     }
   }
   return lines;
@@ -192,14 +202,18 @@ describe("layering", () => {
     expect(importsOf(sources["errors.ts"]!)).toEqual([]);
   });
 
-  test("no files of src/ import each other in a circle, not for types either", () => {
+  test("no files of src/ import each other in a circle, neither for types nor later", () => {
     expect(circles(sources)).toEqual([]);
   });
 
-  test("circles() finds those of values, of types and of both, and takes no dynamic import for one", () => {
+  test("circles() finds those of values, of types, of what is loaded later, and of all of them", () => {
     const b = `import { c } from "./c.ts";`;
     for (const c of [`import { a } from "./a.ts";`, `import type { A } from "./a.ts";`]) {
-      for (const a of [`export * from "./b.ts";`, `export type { B } from "./b.ts";`]) {
+      for (const a of [
+        `export * from "./b.ts";`,
+        `export type { B } from "./b.ts";`,
+        `await import("./b.ts");`,
+      ]) {
         expect(circles({ "a.ts": a, "b.ts": b, "c.ts": c })).toEqual([
           "a.ts ⇄ b.ts",
           "b.ts ⇄ c.ts",
@@ -207,7 +221,7 @@ describe("layering", () => {
         ]);
       }
     }
-    expect(circles({ "a.ts": `await import("./b.ts");`, "b.ts": `import "./a.ts";` })).toEqual([]);
+    expect(circles({ "a.ts": `await import("./b.ts");`, "b.ts": b, "c.ts": "" })).toEqual([]);
   });
 
   test("a shell command loads nothing of the server, and the shortest one no parser of arguments", () => {
@@ -217,7 +231,10 @@ describe("layering", () => {
     // Each module of Node's takes as long as all the moves that such a command makes.
     const main = [...loadedWith("main.ts", sources)];
     expect(main).toContain("cursor/durable.ts");
-    expect(main.filter((name) => /^(http\/|log\.ts|hono|@logtape|citty|node:)/.test(name))).toEqual([]);
+    expect(
+      main.filter((name) => /^(http\/|log\.ts|hono|@logtape|citty|node:|bun:sqlite)/.test(name)),
+    ).toEqual([]);
+    expect([...loadedWith("cli/open-cursors.ts", sources)]).toContain("bun:sqlite");
     // 3 ms of the 11 of `fibserver fib 1000000`; what has a file to write loads them.
     const number = [...loadedWith("cli/print-number.ts", sources)];
     expect(number).toContain("numbers/multiplier.ts");
@@ -310,6 +327,16 @@ import n, { o } from "./n.ts";
         "tasks/task.ts → cursor/cursor.ts (static)",
       ],
       ["cli/moves.ts", `import { a } from "../http/app.ts";`, "cli/moves.ts → http/app.ts (static)"],
+      [
+        "copies/copies.ts",
+        `import { a } from "../cli/ending.ts";`,
+        "copies/copies.ts → cli/ending.ts (static)",
+      ],
+      [
+        "cursor/copy.ts",
+        `import { a } from "../copies/copies.ts";`,
+        "cursor/copy.ts → copies/copies.ts (static)",
+      ],
       ["client/client.ts", `import { a } from "../http/app.ts";`, "client/client.ts → http/app.ts (static)"],
       ["errors.ts", `import { a } from "./cursor/record.ts";`, "errors.ts → cursor/record.ts (static)"],
       ["main.ts", `import { a } from "./http/server.ts";`, "main.ts → http/server.ts (static)"],
@@ -328,6 +355,7 @@ import n, { o } from "./n.ts";
       ["main.ts", `import { a } from "./cli/root.ts";\nimport { version } from "../package.json";`],
       ["cli/serve.ts", `import { a } from "../http/app.ts";`],
       ["cli/moves.ts", `import { a } from "../cursor/cursor.ts";`],
+      ["copies/copies.ts", `import { a } from "../cursor/copy.ts";\nimport { b } from "../tasks/copy.ts";`],
       ["http/numbers.ts", `import { a } from "../numbers/fibonacci.ts";`],
       ["tasks/executor.ts", `import { a } from "../numbers/pool.ts";`],
       ["client/client.ts", `import type { App } from "../http/app.ts";`],

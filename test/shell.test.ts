@@ -1,4 +1,5 @@
 /** The shell keeps its contract as a program: what goes to stdout, to stderr, and the exit status. */
+import { Database } from "bun:sqlite";
 import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
 import os from "node:os";
@@ -213,7 +214,7 @@ test("fibserver takes a flag over the environment, and the environment over the 
   expect(fs.readdirSync(folder.path).toSorted()).toEqual(["named", "other"]);
 });
 
-test("fibserver exits 74 when the output cannot be written, and says where the cursor is", async () => {
+test("fibserver exits 74 when the output cannot be written, and says what is done", async () => {
   using folder = temporaryFolder();
   const cases = [
     ["$FIBSERVER -f a c >/dev/full", "The cursor stays at index 0"],
@@ -221,6 +222,12 @@ test("fibserver exits 74 when the output cannot be written, and says where the c
     ["$FIBSERVER -f a p n >/dev/full", "The cursor has moved to index 0"],
     ["$FIBSERVER cursor set 7 -f a >/dev/full", "The cursor has moved to index 7"],
     ["$FIBSERVER -f a -i >/dev/full <<<'n'", "The cursor has moved to index 8"],
+    [
+      "$FIBSERVER n --cursor b -f a && $FIBSERVER cursor remove --cursor b -f a >/dev/full",
+      "Cursor b is removed",
+    ],
+    ["$FIBSERVER backup copy -f a >/dev/full", "The copy is made"],
+    ["$FIBSERVER restore copy -f b --json >/dev/full", "The copy is put back"],
   ] as const;
   for (const [line, where] of cases) {
     const { stderr, exitCode } = await runInShell(line, folder.path);
@@ -255,6 +262,21 @@ test("fibserver takes nothing from .env and bunfig.toml in the folder where it i
   ]);
 });
 
+test("FIBSERVER_MAX_CURSORS is looked at where cursors have names, and nowhere else", async () => {
+  using folder = temporaryFolder();
+  const start = { cwd: folder.path, env: { FIBSERVER_MAX_CURSORS: "x" } };
+  expect(await output(["n", "-f", "cursor"], start)).toBe("1\n");
+  expect(await output(["cursor", "show", "-f", "cursor"], start)).toContain("index: 1\n");
+  const named = await run(["n", "-f", "cursor", "--cursor", "alice"], start);
+  expect(named.exitCode).toBe(2);
+  expect(named.stderr).toContain("Cannot use 'x' for FIBSERVER_MAX_CURSORS");
+  const few = { cwd: folder.path, env: { FIBSERVER_MAX_CURSORS: "1" } };
+  expect(await output(["n", "-f", "cursor", "--cursor", "alice"], few)).toBe("1\n");
+  const tooMany = await run(["n", "-f", "cursor", "--cursor", "bob"], few);
+  expect(tooMany.exitCode).toBe(75);
+  expect(tooMany.stderr).toContain("there are as many cursors as may be (1); remove one");
+});
+
 test("fibserver cursor inspect shows both copies and changes nothing", async () => {
   using folder = temporaryFolder();
   const file = path.join(folder.path, "cursor");
@@ -270,6 +292,64 @@ test("fibserver cursor inspect shows both copies and changes nothing", async () 
   expect(fs.readFileSync(file)).toEqual(before);
 });
 
+test("fibserver cursor inspect tells how many cursors with names there are, with and without a default one", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  for (const name of ["alice", "bob"]) await output(["n", "-f", file, "--cursor", name]);
+  const named = `${file}.cursors: 2 with names, and 0 of clients\n`;
+  expect(await output(["cursor", "inspect", "-f", file])).toBe(`${file}: no file yet\n${named}`);
+  expect(JSON.parse(await output(["cursor", "inspect", "--json", "-f", file]))).toEqual({
+    file,
+    named: { file: `${file}.cursors`, cursorCount: 2, clientCount: 0, faults: [] },
+  });
+  await output(["n", "-f", file]);
+  const told = await output(["cursor", "inspect", "-f", file]);
+  expect(told).toContain("first copy: ");
+  expect(told).toEndWith(named);
+  // It has left no file of its own; while somebody uses the file there are more.
+  expect(fs.readdirSync(folder.path)).toEqual(["cursor", "cursor.cursors"]);
+  await using server = await startServer(["-f", file]);
+  await fetch(`${server.url}/v1/cursors/carol/next`, { method: "POST" });
+  expect(await output(["cursor", "inspect", "-f", file])).toContain(".cursors: 3 with names");
+});
+
+test("fibserver cursor inspect tells what can be saved of cursors with names that are damaged", async () => {
+  using folder = temporaryFolder();
+  const file = path.join(folder.path, "cursor");
+  const namedFile = `${file}.cursors`;
+  await output(["n", "-f", file]);
+  await output(["cursor", "set", "7", "-f", file, "--cursor", "alice"]);
+  const whole = fs.readFileSync(namedFile);
+  // The page of an index; the last pages hold what the file holds besides cursors.
+  const torn = Buffer.from(whole);
+  const pages = Array.from({ length: torn.length / 4096 }, (_, page) => page * 4096);
+  for (const start of pages.slice(2)) torn.fill(0x55, start, start + 4096);
+  fs.writeFileSync(namedFile, torn);
+  const { stdout, stderr, exitCode } = await run(["cursor", "inspect", "-f", file]);
+  expect(exitCode).toBe(65);
+  expect(stdout).toContain(`${namedFile}: 1 with names, and 0 of clients can be read\nbad: `);
+  expect(stdout).toEndWith("alice: index 7\n");
+  expect(stderr).toContain(`Cannot use ${namedFile} as it is: move it away`);
+  const json = await run(["cursor", "inspect", "--json", "-f", file]);
+  expect(JSON.parse(json.stdout)).toMatchObject({ named: { cursors: [{ name: "alice", index: 7 }] } });
+  expect(JSON.parse(json.stderr)).toMatchObject({ code: "cursor_damaged" });
+  // Nothing of it can be read; the default cursor is shown all the same.
+  fs.writeFileSync(namedFile, "no database");
+  const hopeless = await run(["cursor", "inspect", "-f", file]);
+  expect(hopeless).toMatchObject({ exitCode: 65, stderr: expect.stringContaining(namedFile) as string });
+  expect(hopeless.stdout).toContain("first copy: ");
+  // What is not ours to read is told as a move tells it.
+  fs.writeFileSync(namedFile, whole);
+  {
+    using db = new Database(namedFile);
+    db.run("PRAGMA user_version = 99");
+  }
+  const newer = await run(["cursor", "inspect", "-f", file]);
+  const { exitCode: moveExitCode } = await run(["n", "-f", file, "--cursor", "alice"]);
+  expect([newer.exitCode, moveExitCode]).toEqual([74, 74]);
+  expect(newer.stderr).toContain("a newer fibserver wrote it");
+});
+
 test("fibserver cursor export writes a Go server's file, and such a file is taken over", async () => {
   using folder = temporaryFolder();
   const start = { cwd: folder.path };
@@ -280,6 +360,10 @@ test("fibserver cursor export writes a Go server's file, and such a file is take
   old.writeBigInt64BE(13n, 8);
   expect(fs.readFileSync(path.join(folder.path, "old"))).toEqual(old);
   expect((await run(["cursor", "export", "--go", "cursor", "old"], start)).stderr).toContain("it exists");
+  // A name is shown so that it does nothing to a terminal.
+  expect(await output(["cursor", "export", "--go", "cursor", "new\u001B[31m"], start)).toBe(
+    "index 7 written to new\\033[31m\n",
+  );
   const { stdout, stderr, exitCode } = await run(["-f", "old", "n"], start);
   expect(stdout).toBe("21\n");
   expect(stderr).toContain("taken over at index 7");

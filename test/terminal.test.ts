@@ -169,6 +169,31 @@ withTmux("fibserver -i that a signal ends leaves the terminal in order", async (
   await expectCleanEnds(`-i -f ${state.path}/cursor`, /^fib>/m, folder.path);
 });
 
+withTmux("fibserver cursor watch goes on after ^Z and fg, and ends with 130 on ^C", async () => {
+  using folder = temporaryFolder();
+  using state = temporaryFolder();
+  await using server = await openServer();
+  for (const place of [`-f ${state.path}/cursor`, `--server ${server.url}`]) {
+    for (const name of ["default", "alice"]) {
+      const cursor = [...place.split(" "), "--cursor", name];
+      Bun.spawnSync([BINARY, "cursor", "set", "88", ...cursor]);
+      await using terminal = new Terminal(folder.path);
+      terminal.type(`clear; $F cursor watch ${cursor.join(" ")}`);
+      await terminal.shows(/^1100087778366101931$/m);
+      terminal.press("C-z");
+      await terminal.shows(/Stopped/);
+      Bun.spawnSync([BINARY, "n", ...cursor]);
+      await terminal.foreground();
+      await terminal.shows(/^1779979416004714189$/m);
+      terminal.press("C-c");
+      terminal.type('echo "status=$?"');
+      await terminal.shows(/^status=130$/m);
+      expect(terminal.flags()).toBe("cursor 1 wrap 1");
+      expect(fs.readdirSync(folder.path)).toEqual([]);
+    }
+  }
+});
+
 withTmux("fibserver -i answers again after ^Z and fg, and ends with ^D", async () => {
   using folder = temporaryFolder();
   await using terminal = new Terminal(folder.path);

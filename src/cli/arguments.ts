@@ -63,9 +63,9 @@ export async function checkArguments({ command, name, argv }: Found): Promise<vo
   for (const token of tokenize(argv, flags)) {
     if (token.kind === "positional") {
       if (++wordCount <= positionals.length || takesMany) continue;
-      throw refuse(
-        `'${shortened(token.value)}' is one word too many; it takes ${synopsis(positionals) || "none"}`,
-      );
+      const instead = (await resolved(command.meta))?.wordsInstead;
+      const reason = `'${shortened(token.value)}' is one word too many; it takes ${synopsis(positionals) || "none"}`;
+      throw refuse(instead === undefined ? reason : `${reason}: ${instead}`);
     }
     if (token.kind !== "option") continue;
     const flag = names.get(token.name);
@@ -130,15 +130,21 @@ export async function resolved<T>(value: Resolvable<T>): Promise<T> {
 
 async function subCommandMissing(command: Command, name: string, argv: readonly string[]): Promise<FibError> {
   const names = Object.keys(await resolved(command.subCommands ?? {}));
+  const { otherNames = {}, wordsInstead } = (await resolved(command.meta)) ?? {};
   const [word] = argv;
-  const meant = word === undefined ? undefined : nearest(word, names);
+  const meant = word === undefined ? undefined : meantBy(word, names, otherNames);
   if (meant !== undefined)
     return usageError(
       name,
       `it knows no '${shortened(word!)}' (did you mean ${meant}?)`,
       `${lineToTry(name)} ${meant}`,
     );
-  return usageError(name, `it takes ${names.join(", ")}`);
+  const instead = wordsInstead === undefined || word?.startsWith("-") !== false ? "" : `; ${wordsInstead}`;
+  return usageError(name, `it takes ${names.join(", ")}${instead}`);
+}
+
+function meantBy(word: string, names: string[], otherNames: Readonly<Record<string, string>>) {
+  return Object.hasOwn(otherNames, word) ? otherNames[word] : nearest(word, names);
 }
 
 function unknownFlag(

@@ -30,7 +30,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<void> {
 
 // An example of the command says more than its help, and is shorter; but where a variable is wrong it would fail, too.
 async function lineFor({ command, name }: Found, error: unknown): Promise<string> {
-  if (error instanceof Error && /\bFIBSERVER_[A-Z]/.test(error.message)) return lineToTry(name);
+  if (error instanceof Error && /\b(FIBSERVER_[A-Z]|HOME\b)/.test(error.message)) return lineToTry(name);
   const { examples } = (await resolved(command.meta)) ?? {};
   return lineToTry(name, examples?.[0]?.split("  # ")[0]);
 }

@@ -29,6 +29,15 @@ export const CURSOR_FLAGS = {
   },
 } as const;
 
+/** The flag of the commands that touch one cursor of several. */
+export const NAME_FLAGS = {
+  cursor: {
+    type: "string",
+    valueHint: "NAME",
+    description: "The cursor with this name; next and set make it (default: default)",
+  },
+} as const;
+
 /** The flags of the server. */
 export const SERVER_FLAGS = {
   port: {
@@ -64,6 +73,29 @@ export const WATCH_FLAGS = {
   },
 } as const;
 
+/** The flags of named cursors, and of those of clients. */
+export const CURSORS_FLAGS = {
+  "max-cursors": {
+    type: "string",
+    valueHint: "N",
+    description: "Named cursors that there may be (default 100000)",
+  },
+  "per-client": {
+    type: "boolean",
+    description: "Let /api0 move a cursor of each client's own, told by a cookie",
+  },
+  "max-clients": {
+    type: "string",
+    valueHint: "N",
+    description: "Clients that may have a cursor of their own (default 100000)",
+  },
+  "client-ttl": {
+    type: "string",
+    valueHint: "SECONDS",
+    description: "How long a client that does not come back is remembered (default 34560000, 400 days)",
+  },
+} as const;
+
 /** The flags of how much one request may ask for. */
 export const LIMIT_FLAGS = {
   "max-digits": {
@@ -95,7 +127,7 @@ export const LIMIT_FLAGS = {
   "max-watchers": {
     type: "string",
     valueHint: "N",
-    description: "Clients that may follow tasks at the same time (default 10000)",
+    description: "Clients that may follow tasks, and as many cursors (default 10000)",
   },
 } as const;
 

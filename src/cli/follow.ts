@@ -10,10 +10,8 @@ import { onEnd } from "./ending.ts";
 import { serverFlag } from "./hints.ts";
 import { warn } from "./output.ts";
 import { openProgress, type Progress } from "./progress.ts";
-import { asking, openClient } from "./remote.ts";
+import { asking, openClient, WAITING } from "./remote.ts";
 
-/** Whoever waits for hours waits for a server that is started again, too: half a minute (21 to 41 s). */
-export const WAITING = { retriesMax: 13 };
 /** Before the shell gets its prompt back. */
 const CANCELLING = { retriesMax: 1, timeoutMs: 5000 };
 /** Shorter waits need no word about how to go on; a person at a terminal may want to leave at once. */

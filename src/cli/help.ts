@@ -9,7 +9,9 @@ import type { ArgDef } from "citty";
 import { argumentsOf, type Command, type Found, type Named, resolved, synopsis } from "./arguments.ts";
 import {
   CURSOR_FLAGS,
+  CURSORS_FLAGS,
   LIMIT_FLAGS,
+  NAME_FLAGS,
   PROCESS_FLAGS,
   REDIS_FLAGS,
   SERVER_FLAGS,
@@ -26,10 +28,14 @@ declare module "citty" {
     usage?: readonly (readonly [line: string, what: string])[];
     /** Its subcommands by title. */
     groups?: Readonly<Record<string, readonly string[]>>;
+    /** Its subcommands by other names for them. */
+    otherNames?: Readonly<Record<string, string>>;
     /** Flags that it takes and that the help of another command lists. */
     unlisted?: readonly string[];
     /** Flags of other commands that are looked for here, and what to do instead. */
     misplaced?: Readonly<Record<string, string>>;
+    /** What to do in the place of a word that it does not take. */
+    wordsInstead?: string;
     /** What else there is to know, at the end. */
     notes?: string;
   }
@@ -37,9 +43,10 @@ declare module "citty" {
 
 /** Titles of flags; what is in none of them stands under Options. */
 const FLAG_GROUPS: Readonly<Record<string, Readonly<Record<string, ArgDef>>>> = {
-  Cursor: CURSOR_FLAGS,
+  Cursor: { ...CURSOR_FLAGS, ...NAME_FLAGS },
   Server: SERVER_FLAGS,
   Limits: LIMIT_FLAGS,
+  "Cursors with names": CURSORS_FLAGS,
   Tasks: TASK_FLAGS,
   Sharing: REDIS_FLAGS,
   Watching: WATCH_FLAGS,

@@ -3,12 +3,12 @@
  * @module
  */
 import { createInterface } from "node:readline";
-import type { CursorConfig } from "../config.ts";
 import { shortened } from "../shell-word.ts";
 import { FibError } from "../errors.ts";
-import { isLetter, moveAndPrint } from "./moves.ts";
-import { openShellCursor, type ShellCursor } from "./open-cursor.ts";
+import { isLetter } from "./letters.ts";
 import { print, tell } from "./output.ts";
+import type { Place, ShellCursor } from "./cursor-place.ts";
+import { moveAndPrint, openCursor } from "./shell-cursor.ts";
 
 const HELP = "n next   p previous   c current   h this help   q quit\n";
 
@@ -18,8 +18,9 @@ const HELP = "n next   p previous   c current   h this help   q quit\n";
  *
  * @throws {@link FibError} when the cursor or the output has failed for good.
  */
-export async function runInteractive(config: CursorConfig, json: boolean): Promise<void> {
-  const cursor = await openShellCursor(config);
+export async function runInteractive(place: Place, json: boolean): Promise<void> {
+  if (place.config?.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
+  const cursor = await openCursor(place, json, true);
   const prompts = process.stdin.isTTY && process.stderr.isTTY;
   const lines = createInterface({
     input: process.stdin,

@@ -7,7 +7,7 @@ import { Cursor, type CursorOptions } from "../cursor/cursor.ts";
 import { type DurableOptions, DurableRecord } from "../cursor/durable.ts";
 import { folderOf } from "../cursor/file.ts";
 import { ioError } from "../cursor/io-error.ts";
-import type { CursorService } from "../cursor/moves.ts";
+import type { OpenCursor } from "../cursor/moves.ts";
 import { openCursorFile } from "../cursor/open.ts";
 import { runBlocking } from "../cursor/procedure.ts";
 import { FibError } from "../errors.ts";
@@ -15,18 +15,18 @@ import { makeFolder } from "../naming-calls.ts";
 import { statBehind } from "../system-calls.ts";
 import { requireOutput, warn } from "./output.ts";
 
-/** A cursor that a command moves. */
-export type ShellCursor = CursorService & {
+/** A cursor that a command moves, on this machine or in Redis. */
+export type LocalCursor = OpenCursor & {
   /** What has ended it for good; one in Redis comes back. */
   readonly failure?: FibError | undefined;
 };
 
 /**
- * Opens the cursor for a shell command, which has nothing else to do while it waits for the disk.
+ * Opens the default cursor for a shell command, which has nothing else to do while it waits for the disk.
  *
  * @throws {@link FibError} as `Cursor.open` and `openRedisCursor` do; `output_failed`, before anything has moved.
  */
-export async function openShellCursor(config: CursorConfig): Promise<ShellCursor> {
+export async function openShellCursor(config: CursorConfig): Promise<LocalCursor> {
   requireOutput();
   // Loaded here, so that those who have no Redis do not pay for it.
   if (config.redis) return (await import("./redis-cursor.ts")).openRedisCursor(config, config.redis);
@@ -63,12 +63,18 @@ function fileOptions(
   { file, fileIsDefault, indexMax, lockTimeoutMs }: CursorConfig,
   notice: DurableOptions["notice"],
 ): DurableOptions {
-  // The default folder is ours to make; one that the user named is not.
-  if (fileIsDefault) makeStateFolder(folderOf(file));
+  makeStateFolder({ file, fileIsDefault });
   return { path: file, indexMax, lockTimeoutMs, notice };
 }
 
-function makeStateFolder(folder: string): void {
+/**
+ * Makes the folder of the cursor file, where that is ours to make: the default one, and none that the user named.
+ *
+ * @throws {@link FibError} `cursor_io`.
+ */
+export function makeStateFolder({ file, fileIsDefault }: Pick<CursorConfig, "file" | "fileIsDefault">): void {
+  if (!fileIsDefault) return;
+  const folder = folderOf(file);
   try {
     makeFolders(folder);
   } catch (error) {

@@ -7,7 +7,9 @@
 import { type Logger, noticesTo } from "../log.ts";
 import type { Config } from "../config.ts";
 import type { RedisConfig } from "../redis-config.ts";
-import { RedisCursor } from "../cursor/redis.ts";
+import { DEFAULT_NAME } from "../cursor-name.ts";
+import { Cursors, type NamedLimits } from "../cursor/named.ts";
+import { RedisCursors } from "../cursor/redis.ts";
 import type { Pool } from "../numbers/pool.ts";
 import { checkRedis } from "../redis/check.ts";
 import { openExplained } from "../redis/explain.ts";
@@ -20,7 +22,7 @@ import { redisLog } from "./redis-log.ts";
 
 /** A server's part of what Redis holds. */
 export interface RedisParts {
-  readonly cursor: RedisCursor;
+  readonly cursors: Cursors;
   readonly tasks: RedisTasks;
   /** Where it is, without passwords. */
   readonly address: string;
@@ -34,24 +36,24 @@ export interface Executor extends Pick<RedisExecutor, "check" | "close"> {
 }
 
 /**
- * Opens the cursor and the tasks of a server.
+ * Opens the cursors and the tasks of a server.
  *
  * @throws {@link FibError} `redis_unavailable`, `redis_unusable`, with what to do.
  */
 export async function openRedis(config: Config, shared: RedisConfig, log: Logger): Promise<RedisParts> {
-  const { indexMax } = config;
   const { prefix } = shared;
   const places = placesOf(shared);
   await checkPlaces(places, log);
   const redis = await RedisConnection.open(places.store);
-  const cursor = await RedisCursor.open({ redis, prefix, indexMax, notice: noticesTo(log) });
+  const named = await RedisCursors.open({ redis, prefix, ...cursorLimits(config), notice: noticesTo(log) });
+  const cursors = new Cursors(named.at(DEFAULT_NAME), named);
   const tasks = await RedisTasks.open({ prefix, ...sharedOptions(config, places, log) });
   const close = async () => {
-    await cursor.close();
+    await named.close();
     await tasks.close();
     await redis.close();
   };
-  return { cursor, tasks, address: addressesOf(places), close };
+  return { cursors, tasks, address: addressesOf(places), close };
 }
 
 /**
@@ -89,6 +91,10 @@ async function checkPlaces({ queue, store }: Places, log: Logger): Promise<void>
       await redis.close();
     }
   }
+}
+
+function cursorLimits({ indexMax, cursorsMax, clientsMax, clientTtlMs }: Config): NamedLimits {
+  return { indexMax, cursorsMax, clientsMax, clientTtlMs };
 }
 
 function addressesOf({ queue, store }: Places): string {

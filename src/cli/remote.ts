@@ -3,12 +3,17 @@
  * @module
  */
 import { FibClient, FibClientError, type Hooks } from "../client/client.ts";
+import { DEFAULT_NAME } from "../cursor-name.ts";
 import { CODES, type ErrorCode, FibError } from "../errors.ts";
-import { LETTERS, printPosition } from "./moves.ts";
+import { textAt } from "./answer.ts";
+import { noCursor, type Place, type ShellCursor, wasRemoved } from "./cursor-place.ts";
+import type { CursorRow } from "./open-cursors.ts";
 import { requireOutput, warn } from "./output.ts";
 
 /** Somebody waits at the shell: a server that is not there is reported within a second. */
 const RETRIES_MAX = 3;
+/** Whoever waits for hours waits for a server that is started again, too: half a minute (21 to 41 s). */
+export const WAITING = { retriesMax: 13 };
 /** Whoever waits for longer wants to know for what. */
 const PATIENCE_MS = 1000;
 /** Answers that the client takes for none, and asks again. */
@@ -90,16 +95,59 @@ function explain({ code, detail, status, retryAfterMs = 0 }: FibClientError, { o
   return `${detail}; start one with fibserver serve, or name it with --server URL`;
 }
 
-/** As `runMoves` does, on a server's cursor. */
-export async function runRemoteMoves(
-  url: URL,
-  letters: readonly (keyof typeof LETTERS)[],
-  json: boolean,
-): Promise<void> {
+/**
+ * Opens a cursor of a server, which is asked when something is to be done.
+ *
+ * @throws {@link FibError} `output_failed`, before anything has moved.
+ */
+export function openRemoteCursor(url: URL, place: Place, json: boolean): ShellCursor {
   requireOutput();
-  const { cursor } = openClient(url, noticeOf(json));
-  for (const letter of letters) {
-    const { index, value } = await asking(url, () => cursor[LETTERS[letter]]({ as: "text" }));
-    printPosition(index, value, letter, json);
+  const cursorOf = (say: (notice: string) => void) => {
+    const client = openClient(url, say);
+    // Older servers have no other.
+    return place.name === DEFAULT_NAME ? client.cursor : client.cursor(place.name);
+  };
+  const cursor = cursorOf(noticeOf(json));
+  const ask = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await asking(url, work);
+    } catch (error) {
+      throw error instanceof FibError && error.code === "cursor_unknown" ? noCursor(place) : error;
+    }
+  };
+  return {
+    name: place.name,
+    failure: undefined,
+    current: () => ask(() => cursor.current({ as: "text" })),
+    next: () => ask(() => cursor.next({ as: "text" })),
+    previous: () => ask(() => cursor.previous({ as: "text" })),
+    set: (index) => ask(() => cursor.set(index, { as: "text" })),
+    remove: () => ask(() => cursor.remove()),
+    async *watch(signal) {
+      // Whoever watches waits for a server that is started again, but not for one that was never there.
+      // What it waits for a script is told, too.
+      const watched = cursorOf(json ? () => {} : warn);
+      const first = watched.watch({ as: "text", signal });
+      await ask(() => first.next());
+      await first.return();
+      const positions = watched.watch({ ...WAITING, as: "text", signal });
+      for (;;) {
+        const { done, value: position } = await ask(() => positions.next());
+        if (done) throw wasRemoved(place);
+        const { index, value } = position;
+        yield { index, value: value ?? (await textAt(index)) };
+      }
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+/** All cursors of a server, in the order of their names. */
+export async function* listRemoteCursors(url: URL, prefix: string, json: boolean): AsyncGenerator<CursorRow> {
+  const rows = openClient(url, noticeOf(json)).cursors.list({ prefix });
+  for (;;) {
+    const { done, value: row } = await asking(url, () => rows.next());
+    if (done) return;
+    yield { name: row.name, index: String(row.index), ...(row.movedAt && { movedAt: row.movedAt }) };
   }
 }

@@ -7,28 +7,39 @@
  */
 import { defineCommand } from "citty";
 import { version } from "../../package.json";
-import { type Config, type Flags, resolveConfig, resolveCursorConfig, resolveServerUrl } from "../config.ts";
+import { type Config, type Flags, resolveConfig } from "../config.ts";
+import { DEFAULT_NAME } from "../cursor-name.ts";
 import { shortened } from "../shell-word.ts";
 import { type Command, findCommand, nearest } from "./arguments.ts";
-import { serverFlag, usageError, withLine } from "./hints.ts";
+import { usageError, withLine } from "./hints.ts";
 import {
   CLIENT_FLAGS,
   CURSOR_FLAGS,
+  CURSORS_FLAGS,
   ENVIRONMENT,
   LIMIT_FLAGS,
+  NAME_FLAGS,
   PROCESS_FLAGS,
   REDIS_FLAGS,
   SERVER_FLAGS,
   TASK_FLAGS,
 } from "./flags.ts";
 import { pageOf, renderHelp } from "./help.ts";
-import { isLetter, LETTERS, runMoves } from "./moves.ts";
+import { resolvePlace } from "./cursor-place.ts";
+import { isLetter, LETTERS } from "./letters.ts";
+import { runMoves } from "./moves.ts";
 import { print } from "./output.ts";
 
 /** What only a server has a use for. */
-const SERVING_FLAGS = { ...SERVER_FLAGS, ...LIMIT_FLAGS, ...TASK_FLAGS };
+const SERVING_FLAGS = { ...SERVER_FLAGS, ...LIMIT_FLAGS, ...CURSORS_FLAGS, ...TASK_FLAGS };
 
 const MISPLACED = { metrics: "that is a worker's; a server has /livez and /readyz on its own port" };
+
+/** The same, and what is for letters. */
+const MISPLACED_AT_SERVER = {
+  ...MISPLACED,
+  cursor: "a server has all cursors, each under /v1/cursors/NAME",
+};
 
 const root = defineCommand({
   meta: {
@@ -43,7 +54,7 @@ const root = defineCommand({
     groups: {
       Numbers: ["fib", "fact", "ack", "index", "seq"],
       "Servers and tasks": ["serve", "worker", "task"],
-      "The cursor and this program": ["cursor", "help", "version"],
+      "The cursor and this program": ["cursor", "backup", "restore", "help", "version"],
     },
     examples: [
       "fibserver n n p -f my-cursor  # three moves of the cursor in a file",
@@ -64,21 +75,17 @@ const root = defineCommand({
     ...SERVING_FLAGS,
     ...REDIS_FLAGS,
     ...PROCESS_FLAGS,
+    ...NAME_FLAGS,
     server: { ...CLIENT_FLAGS.server, description: "Move the cursor of this server, not a file's" },
     interactive: { type: "boolean", alias: "i", description: "Read p, c, n, h and q from standard input" },
     json: { type: "boolean", description: "Print what the server would answer, and errors as JSON" },
   },
   async run({ args }) {
     const letters = checkLetters(args._);
-    if (args.server !== undefined) {
-      checkRemote(args as unknown as Flags, args.server, letters);
-      const { runRemoteMoves } = await import("./remote.ts");
-      return runRemoteMoves(resolveServerUrl(args.server, process.env), letters, args.json ?? false);
-    }
     const serves = letters.length === 0 && !args.interactive;
-    if (serves && args.json) {
-      throw usageError("fibserver", "--json is for letters, and there are none");
-    }
+    const notServed = ["json", "cursor", "server"].find((flag) => args[flag as "json"] !== undefined);
+    if (serves && notServed !== undefined)
+      throw usageError("fibserver", `--${notServed} is for letters, and there are none`);
     if (serves) return await serve(serverConfig(args));
     const servingFlag = Object.keys(SERVING_FLAGS).find((flag) => args[flag] !== undefined);
     if (servingFlag !== undefined) {
@@ -87,10 +94,12 @@ const root = defineCommand({
     if (args.interactive && letters.length > 0) {
       throw usageError("fibserver", "-i reads the letters from standard input");
     }
-    const config = resolveCursorConfig(args as unknown as Flags, process.env);
-    if (!args.interactive) return await runMoves(config, letters, args.json ?? false);
-    if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
-    await (await import("./interactive.ts")).runInteractive(config, args.json ?? false);
+    const { json = false } = args;
+    const { runLetters } = await import("./shell-cursor.ts");
+    const place = resolvePlace("fibserver", args as unknown as Flags);
+    if (args.interactive) return (await import("./interactive.ts")).runInteractive(place, json);
+    if (place.server !== undefined || place.name !== DEFAULT_NAME) return runLetters(place, letters, json);
+    await runMoves(place.config, letters, json);
   },
 });
 
@@ -103,7 +112,7 @@ const server = defineCommand({
       "fibserver serve --host 0.0.0.0 --allow-host fib.example.org  # open to the network",
       "fibserver serve --redis redis://127.0.0.1:6379  # one of several servers",
     ],
-    misplaced: MISPLACED,
+    misplaced: MISPLACED_AT_SERVER,
     notes: ENVIRONMENT,
   },
   args: { ...CURSOR_FLAGS, ...SERVING_FLAGS, ...REDIS_FLAGS, ...PROCESS_FLAGS },
@@ -137,6 +146,8 @@ const subCommands = {
   serve: server,
   worker: async () => (await import("./worker.ts")).worker,
   cursor: async () => (await import("./cursor.ts")).cursor,
+  backup: async () => (await import("./backup.ts")).backup,
+  restore: async () => (await import("./backup.ts")).restore,
   fib: async () => (await numbers()).fib,
   fact: async () => (await numbers()).fact,
   ack: async () => (await numbers()).ack,
@@ -166,17 +177,6 @@ function serverConfig(args: object): Config {
 async function serve(config: Config): Promise<void> {
   if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
   await (await import("./serve.ts")).serve(config);
-}
-
-// What another process does is not ours to set.
-function checkRemote(args: Flags, url: string, letters: readonly string[]): void {
-  const line = `fibserver c${serverFlag(url)}`;
-  if (letters.length === 0) throw usageError("fibserver", "--server takes the letters p, c, n", line);
-  const given = Object.keys(args).find(
-    (flag) => flag.length > 1 && !["letters", "server", "json"].includes(flag) && Boolean(args[flag]),
-  );
-  if (given !== undefined)
-    throw usageError("fibserver", `--${given} has no meaning for another server`, line);
 }
 
 function checkLetters(words: readonly string[]): (keyof typeof LETTERS)[] {

@@ -17,7 +17,7 @@ import { checkOutput, type Put, RESULT_FLAGS, writeResult } from "./result.ts";
 export const seq = defineCommand({
   meta: {
     name: "seq",
-    description: "Print the first terms of the sequence, or those from one index to another",
+    description: "Print the first terms, or those from one index to another",
     examples: ["fibserver seq 10", "fibserver seq 1000000..1000010", "fibserver seq 100 --json"],
   },
   args: {

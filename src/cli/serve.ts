@@ -3,10 +3,12 @@
  * @module
  */
 import { type Config, LIMITS } from "../config.ts";
+import { EmbeddedCursors } from "../cursor/embedded.ts";
+import { Cursors } from "../cursor/named.ts";
+import { startStore } from "../cursor/store-thread.ts";
 import { runOnThreads } from "../cursor/threads.ts";
 import type { FibError } from "../errors.ts";
-import { createApp, type Services } from "../http/app.ts";
-import { goCursorHandlers } from "../http/go-cursor.ts";
+import { createApp, hotHandlers, type Services } from "../http/app.ts";
 import { isLoopback } from "../http/hosts.ts";
 import { listen, requestLog } from "../http/server.ts";
 import { Watchers, Streams } from "../http/streams.ts";
@@ -38,8 +40,8 @@ export async function serve(config: Config): Promise<void> {
   onNotice(notice);
   const end = Promise.withResolvers<FibError | undefined>();
   const redis = config.redis && (await (await import("./redis.ts")).openRedis(config, config.redis, log));
-  const cursor =
-    redis?.cursor ?? (await openFileCursor(config, { run: runOnThreads, notice, onFailure: end.resolve }));
+  const files = redis ? undefined : await openFiles(config, notice, end.resolve);
+  const cursors = redis?.cursors ?? files!.cursors;
   const pool = new Pool({ threads: config.computationsMax, queueMax: config.queueMax });
   const neighbours = new Neighbours(pool);
   const stopping = new AbortController();
@@ -47,12 +49,14 @@ export async function serve(config: Config): Promise<void> {
     log.error("Something failed: {error}", { error: String((error as Error).stack) });
   const engine: Engine = redis ?? openEngine(config, pool, { notice, onBug });
   const services: Services = {
-    cursor,
+    cursors,
+    perClient: config.perClient ? { ttlMs: config.clientTtlMs } : undefined,
     indexMax: config.indexMax,
     valueAt: (index) => neighbours.at(index),
     results: new Results(pool, LIMITS.resultBytesMax),
     streams: new Streams(config.streamsMax),
-    watchers: new Watchers(config.watchersMax),
+    watchers: new Watchers(config.watchersMax, "tasks"),
+    cursorWatchers: new Watchers(config.watchersMax, "cursors"),
     digitsMax: config.digitsMax,
     termsMax: config.termsMax,
     earlierTermsMax: config.earlierTermsMax,
@@ -61,7 +65,7 @@ export async function serve(config: Config): Promise<void> {
     onBug,
     onFault: (error) => log.warn("{code}: {error}", { code: error.code, error: error.message }),
   };
-  const hot = goCursorHandlers(services);
+  const hot = hotHandlers(services);
   const { fetch } = createApp(services, hot);
   const server = listen({ fetch, hot }, config, config.debug ? requestLog(log) : undefined);
   if (!isLoopback(config.host)) {
@@ -73,7 +77,7 @@ export async function serve(config: Config): Promise<void> {
   // Before the line that others wait for: what they send then must find its handler.
   void untilSignal().then(() => end.resolve(undefined));
   log.info("Serving {file} at {url}", { file: redis?.address ?? config.file, url: server.url });
-  prepareSoon(pool, engine);
+  prepareSoon(pool, engine, files);
 
   const failure = await end.promise;
   const deadline = Bun.sleep(LIMITS.stopTimeoutMs);
@@ -83,7 +87,7 @@ export async function serve(config: Config): Promise<void> {
   const whole = await server.stop();
   if (!whole) log.warn("Connections were cut: they were still busy at the deadline");
   const close = async () => {
-    await Promise.all([engine.close().then(() => pool.close()), cursor.close()]);
+    await Promise.all([engine.close().then(() => pool.close()), files?.close()]);
     return true;
   };
   // A disk that stalls must not hold up the end: what it has not taken was not answered.
@@ -92,12 +96,45 @@ export async function serve(config: Config): Promise<void> {
   if (failure) throw failure;
 }
 
-function prepareSoon(pool: Pool, engine: Engine): void {
+/** The cursors of one machine: the default one in its file, and those with names beside it. */
+interface FileCursors {
+  readonly cursors: Cursors;
+  readonly prepare: () => void;
+  readonly close: () => Promise<unknown>;
+}
+
+async function openFiles(
+  config: Config,
+  notice: (message: string) => void,
+  onFailure: (error: FibError) => void,
+): Promise<FileCursors> {
+  const { file, indexMax, cursorsMax, clientsMax, clientTtlMs, lockTimeoutMs } = config;
+  const cursor = await openFileCursor(config, { run: runOnThreads, notice, onFailure });
+  const limits = { indexMax, cursorsMax, clientsMax, clientTtlMs };
+  const path = `${file}.cursors`;
+  const onNamedFailure = ({ message }: Error) => notice(message);
+  const named = new EmbeddedCursors({
+    path,
+    limits,
+    lockTimeoutMs,
+    start: startStore,
+    notice,
+    onFailure: onNamedFailure,
+  });
+  return {
+    cursors: new Cursors(cursor, named),
+    prepare: () => named.prepare(),
+    close: () => Promise.all([cursor.close(), named.close()]),
+  };
+}
+
+function prepareSoon(pool: Pool, engine: Engine, files: FileCursors | undefined): void {
   const prepare = () => {
     loadMultiplier();
     returnAdder(takeAdder(1));
     pool.prepare();
     engine.prepare?.();
+    files?.prepare();
   };
   setTimeout(prepare, PREPARE_AFTER_MS).unref();
 }

@@ -11,9 +11,10 @@ import { TASK_STATES } from "../tasks/task.ts";
 import type { Command } from "./arguments.ts";
 import { serverFlag, usageError } from "./hints.ts";
 import { CLIENT_FLAGS } from "./flags.ts";
-import { Wait, WAITING } from "./follow.ts";
+import { Wait } from "./follow.ts";
 import { print } from "./output.ts";
-import { asking, noticeOf, openClient } from "./remote.ts";
+import { putArray } from "./put-array.ts";
+import { asking, noticeOf, openClient, WAITING } from "./remote.ts";
 import {
   checkOutput,
   type Put,
@@ -226,20 +227,6 @@ async function putResult(put: Put, ready: Task, asJson: boolean): Promise<void> 
 async function putList(put: Put, tasks: AsyncIterable<Task>, asJson: boolean): Promise<void> {
   if (asJson) return putArray(put, tasks, ({ status }) => jsonLine(status));
   for await (const { status } of tasks) await put(Buffer.from(`${lineOf(status)}\n`));
-}
-
-/** An array of which nobody has to hold more than one element. */
-async function putArray<T>(
-  put: Put,
-  elements: AsyncIterable<T>,
-  toJson: (element: T) => string,
-): Promise<void> {
-  let separator = "[";
-  for await (const element of elements) {
-    await put(Buffer.from(separator + toJson(element)));
-    separator = ",";
-  }
-  await put(Buffer.from(separator === "[" ? "[]\n" : "]\n"));
 }
 
 function textOf(value: unknown): string {

@@ -31,12 +31,14 @@ test("findCommand() follows the names of commands and leaves the rest of argv to
 
 test("findCommand() says what a command takes that got no word or another one", async () => {
   expect(await refused("cursor")).toBe(
-    "Cannot run fibserver cursor: it takes inspect, set, export. Try: fibserver help cursor",
+    "Cannot run fibserver cursor: it takes list, show, set, remove, watch, inspect, export. Try: fibserver help cursor",
   );
   expect(await refused("cursor", "exprot")).toEndWith(
     "(did you mean export?). Try: fibserver help cursor export",
   );
-  expect(await refused("cursor", "constructor")).toContain("it takes inspect, set, export");
+  expect(await refused("cursor", "constructor")).toContain(
+    "it takes list, show, set, remove, watch, inspect, export",
+  );
 });
 
 test("checkArguments() takes every flag in each of its forms", async () => {
@@ -88,7 +90,7 @@ test("checkArguments() refuses a value that is missing or not wanted", async () 
 
 test("checkArguments() refuses a word too many where the number of words is fixed", async () => {
   expect(await refused("cursor", "set", "5", "6")).toBe(
-    "Cannot run fibserver cursor set: '6' is one word too many; it takes INDEX. Try: fibserver help cursor set",
+    "Cannot run fibserver cursor set: '6' is one word too many; it takes INDEX: a cursor is named by --cursor NAME. Try: fibserver help cursor set",
   );
   expect(await refused("cursor", "export", "a", "b", "c")).toContain("it takes FILE NEW-FILE. ");
   expect(await refused("cursor", "inspect", "x")).toContain("'x' is one word too many");

@@ -85,7 +85,7 @@ function checkManners(line: string, { stdout, stderr, exitCode }: Result): void 
   for (const [, suggested] of stderr.matchAll(/Try: fibserver ([^\n]*)|`fibserver ([^`]*)`/g)) {
     if (suggested === undefined) continue;
     const words = suggested.split(" ");
-    const isHarmless = HARMLESS.has(words[0]!) || /^(cursor inspect|task list)( |$)/.test(suggested);
+    const isHarmless = HARMLESS.has(words[0]!) || /^(cursor (inspect|list)|task list)( |$)/.test(suggested);
     expect({ line, suggested, isHarmless }).toEqual({ line, suggested, isHarmless: true });
     if (words[0] === "c") expect(words.filter((word) => /^[pni]+$/.test(word))).toEqual([]);
   }
@@ -97,7 +97,8 @@ const tried = new Set<string>();
 /** Pastes the line that an error suggests, but for those that ask a server. */
 async function tryIt(stderr: string, folder: string): Promise<void> {
   const line = /Try: fibserver (.*)\n$/.exec(stderr)?.[1];
-  if (line === undefined || /--server|^task list|^c$|^cursor inspect$/.test(line) || tried.has(line)) return;
+  if (line === undefined || /--server|^task list|^c$|^cursor (inspect|list)$/.test(line) || tried.has(line))
+    return;
   tried.add(line);
   const { exitCode, stderr: said } = await runInShell(
     `"$FIBSERVER" ${line.replace(/^c /, "-f x c ")}`,
@@ -163,10 +164,51 @@ test("a wrong word or flag is refused with a line to try", async () => {
     ['"$FIBSERVER" --json', "--json is for letters, and there are none", 2],
     ['"$FIBSERVER" -p 0 --json -f x', "--json is for letters", 2],
     ['"$FIBSERVER" serve --json', "it knows no --json", 2],
+    ['"$FIBSERVER" --cursor alice', "--cursor is for letters, and there are none. Try: fibserver help\n", 2],
+    ['"$FIBSERVER" --server http://127.0.0.1:1 -p 0', "--server is for letters, and there are none", 2],
+    ['"$FIBSERVER" serve --cursor alice', "it knows no --cursor: a server has all cursors", 2],
+    ['"$FIBSERVER" n --per-client', "--per-client is for a server, which takes no letters", 2],
+    [
+      '"$FIBSERVER" n --cursr alice',
+      "it knows no --cursr (did you mean --cursor?). Try: fibserver help\n",
+      2,
+    ],
+    ['"$FIBSERVER" n --cursor', "--cursor takes a value, NAME", 2],
+    ['"$FIBSERVER" n --cursor ""', "Cannot use '' for --cursor: a name has 1 to 64 of", 2],
+    ['"$FIBSERVER" -f x n --cursor Alice', "Cannot use 'Alice' for --cursor: a name has 1 to 64 of", 2],
+    ['"$FIBSERVER" -f x n --cursor client-x', "names that begin with client- are reserved. Try: ", 2],
+    ['FIBSERVER_CURSOR=.x "$FIBSERVER" -f x n', "Cannot use '.x' for FIBSERVER_CURSOR: a name has", 2],
+    [
+      '"$FIBSERVER" cursor show alice -f x',
+      "'alice' is one word too many; it takes none: a cursor is named by --cursor NAME. Try: ",
+      2,
+    ],
+    ['"$FIBSERVER" cursor set alice 5 -f x', "it takes INDEX: a cursor is named by --cursor NAME. Try: ", 2],
+    ['"$FIBSERVER" cursor watch --name alice', "it knows no --name: a cursor is named by --cursor NAME", 2],
+    ['"$FIBSERVER" cursor list alice', "it takes none: names that begin alike are asked for by --prefix", 2],
+    ['"$FIBSERVER" cursor list --prefix A -f x', "Cannot use 'A' for --prefix: a name has", 2],
+    ['"$FIBSERVER" cursor list --cursor alice', "it knows no --cursor: it lists all of them", 2],
+    ['"$FIBSERVER" cursor inspect --cursor alice', "it knows no --cursor: it shows a file", 2],
+    [
+      '"$FIBSERVER" cursor lst',
+      "it knows no 'lst' (did you mean list?). Try: fibserver help cursor list\n",
+      2,
+    ],
+    ['"$FIBSERVER" cursor alice -f x', "inspect, export; a cursor is named by --cursor NAME. Try: ", 2],
+    ...[
+      ["rm", "remove"],
+      ["delete", "remove"],
+      ["create", "set"],
+    ].map(([word, meant]): Row => [
+      `"$FIBSERVER" cursor ${word} alice -f x`,
+      `it knows no '${word}' (did you mean ${meant}?). Try: fibserver help cursor ${meant}\n`,
+      2,
+    ]),
+    ['"$FIBSERVER" cursor remvoe --cursor alice', "(did you mean remove?). Try: fibserver help cursor", 2],
     ['"$FIBSERVER" serve n', "'n' is one word too many", 2],
     [
       '"$FIBSERVER" cursor inspect --redis redis://h',
-      "fibserver c --redis URL shows the cursor in Redis. Try: ",
+      "it shows a file; fibserver c, which takes --redis, shows the cursor in Redis. Try: ",
       2,
     ],
     ['"$FIBSERVER" serve --metrics 9090', "a server has /livez and /readyz on its own port. Try: ", 2],
@@ -226,20 +268,24 @@ test("a number that is none, or out of its range, is refused with the range and 
     ['"$FIBSERVER" seq 8..5', "Try: fibserver seq 5..8", 2],
     ['"$FIBSERVER" seq -5..8', "'-5..8' begins with a dash", 2],
     ['"$FIBSERVER" seq 5 8', "'8' is one word too many", 2],
-    ['"$FIBSERVER" cursor', "it takes inspect, set, export. Try: fibserver help cursor\n", 2],
+    [
+      '"$FIBSERVER" cursor',
+      "it takes list, show, set, remove, watch, inspect, export. Try: fibserver help cursor\n",
+      2,
+    ],
     [
       '"$FIBSERVER" cursor inpect',
       "it knows no 'inpect' (did you mean inspect?). Try: fibserver help cursor inspect",
       2,
     ],
-    ['"$FIBSERVER" cursor constructor', "it takes inspect, set, export", 2],
-    ['"$FIBSERVER" cursor -f x', "it takes inspect, set, export", 2],
+    ['"$FIBSERVER" cursor constructor', "it takes list, show, set, remove, watch, inspect, export", 2],
+    ['"$FIBSERVER" cursor -f x', "it takes list, show, set, remove, watch, inspect, export", 2],
     ['"$FIBSERVER" cursor set -f x', "INDEX is missing. Try: fibserver help cursor set\n", 2],
     ['"$FIBSERVER" cursor set 1 2 -f x', "'2' is one word too many; it takes INDEX", 2],
     ['"$FIBSERVER" cursor set five -f x', "whole number from 0 to 92. Try: fibserver help cursor set\n", 2],
     ['"$FIBSERVER" cursor set -1 -f x', "'-1' begins with a dash", 2],
     ['"$FIBSERVER" cursor set 93 -f x', "from 0 to 92", 2],
-    ['"$FIBSERVER" cursor set 5 -f x --json', "it knows no --json", 2],
+    ['"$FIBSERVER" cursor set 93 -f x --json', "from 0 to 92", 2],
     ['"$FIBSERVER" cursor export x', "NEW-FILE is missing", 2],
     ['"$FIBSERVER" cursor export x new', "it needs --go. Try: fibserver help cursor export", 2],
     ['"$FIBSERVER" cursor export --go x x', "it exists", 2],
@@ -287,7 +333,11 @@ test("a command for a task that cannot be understood is refused before a server 
 test("a setting that makes no sense is refused, from a flag and from the environment", async () => {
   const settings: [name: string, values: string[], says: string][] = [
     ["max-index", ["many", "", "-0", "100000001", "1e3"], "a whole number from 0 to 100000000"],
-    ["lock-timeout", ["soon", "", "1e9", "Infinity"], "seconds from 0 to 999999.999, such as 5 or 0.5"],
+    [
+      "lock-timeout",
+      ["soon", "", "1e9", "Infinity", "1000000"],
+      "seconds from 0 to 999999.999, such as 5 or 0.5",
+    ],
     ["port", ["http", "", "65536", "1.5", "٣"], "a whole number from 0 to 65535"],
     ["host", [""], "an address, such as 127.0.0.1"],
     ["allow-host", ["http://fib.test", "fib.test:80", "*.fib.test"], "names without scheme and port"],
@@ -301,6 +351,7 @@ test("a setting that makes no sense is refused, from a flag and from the environ
     ["max-watchers", ["0"], "a whole number from 1 to 1000000"],
     ["max-tasks", ["0"], "a whole number from 1 to 1000000"],
     ["result-ttl", ["0", "0.0001", "week"], "seconds from 0.001 to 999999.999"],
+    ["client-ttl", ["0", "100000000"], "seconds from 1 to 99999999.999"],
     ["result-budget", ["0", "1000001"], "a whole number from 1 to 1000000"],
   ];
   const rows = settings.flatMap(([name, values, says]) =>
@@ -356,13 +407,14 @@ test("a setting that makes no sense is refused, from a flag and from the environ
     ['"$FIBSERVER" -f x -p abc', /'abc' for --port: .*Try: fibserver help serve\n/, 2],
     ['"$FIBSERVER" -f x -p abc n', "--port is for a server, which takes no letters", 2],
     ['"$FIBSERVER" n --server nowhere', /'nowhere' for --server/, 2],
-    ['"$FIBSERVER" --server http://127.0.0.1:1', /--server takes the letters p, c, n/, 2],
     [
       `"$FIBSERVER" n --server "http://127.0.0.1:1/a b" -f x`,
       /Try: fibserver c --server 'http:\/\/127.0.0.1:1\/a b'\n/,
       2,
     ],
     ['unset HOME; "$FIBSERVER" n', /HOME is no absolute path/, 2],
+    ['HOME= "$FIBSERVER" cursor list', /HOME is no absolute path.*\. Try: fibserver help cursor list\n/, 2],
+    ['HOME= "$FIBSERVER" cursor inspect', /no absolute path.*\. Try: fibserver help cursor inspect\n/, 2],
     ['HOME=. XDG_STATE_HOME=state "$FIBSERVER" n', /HOME is no absolute path/, 2],
   ]);
 });
@@ -390,7 +442,12 @@ test("a file that cannot be used says why, in which file, and leaves everything 
       ['"$FIBSERVER" serve -p 0 -f "bad one"', /look at it with/, 65],
       ['"$FIBSERVER" cursor set 4 -f plain', /Cannot use plain/, 65],
       ['"$FIBSERVER" cursor inspect -f missing', /Cannot read missing: ENOENT/, 74],
-      ['"$FIBSERVER" cursor inspect -f folder', /Cannot read folder: EISDIR/, 74],
+      ['"$FIBSERVER" cursor inspect -f folder', /Cannot read folder: it is not a regular file/, 74],
+      ...["inspect", "list", "show --cursor bob", "set 5 --cursor bob"].flatMap((command): Row[] => [
+        [`"$FIBSERVER" cursor ${command} -f plain/x`, /Cannot find plain\/x: ENOTDIR/, 74],
+        [`HOME=/dev/null "$FIBSERVER" cursor ${command}`, /Cannot find \/dev\/null\/.*: ENOTDIR/, 74],
+        [`"$FIBSERVER" cursor ${command} -f $(printf 'x%.0s' {1..300})`, /Cannot find x*: ENAMETOOLONG/, 74],
+      ]),
       ['"$FIBSERVER" cursor export --go plain new', /Cannot use plain/, 65],
       ['"$FIBSERVER" cursor export --go x missing/new', /its folder does not exist/, 74],
       ['mkdir here; cd here; rmdir ../here; "$FIBSERVER" -f x n', /Cannot create x: ENOENT/, 74],
@@ -434,6 +491,18 @@ withFlock("a file that another process holds is told from one that cannot be use
 test("an end of the sequence, or a value that is none of it, exits with 1", async () => {
   await inFolder([
     ['"$FIBSERVER" -f x --max-index 3 n', /the cursor is at index 3; --max-index allows no more/, 1],
+    ['"$FIBSERVER" -f x p --cursor bob', /one begins at index 0, the start of the sequence/, 1],
+    [
+      '"$FIBSERVER" -f x c n --cursor bob',
+      /Cannot find cursor bob: there is none; n makes it, fibserver cursor list -f x shows which there are/,
+      1,
+    ],
+    [
+      '"$FIBSERVER" cursor show --json --cursor bob -f "$PWD/x"',
+      /n makes it, fibserver cursor list -f \/[^ ]+\/x shows which/,
+      1,
+    ],
+    ['"$FIBSERVER" cursor remove -f x', /the default cursor is always there; set it to 0 instead/, 1],
     ['"$FIBSERVER" index 7', /no Fibonacci number: it lies between F\(5\) and F\(6\)/, 1],
     ['"$FIBSERVER" ack 4 3', /Cannot compute A\(4,3\): it cannot be written down/, 1],
     ['"$FIBSERVER" ack 5 5', /Cannot compute A\(5,5\)/, 1],
@@ -454,6 +523,9 @@ test("an output that is closed or full is an error of every command that prints"
     "seq 10",
     "seq 10 --json",
     "cursor inspect -f x",
+    "cursor list -f x",
+    "cursor show -f x",
+    "cursor watch -f x",
     "-f x c",
   ];
   await inFolder([
@@ -469,6 +541,8 @@ test("an output that is closed or full is an error of every command that prints"
     ]),
     ['"$FIBSERVER" -f x n >&-', /it is closed/, 74],
     ['"$FIBSERVER" cursor set 4 -f x >&-', /it is closed/, 74],
+    ['"$FIBSERVER" n --cursor alice -f x >&-', /it is closed/, 74],
+    ['"$FIBSERVER" cursor remove --cursor alice -f x >&-', /it is closed/, 74],
   ]);
 });
 
@@ -533,13 +607,16 @@ asRoot("a state folder that may not be made, and a folder that may not be writte
       ['HOME=$PWD/closed $NOBODY "$FIBSERVER" n', /Cannot make the folder .*EACCES.*-f FILE\n/, 74],
       ['HOME=$PWD/closed $NOBODY "$FIBSERVER" -p 0', /Cannot make the folder .*EACCES.*-f FILE\n/, 74],
       ['$NOBODY "$FIBSERVER" -f closed/x n', /EACCES/, 74],
+      ['$NOBODY "$FIBSERVER" cursor list -f secret/x', /Cannot find secret\/x: EACCES/, 74],
+      ['$NOBODY "$FIBSERVER" cursor inspect -f secret/x', /Cannot find secret\/x: EACCES/, 74],
+      ['$NOBODY "$FIBSERVER" c --cursor bob -f secret/x', /Cannot find secret\/x: EACCES/, 74],
       ['$NOBODY "$FIBSERVER" fib 10 -o closed/out', /Cannot write closed\/out: EACCES/, 74],
       ['$NOBODY "$FIBSERVER" fib 10 -o x', /Cannot write x: EACCES/, 74],
     ].map(
       ([line, says, exitCode]) =>
         [String(line).replace("$NOBODY", "setpriv --reuid 65534 --clear-groups"), says, exitCode] as Row,
     ),
-    "chmod 755 . && mkdir -m 755 closed",
+    "chmod 755 . && mkdir -m 755 closed && mkdir -m 700 secret",
   );
 });
 

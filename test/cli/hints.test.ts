@@ -8,6 +8,7 @@ test("lineToTry() lets a line pass that changes nothing, and no other", () => {
     "fibserver c --server http://127.0.0.1:8080",
     "fibserver fib 100",
     "fibserver task list --state ready",
+    "fibserver cursor list -f x",
     "fibserver seq 5..8",
   ]) {
     expect(lineToTry("fibserver task", line)).toBe(line);
@@ -23,6 +24,8 @@ test("lineToTry() lets a line pass that changes nothing, and no other", () => {
     "fibserver -i",
     "fibserver serve",
     "fibserver cursor set 5",
+    "fibserver cursor show",
+    "fibserver cursor remove --cursor alice",
     "fibserver task run fibonacci 5",
     "fibserver task cancel 5",
     "fibserver task result 5 -o f",

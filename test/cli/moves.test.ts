@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { parseArgs } from "node:util";
 import { CURSOR_FLAGS } from "../../src/cli/flags.ts";
-import { isLetter, parseLetters } from "../../src/cli/moves.ts";
+import { isLetter, parseLetters } from "../../src/cli/letters.ts";
 
 test("parseLetters() takes letters with flags of the cursor, in any order", () => {
   expect(parseLetters(["n"])).toEqual({ letters: ["n"], flags: {}, json: false });
@@ -40,6 +40,9 @@ test("parseLetters() leaves everything else to the full parser", () => {
     "n --max-index",
     "n -i",
     "n --redis=r",
+    "n --cursor alice",
+    "n --cursor=default",
+    "n --server http://h",
     "n -h",
   ];
   for (const line of [...lines, ...more]) {

@@ -1,7 +1,7 @@
 /** The letters beside Redis: they move the cursor that the servers share, and say so when they cannot. */
 import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
-import { run, spawn, startServer, temporaryFolder, until } from "../binary.ts";
+import { output, run, spawn, startServer, temporaryFolder, until } from "../binary.ts";
 import { startRedis, withRedis } from "../redis.ts";
 
 setDefaultTimeout(60_000);
@@ -172,4 +172,50 @@ withRedis("--redis-prefix keeps two cursors in one Redis", async () => {
   expect((await two("c")).stdout).toBe("5\n");
   const keys = (await redis.cli("KEYS", "*")).trim().split("\n").toSorted();
   expect(keys).toEqual(["fibserver:cursor", "team-2:fib:cursor"]);
+});
+
+withRedis("who only looks makes nothing in a Redis, and is told what is not there", async () => {
+  await using redis = await startRedis();
+  const flags = ["--redis", redis.url, "--redis-prefix", "mistyped"];
+  expect(await run(["cursor", "list", ...flags])).toEqual({ stdout: "", stderr: "", exitCode: 0 });
+  expect(await run(["cursor", "list", "--json", ...flags])).toMatchObject({ stdout: "[]\n", stderr: "" });
+  for (const name of ["default", "alice"]) {
+    const commands = [
+      ["cursor", "show"],
+      ["cursor", "watch"],
+      ...(name === "alice" ? [["c"], ["cursor", "remove"]] : []),
+    ];
+    for (const command of commands) {
+      const { stdout, stderr, exitCode } = await run([...command, "--cursor", name, ...flags]);
+      expect({ command, stdout, exitCode }).toEqual({ command, stdout: "", exitCode: 1 });
+      expect(stderr).toMatch(
+        new RegExp(
+          `^fibserver: Cannot find cursor ${name}: there is none; n makes it, fibserver cursor list --redis ${redis.url} --redis-prefix mistyped shows which`,
+        ),
+      );
+    }
+  }
+  expect((await run(["p", "--cursor", "alice", ...flags])).stderr).toContain("the start of the sequence");
+  expect((await run(["-i", "--cursor", "alice", ...flags], { stdin: "c\np\n" })).stdout).toBe("");
+  expect((await redis.cli("KEYS", "*")).trim()).toBe("");
+  // What moves makes the default one with its own, once, and says so.
+  const moved = await run(["-i", "--cursor", "alice", ...flags], { stdin: "c\nn\nn\n" });
+  expect(moved.stdout).toBe("1\n1\n");
+  expect(moved.stderr.match(/a new one begins at index 0/g)).toHaveLength(1);
+  expect(await output(["cursor", "list", ...flags])).toMatch(/^alice\t2\t[^\n]*\ndefault\t0\t-\n$/);
+});
+
+withRedis("data that was there and is gone is not made again by the same process", async () => {
+  await using redis = await startRedis();
+  await run(["c", "--redis", redis.url]);
+  const child = spawn(["-i", "--cursor", "alice", "--redis", redis.url]);
+  await child.stdin.write("n\n");
+  await until("it has moved", async () => (await redis.cli("EXISTS", "fibserver:cursors:alice")) === "1\n");
+  await redis.cli("FLUSHALL");
+  await child.stdin.write("n\nc\n");
+  await child.stdin.end();
+  await child.exited;
+  expect(await child.stdout.text()).toBe("1\n");
+  expect((await child.stderr.text()).match(/it is gone from Redis/g)).toHaveLength(2);
+  expect((await redis.cli("KEYS", "*")).trim()).toBe("");
 });

@@ -47,7 +47,7 @@ test("fibserver n --server takes no flag that is the server's business", async (
     ["n", "-f", "x"],
     ["n", "--max-index", "5"],
     ["n", "-t"],
-    ["-i"],
+    ["-i", "-t"],
     [],
     ["n", "-p", "1"],
     ["x"],
