@@ -10,7 +10,9 @@ import { fibonacci } from "../src/numbers/fibonacci.ts";
 import { mustBe } from "./measure.ts";
 import type { Server } from "./servers.ts";
 
-const CLIENT_CPU = ["taskset", "-c", "1"];
+/** The CPU of what loads a server. */
+export const CLIENT_CPU = "1";
+const ON_CLIENT_CPU = ["taskset", "-c", CLIENT_CPU];
 /** What `/proc/PID/stat` counts in; Linux has no other for programs. */
 const TICK_US = 10_000;
 const MOVES = "bench/next-previous.lua";
@@ -26,12 +28,20 @@ export interface Load {
  * Requests by wrk.
  *
  * @param target - A path, or a Lua script that chooses paths.
+ * @param args - For the script.
  * @throws when any answer was not 2xx.
  */
-export async function wrk(server: Server, target: string, connections: number, seconds = 1): Promise<Load> {
-  const what = target.endsWith(".lua") ? ["-s", target, server.url] : [new URL(target, server.url).href];
+export async function wrk(
+  server: Server,
+  target: string,
+  connections: number,
+  seconds = 1,
+  args: readonly string[] = [],
+): Promise<Load> {
+  const isScript = target.endsWith(".lua");
+  const what = isScript ? ["-s", target, server.url, "--", ...args] : [new URL(target, server.url).href];
   return withCpu(server, async () => {
-    const report = await Bun.$`${CLIENT_CPU} wrk -t1 -c${connections} -d${seconds}s ${what}`.text();
+    const report = await Bun.$`${ON_CLIENT_CPU} wrk -t1 -c${connections} -d${seconds}s ${what}`.text();
     if (/Non-2xx|Socket errors/.test(report)) throw new Error(`wrk had errors:\n${report}`);
     return {
       count: Number(/(\d+) requests in/.exec(report)![1]),
@@ -74,7 +84,7 @@ export async function redisIncrements(server: Server, connections: number, count
   const before = await last();
   const load = await withCpu(server, async () => {
     const command = ["redis-benchmark", "--csv", "-p", port, "-c", String(connections), "-n", String(count)];
-    const report = await Bun.$`${CLIENT_CPU} ${command} INCR n`.text();
+    const report = await Bun.$`${ON_CLIENT_CPU} ${command} INCR n`.text();
     return {
       count,
       perSecond: Number(report.trim().split("\n").at(-1)!.split(",")[1]!.replaceAll('"', "")),

@@ -7,6 +7,8 @@ type Question = (rounds: number) => Promise<void>;
 // Loaded one by one: what a question leaves in the heap must not slow the next.
 const QUESTIONS: Record<string, () => Promise<Question>> = {
   cursor: async () => (await import("./cursor.ts")).benchCursor,
+  cursors: async () => (await import("./cursors.ts")).benchCursors,
+  watchers: async () => (await import("./watchers.ts")).benchWatchers,
   depth: async () => (await import("./depth.ts")).benchDepth,
   slow: async () => (await import("./slow.ts")).benchSlow,
   memory: async () => (await import("./memory.ts")).benchMemory,
