@@ -102,15 +102,20 @@ export class SqliteFile {
     }
   }
 
-  /** Commits everything that `work` writes, or nothing. @throws as the constructor does. */
-  transaction<T>(work: () => T): T {
+  /**
+   * Commits everything that `work` writes, or nothing.
+   *
+   * @param isRepeatable - It does nothing but write, and so may be done once more where the disk is full.
+   * @throws as the constructor does.
+   */
+  transaction<T>(work: () => T, isRepeatable = false): T {
     const commit = () => this.db.transaction(work).immediate();
     return this.#io("write", () => {
       try {
         return commit();
       } catch (error) {
         // Behind a checkpoint the log begins anew, in the room that it has; the database has its own, unless it grows.
-        if (!isFull(error)) throw error;
+        if (!isFull(error) || !isRepeatable) throw error;
         this.db.run("PRAGMA wal_checkpoint(RESTART)");
         return commit();
       }

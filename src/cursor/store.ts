@@ -120,7 +120,7 @@ export class CursorStore {
     };
     try {
       const outcomes = this.#inPlace(() =>
-        mayRead() ? this.#database.read(run) : this.#database.transaction(run),
+        mayRead() ? this.#database.read(run) : this.#database.transaction(run, true),
       );
       return { outcomes: outcomes.map(encodeOutcome), hasFailed: false };
     } catch (error) {

@@ -153,8 +153,10 @@ describe("a full disk", () => {
     const oldest = rowOf(apply(quick(1, "oldest")))!.id;
     const second = rowOf(apply(quick(2, "second")))!.id;
     {
-      using _ = fillDisk();
+      using failing = fillDisk();
       apply(long(30_000), quick(3, "third"), FAILING);
+      // What it counts on the way is counted once.
+      expect(failing).toHaveBeenCalledTimes(1);
     }
     expect(codesOf(apply(long(30_000)))).toEqual([undefined]);
     // The third record has room, and with the fourth the oldest gives way: nobody has more than half.
