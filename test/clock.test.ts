@@ -1,5 +1,5 @@
 /** A clock that jumps: neither the cursor nor a task that was accepted cares. libfaketime sets it while programs run. */
-import { expect, setDefaultTimeout } from "bun:test";
+import { afterAll, expect, setDefaultTimeout } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
 import { mustRequest, requireTool, run, startServer, temporaryFolder, until } from "./binary.ts";
@@ -12,6 +12,15 @@ const LIBRARY = `/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-lin
 const withClock = requireTool(["test", "-e", LIBRARY], "apt-get install libfaketime");
 
 const withClocks = hasRedis ? withClock : withRedis;
+
+// What libfaketime keeps in memory is named after a process, and stays behind kill -9: it would lock out a later process
+// that gets the same id.
+afterAll(() => {
+  for (const name of fs.existsSync("/dev/shm") ? fs.readdirSync("/dev/shm") : []) {
+    const pid = /faketime_(?:sem|shm)_(\d+)$/.exec(name)?.[1];
+    if (pid !== undefined && !fs.existsSync(`/proc/${pid}`)) fs.rmSync(`/dev/shm/${name}`, { force: true });
+  }
+});
 
 /** A clock that is the system's until it is set to something else, such as `-1d`. */
 function clockIn(folder: string) {
