@@ -8,11 +8,12 @@
 
 /**
  * One row for each code. Codes are stable: clients and scripts compare them. The message of what is internal
- * names addresses and scripts: it is for those who run the server, and clients get the title.
+ * names files, addresses and scripts: it is for those who run the server, and clients get the title.
  */
 export const CODES = {
   bad_argument: { http: 400, exit: 2, title: "The request cannot be understood" },
-  forbidden: { http: 403, exit: 1, title: "The request is refused" },
+  unauthorized: { http: 401, exit: 77, title: "A token is needed, or this one is not known" },
+  forbidden: { http: 403, exit: 77, title: "The request is refused" },
   not_found: { http: 404, exit: 1, title: "There is nothing at this address" },
   not_fibonacci: { http: 404, exit: 1, title: "The value is not a Fibonacci number" },
   cursor_unknown: { http: 404, exit: 1, title: "There is no such cursor" },
@@ -31,10 +32,15 @@ export const CODES = {
   key_reused: { http: 422, exit: 2, title: "The Idempotency-Key was used for another operation" },
   too_many_tasks: { http: 429, exit: 75, title: "Too many tasks are waiting" },
   too_many_cursors: { http: 429, exit: 75, title: "There are too many cursors" },
-  cursor_damaged: { http: 503, exit: 65, title: "The cursor file cannot be used" },
+  cursor_damaged: { http: 503, exit: 65, title: "The cursor file cannot be used", isForOperators: true },
   internal: { http: 500, exit: 70, title: "This is a bug in fibserver" },
-  cursor_io: { http: 503, exit: 74, title: "The cursor file cannot be read or written" },
-  cursor_locked: { http: 503, exit: 75, title: "The cursor file is locked" },
+  cursor_io: {
+    http: 503,
+    exit: 74,
+    title: "The cursor file cannot be read or written",
+    isForOperators: true,
+  },
+  cursor_locked: { http: 503, exit: 75, title: "The cursor file is locked", isForOperators: true },
   redis_unavailable: { http: 503, exit: 69, title: "Redis cannot be reached", isForOperators: true },
   redis_full: { http: 503, exit: 75, title: "Redis is full", isForOperators: true },
   redis_unusable: { http: 503, exit: 69, title: "Redis cannot be used as it is", isForOperators: true },
@@ -44,8 +50,8 @@ export const CODES = {
     title: "Redis has too few replicas, and it may have been done: a retry with its Idempotency-Key is safe",
     isForOperators: true,
   },
-  tasks_io: { http: 503, exit: 74, title: "The tasks cannot be read or written" },
-  tasks_locked: { http: 503, exit: 75, title: "Another process has the tasks" },
+  tasks_io: { http: 503, exit: 74, title: "The tasks cannot be read or written", isForOperators: true },
+  tasks_locked: { http: 503, exit: 75, title: "Another process has the tasks", isForOperators: true },
   overloaded: { http: 503, exit: 75, title: "No more work can be taken now" },
   unreachable: { http: 502, exit: 69, title: "The server cannot be reached" },
   address_in_use: { http: 503, exit: 69, title: "The address cannot be listened on" },
@@ -64,15 +70,21 @@ export class FibError extends Error {
   readonly code: ErrorCode;
   /** What a newer server calls it, where {@link CODES} has no row for that. */
   readonly serverCode: string | undefined;
+  /** By which a server that was asked has logged it. */
+  readonly requestId: string | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
-    options?: ErrorOptions & { readonly serverCode?: string | undefined },
+    options?: ErrorOptions & {
+      readonly serverCode?: string | undefined;
+      readonly requestId?: string | undefined;
+    },
   ) {
     super(message, options);
     this.code = code;
     this.serverCode = options?.serverCode;
+    this.requestId = options?.requestId;
   }
 }
 
@@ -105,9 +117,17 @@ function isForOperators({ code }: FibError): boolean {
   return "isForOperators" in CODES[code];
 }
 
+/** What those who run the server have to put right. */
+const LASTING: ReadonlySet<ErrorCode> = new Set([
+  "cursor_damaged",
+  "cursor_io",
+  "tasks_io",
+  "redis_unusable",
+]);
+
 /** What a client is told of an error. */
 export function toldOf(error: FibError): string {
   if (!isForOperators(error)) return error.message;
   const { title } = CODES[error.code];
-  return error.code === "redis_unusable" ? `${title}; the server's log says why` : `${title}; try again`;
+  return LASTING.has(error.code) ? `${title}; the server's log says why` : `${title}; try again`;
 }

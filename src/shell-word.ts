@@ -3,6 +3,8 @@
  * @module
  */
 
+import { withoutTokens } from "./token.ts";
+
 /** Control characters: of ASCII, and those that some terminals read in Latin 1. */
 const CONTROLS = /\p{Cc}/gu;
 
@@ -36,7 +38,8 @@ export function jsonLine(value: unknown): string {
   );
 }
 
-/** The start of a value that may be as long as it likes. */
+/** The start of a value that may be as long as it likes, and without a token that somebody has put into the wrong place. */
 export function shortened(text: string): string {
-  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+  const told = withoutTokens(text);
+  return told.length > 40 ? `${told.slice(0, 40)}…` : told;
 }

@@ -10,6 +10,7 @@ import type { ErrorCode as ServerCode } from "../errors.ts";
 /** What a server may say. */
 export const SERVER_CODES = {
   bad_argument: true,
+  unauthorized: true,
   forbidden: true,
   not_found: true,
   not_fibonacci: true,

@@ -4,9 +4,11 @@
  * What is set and cannot take effect is refused: a program that believes itself on Redis must not move a local file.
  * @module
  */
-import { FibError } from "./errors.ts";
+import type { PemFile } from "../certificates.ts";
+import { FibError } from "../errors.ts";
 import { parseRedisUrl } from "./redis-url.ts";
-import { shortened } from "./shell-word.ts";
+import { fileOf, type Setting, type Settings } from "./settings.ts";
+import { shortened } from "../shell-word.ts";
 
 /** What is shared through Redis. The URLs hold passwords: never to be logged. */
 export interface RedisConfig {
@@ -22,21 +24,7 @@ export interface RedisConfig {
 }
 
 /** The files that TLS needs. */
-export type TlsFiles = { readonly [file in "cert" | "key" | "ca"]?: TlsFile | undefined };
-
-/** A file, and what has named it, such as `--redis-tls-ca`. */
-export interface TlsFile {
-  readonly path: string;
-  readonly source: string;
-}
-
-/** Where settings come from. */
-export interface Settings {
-  /** What was set, and by which flag or variable. */
-  readonly setting: (name: string) => { readonly text: string | undefined; readonly source: string };
-  /** A whole number. @throws {@link FibError} `bad_argument` for anything else. */
-  readonly integer: (name: string, fallback: number, min: number, max: number) => number;
-}
+export type TlsFiles = { readonly [file in "cert" | "key" | "ca"]?: PemFile | undefined };
 
 /** Flags that name a Redis. */
 export const REDIS_URLS = ["redis", "redis-queue", "redis-store"] as const;
@@ -55,7 +43,10 @@ export const REDIS_OPTIONS = [
  * @returns undefined when no Redis is named.
  * @throws {@link FibError} `bad_argument`, which shows no URL: it may hold a password.
  */
-export function redisConfig({ setting, integer }: Settings): RedisConfig | undefined {
+export function redisConfig({
+  setting,
+  integer,
+}: Pick<Settings, "setting" | "integer">): RedisConfig | undefined {
   const [both, ownQueue, ownStore] = REDIS_URLS.map((name) => redisUrl(setting(name)));
   const [queueUrl, storeUrl] = [ownQueue ?? both, ownStore ?? both];
   if (queueUrl === undefined && storeUrl === undefined) return undefined;
@@ -80,7 +71,7 @@ export function redisConfig({ setting, integer }: Settings): RedisConfig | undef
 }
 
 // What is wrong with a URL is said without the URL: it may hold a password.
-function redisUrl({ text, source }: ReturnType<Settings["setting"]>): string | undefined {
+function redisUrl({ text, source }: Setting): string | undefined {
   if (text === undefined || parseRedisUrl(text) !== undefined) return text;
   const examples = /^rediss?\+sentinel:/i.test(text)
     ? "redis+sentinel://:PASSWORD@HOST1:26379,HOST2:26379/NAME, where NAME is what Sentinel calls the primary"
@@ -91,7 +82,7 @@ function redisUrl({ text, source }: ReturnType<Settings["setting"]>): string | u
   );
 }
 
-function redisPrefix({ text = "fibserver", source }: ReturnType<Settings["setting"]>): string {
+function redisPrefix({ text = "fibserver", source }: Setting): string {
   if (/^[\w.-]+(:[\w.-]+)*$/.test(text) && text.length <= 100) return text;
   throw new FibError(
     "bad_argument",
@@ -101,9 +92,10 @@ function redisPrefix({ text = "fibserver", source }: ReturnType<Settings["settin
 
 function tlsFiles(setting: Settings["setting"], isTls: boolean): TlsFiles {
   const [cert, key, ca] = ["cert", "key", "ca"].map((file) => {
-    const { text: path, source } = setting(`redis-tls-${file}`);
+    const given = setting(`redis-tls-${file}`);
+    const { source } = given;
+    const path = fileOf(given);
     if (path === undefined) return undefined;
-    if (path === "") throw new FibError("bad_argument", `Cannot use an empty file name for ${source}`);
     if (isTls) return { path, source };
     const cannot = `Cannot use ${source}: that is for rediss:// and rediss+sentinel://`;
     throw new FibError("bad_argument", cannot);

@@ -5,11 +5,14 @@
  * environment follow from those of the flags: `--lock-timeout` is `FIBSERVER_LOCK_TIMEOUT`.
  * @module
  */
-import { DEFAULT_NAME, parseName } from "./cursor-name.ts";
+import { DEFAULT_NAME, parseName } from "../cursor-name.ts";
 import { defaultFile } from "./default-file.ts";
-import { FibError } from "./errors.ts";
-import { redisConfig, type RedisConfig, REDIS_OPTIONS, REDIS_URLS, type Settings } from "./redis-config.ts";
-import { shortened } from "./shell-word.ts";
+import { FibError } from "../errors.ts";
+import { logConfig, type LogConfig } from "./log.ts";
+import { networkConfig, type NetworkConfig } from "./network.ts";
+import { redisConfig, type RedisConfig, REDIS_OPTIONS, REDIS_URLS } from "./redis.ts";
+import { fileOf, isFlag, type Setting, type Settings } from "./settings.ts";
+import { shortened } from "../shell-word.ts";
 
 /** Limits that nobody has asked to set. */
 export const LIMITS = {
@@ -21,6 +24,8 @@ export const LIMITS = {
   stopTimeoutMs: 9500,
   /** Of that, what is left for files and threads when requests did not end by themselves. */
   closeTimeoutMs: 1000,
+  /** How long a server that shares its port answers, before its stop, those who have a connection to it. */
+  handOverMs: 1000,
   /** An Idempotency-Key that is longer is no key. */
   keyCharsMax: 255,
   /** Where `--max-index` ends: F(100,000,000) has 20,898,764 digits. */
@@ -50,15 +55,8 @@ export interface CursorConfig {
 }
 
 /** Everything that was set, checked; frozen. */
-export interface Config extends CursorConfig {
+export interface Config extends CursorConfig, NetworkConfig, LogConfig {
   readonly port: number;
-  readonly host: string;
-  /** Host names, lower case, that a request may name besides our own. */
-  readonly allowHosts: readonly string[];
-  /** Where an executor answers those who watch it. */
-  readonly metrics: { readonly host: string; readonly port: number } | undefined;
-  /** Addresses and networks of proxies that are believed. */
-  readonly trustedProxies: readonly string[];
   readonly digitsMax: number;
   /** Terms of a `/v1/sequence`, and of the earlier routes. */
   readonly termsMax: number;
@@ -78,7 +76,6 @@ export interface Config extends CursorConfig {
   readonly perClient: boolean;
   readonly clientsMax: number;
   readonly clientTtlMs: number;
-  readonly debug: boolean;
 }
 
 /** The values of flags by their long names, as parsed: text, true or false. */
@@ -99,11 +96,9 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
   const computations = cursor.oneCpu ? 1 : Math.max(1, navigator.hardwareConcurrency - 1);
   return Object.freeze({
     ...cursor,
-    port: integer("port", 8080, 0, 65_535),
-    host: hostOf(setting("host")),
-    allowHosts: hostNames(setting("allow-host")),
-    metrics: listenAddress(setting("metrics")),
-    trustedProxies: list(setting("trust-proxy")),
+    port: portOf(settings),
+    ...networkConfig(settings),
+    ...logConfig(settings),
     digitsMax: integer("max-digits", 25_000_000, 1, 1_000_000_000),
     termsMax: integer("max-sequence", 1_000_000, 1, 1_000_000_000),
     earlierTermsMax: integer("max-terms", 100_000, 1, 1_000_000_000),
@@ -118,7 +113,6 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
     clientTtlMs: seconds(setting("client-ttl"), 400 * 86_400, 1, 99_999_999.999),
     resultTtlMs: seconds(setting("result-ttl"), 86_400, 0.001),
     resultBudgetBytes: integer("result-budget", 1024, 1, 1_000_000) * 2 ** 20,
-    debug: on("debug"),
   });
 }
 
@@ -158,14 +152,34 @@ export function resolveCursorsMax(env: Environment): number {
  * @throws {@link FibError} `bad_argument`.
  */
 export function resolveServerUrl(flag: string | undefined, env: Environment): URL {
-  const text = flag ?? env["FIBSERVER_SERVER"] ?? "http://127.0.0.1:8080";
+  // In a container a server and what looks after it have the same environment.
+  const text = flag ?? env["FIBSERVER_SERVER"] ?? `http://127.0.0.1:${portOf(settingsOf({}, env))}`;
   const url = URL.parse(text);
   if (url !== null && /^https?:$/.test(url.protocol)) return url;
   const source = flag === undefined ? "FIBSERVER_SERVER" : "--server";
   throw new FibError(
     "bad_argument",
-    `Cannot use '${text.slice(0, 80)}' for ${source}: it takes a URL, such as http://127.0.0.1:8080`,
+    `Cannot use '${shortened(text)}' for ${source}: it takes a URL, such as http://127.0.0.1:8080`,
   );
+}
+
+/**
+ * The token that a command sends to a server; only in the environment: `ps` shows no secret there.
+ *
+ * @throws {@link FibError} `bad_argument`, which does not show it.
+ */
+export function resolveToken(env: Environment): string | undefined {
+  const token = env["FIBSERVER_TOKEN"];
+  if (token === undefined || token === "") return undefined;
+  if (/^[\w.~+/-]+=*$/.test(token)) return token;
+  throw new FibError(
+    "bad_argument",
+    "Cannot use FIBSERVER_TOKEN: it takes a token alone, letters, digits and -._~+/, without spaces and ends of lines",
+  );
+}
+
+function portOf({ integer }: Settings): number {
+  return integer("port", 8080, 0, 65_535);
 }
 
 /** The environment variable that stands in for a flag. */
@@ -186,14 +200,7 @@ export function parseInteger(text: string, source: string, min: number, max: num
   throw new FibError("bad_argument", `Cannot use '${shortened(text)}' for ${source}: it takes ${range}`);
 }
 
-type Setting = ReturnType<Settings["setting"]>;
-
-interface AllSettings extends Settings {
-  /** Whether a switch is on. @throws {@link FibError} `bad_argument`. */
-  readonly on: (name: string) => boolean;
-}
-
-function settingsOf(flags: Flags, env: Environment): AllSettings {
+function settingsOf(flags: Flags, env: Environment): Settings {
   const setting = (name: string) => {
     const flag = flags[name];
     if (flag !== undefined) return { text: String(flag), source: `--${name}` };
@@ -213,7 +220,7 @@ function settingsOf(flags: Flags, env: Environment): AllSettings {
   return { setting, integer, on };
 }
 
-function cursorConfig(flags: Flags, env: Environment, settings: AllSettings): CursorConfig {
+function cursorConfig(flags: Flags, env: Environment, settings: Settings): CursorConfig {
   const { setting, integer, on } = settings;
   const { file, fileIsDefault, redis } = cursorPlace(flags, env, settings);
   const indexMax = integer("max-index", 92, 0, LIMITS.cursorIndexMax);
@@ -234,8 +241,7 @@ function cursorPlace(
   env: Environment,
   { setting, integer }: Settings,
 ): Pick<Config, "file" | "fileIsDefault" | "redis"> {
-  const { text: file, source } = setting("file");
-  if (file === "") throw new FibError("bad_argument", `Cannot use an empty file name for ${source}`);
+  const file = fileOf(setting("file"));
   const url = firstGiven(REDIS_URLS, setting);
   const isRedisFlag = url !== undefined && isFlag(url);
   const isFileFlag = flags["file"] !== undefined;
@@ -267,41 +273,6 @@ function firstGiven(
     variable ??= given;
   }
   return flagsOnly ? undefined : variable;
-}
-
-function isFlag({ source }: Setting): boolean {
-  return source.startsWith("--");
-}
-
-// An empty one would open the server to the network, and a variable that is empty is enough.
-function hostOf({ text, source }: Setting): string {
-  if (text !== "") return text ?? "127.0.0.1";
-  throw new FibError("bad_argument", `Cannot use an empty ${source}: it takes an address, such as 127.0.0.1`);
-}
-
-function listenAddress({ text, source }: Setting): Config["metrics"] {
-  if (text === undefined) return undefined;
-  const [, host = "127.0.0.1", port] = /^(?:([\w.-]+|\[[\da-f:.]+\]):)?(\d{1,5})$/i.exec(text) ?? [];
-  if (Number(port) <= 65_535) return { host: host.replace(/^\[|\]$/g, ""), port: Number(port) };
-  throw new FibError(
-    "bad_argument",
-    `Cannot use '${shortened(text)}' for ${source}: it takes HOST:PORT, such as 127.0.0.1:9090, [::1]:9090, or 9090 alone`,
-  );
-}
-
-function hostNames(setting: Setting): string[] {
-  const names = list(setting);
-  const wrong = names.find((name) => !/^[\w.-]+$/.test(name));
-  if (wrong === undefined) return names;
-  throw new FibError(
-    "bad_argument",
-    `Cannot use '${shortened(wrong)}' for ${setting.source}: it takes names without scheme and port, such as fib.example.org`,
-  );
-}
-
-function list({ text = "" }: Setting): string[] {
-  const parts = text.split(",").map((part) => part.trim().toLowerCase());
-  return parts.filter((part) => part !== "");
 }
 
 function seconds({ text, source }: Setting, fallback: number, min: number, max = 999_999.999): number {

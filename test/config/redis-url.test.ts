@@ -1,8 +1,8 @@
 /** URLs of Redis: what they say, and that no password is shown. */
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { kindOf } from "../src/redis/client.ts";
-import { addressOf, parseRedisUrl } from "../src/redis-url.ts";
+import { addressOf, parseRedisUrl } from "../../src/config/redis-url.ts";
+import { kindOf } from "../../src/redis/client.ts";
 
 const ALONE = { isTls: false, login: "", hosts: ["h:6379"], name: undefined, database: "" };
 const WATCHED = { isTls: false, login: "", hosts: ["a:26379"], name: "fib", database: "" };

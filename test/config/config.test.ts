@@ -8,11 +8,39 @@ import {
   resolveConfig,
   resolveCursorConfig,
   resolveServerUrl,
-} from "../src/config.ts";
-import { FibError } from "../src/errors.ts";
-import { thrown } from "./refusal.ts";
+} from "../../src/config/config.ts";
+import { isLoopback } from "../../src/config/network.ts";
+import { FibError } from "../../src/errors.ts";
+import { thrown } from "../refusal.ts";
 
 const home = { HOME: "/home/somebody" };
+
+/** What is set of neither network nor log. */
+const NETWORK_DEFAULTS = {
+  allowOrigins: [],
+  tokensFile: undefined,
+  tls: undefined,
+  reusePort: false,
+  logLevel: "info",
+  logFormat: undefined,
+} as const;
+
+test("isLoopback() takes what only this machine can connect to, and no name that looks like it", () => {
+  for (const name of ["localhost", "127.0.0.1", "127.1.2.3", "127.1", "::1", "[::1]"])
+    expect([name, isLoopback(name)]).toEqual([name, true]);
+  for (const name of [
+    "",
+    "0.0.0.0",
+    "::",
+    "127",
+    "127.evil.test",
+    "127.0.0.1.evil.test",
+    "localhost.evil.test",
+    "x.localhost",
+    "1127.0.0.1",
+  ])
+    expect([name, isLoopback(name)]).toEqual([name, false]);
+});
 
 test("resolveConfig() refuses an empty host, which would open the server, and names that no Host can have", () => {
   for (const [flags, env] of [
@@ -30,6 +58,54 @@ test("resolveConfig() refuses an empty host, which would open the server, and na
   ]);
 });
 
+test("resolveConfig() refuses lists that say nothing, * with others, and half of what TLS needs", () => {
+  for (const [flags, env, said] of [
+    [{ "allow-origin": "," }, {}, "',' for --allow-origin: there is nothing between the commas"],
+    [{}, { FIBSERVER_TRUST_PROXY: " , " }, "' , ' for FIBSERVER_TRUST_PROXY: there is nothing"],
+    [{ "allow-host": ",," }, {}, "',,' for --allow-host: there is nothing"],
+    [{ "allow-origin": "*,https://a" }, {}, "* for --allow-origin beside others"],
+    [{ "tls-cert": "c" }, {}, "--tls-cert without --tls-key"],
+    [{ "tls-key": "k" }, {}, "--tls-key without --tls-cert"],
+    [{}, { FIBSERVER_TLS_CERT: "c" }, "FIBSERVER_TLS_CERT without FIBSERVER_TLS_KEY"],
+  ] as const) {
+    expect(thrown(() => resolveConfig(flags, { ...home, ...env })).message).toStartWith(`Cannot use ${said}`);
+  }
+  expect(resolveConfig({}, { ...home, FIBSERVER_ALLOW_ORIGIN: "" }).allowOrigins).toEqual([]);
+});
+
+test("resolveConfig() refuses what is no network of proxies, by the name of what has set it", () => {
+  for (const cidr of [
+    "x",
+    "10",
+    "10.0.0",
+    "10.0.0.0/",
+    "10.0.0.0/33",
+    "10.0.0.0/-1",
+    "10.0.0.0/8/8",
+    "10.0.0.0/x",
+    "/8",
+    "fd00::/129",
+    "[fd00::]/8",
+    "01.2.3.4",
+    "10.0.0.0/1e1",
+    "10.0.0.0/ 8",
+    "proxy.example",
+    "*",
+    "10.0.0.0/0x8",
+  ]) {
+    for (const [flags, env, source] of [
+      [{ "trust-proxy": `10.0.0.0/8, ${cidr}` }, {}, "--trust-proxy"],
+      [{}, { FIBSERVER_TRUST_PROXY: cidr }, "FIBSERVER_TRUST_PROXY"],
+    ] as const) {
+      const { code, message } = thrown(() => resolveConfig(flags, { ...home, ...env }));
+      expect([cidr, code]).toEqual([cidr, "bad_argument"]);
+      expect(message).toStartWith(`Cannot use '${cidr}' for ${source}: it takes addresses or networks`);
+    }
+  }
+  const { trustedProxies } = resolveConfig({ "trust-proxy": "10.0.0.0/8, ::1,fd00::/8" }, home);
+  expect(trustedProxies).toEqual(["10.0.0.0/8", "::1", "fd00::/8"]);
+});
+
 test("resolveConfig() has the defaults that the help names", () => {
   expect(resolveConfig({}, home)).toEqual({
     file: "/home/somebody/.local/state/fibserver/cursor",
@@ -39,7 +115,7 @@ test("resolveConfig() has the defaults that the help names", () => {
     port: 8080,
     host: "127.0.0.1",
     allowHosts: [],
-    metrics: undefined,
+    metricsAt: undefined,
     trustedProxies: [],
     digitsMax: 25_000_000,
     termsMax: 1_000_000,
@@ -52,7 +128,7 @@ test("resolveConfig() has the defaults that the help names", () => {
     tasksMax: 10_000,
     resultTtlMs: 86_400_000,
     resultBudgetBytes: 1024 * 2 ** 20,
-    debug: false,
+    ...NETWORK_DEFAULTS,
     oneCpu: false,
     cursorsMax: 100_000,
     perClient: false,
@@ -83,6 +159,13 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     FIBSERVER_RESULT_TTL: "18",
     FIBSERVER_RESULT_BUDGET: "19",
     FIBSERVER_DEBUG: "1",
+    FIBSERVER_ALLOW_ORIGIN: "https://app.example.org",
+    FIBSERVER_TOKENS: "/e/tokens",
+    FIBSERVER_TLS_CERT: "/e/cert",
+    FIBSERVER_TLS_KEY: "/e/key",
+    FIBSERVER_REUSE_PORT: "1",
+    FIBSERVER_LOG_LEVEL: "error",
+    FIBSERVER_LOG_FORMAT: "json",
     FIBSERVER_MAX_CURSORS: "31",
     FIBSERVER_PER_CLIENT: "1",
     FIBSERVER_MAX_CLIENTS: "32",
@@ -97,7 +180,7 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     port: 1,
     host: "0.0.0.0",
     allowHosts: ["fib.example", "other"],
-    metrics: { host: "0.0.0.0", port: 9090 },
+    metricsAt: { host: "0.0.0.0", port: 9090 },
     trustedProxies: ["10.0.0.0/8", "fd00::/8"],
     digitsMax: 11,
     termsMax: 12,
@@ -110,7 +193,15 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     tasksMax: 17,
     resultTtlMs: 18_000,
     resultBudgetBytes: 19 * 2 ** 20,
-    debug: true,
+    allowOrigins: ["https://app.example.org"],
+    tokensFile: "/e/tokens",
+    tls: {
+      cert: { path: "/e/cert", source: "FIBSERVER_TLS_CERT" },
+      key: { path: "/e/key", source: "FIBSERVER_TLS_KEY" },
+    },
+    reusePort: true,
+    logLevel: "error" as const,
+    logFormat: "json" as const,
     oneCpu: true,
     cursorsMax: 31,
     perClient: true,
@@ -137,7 +228,13 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     "max-tasks": "27",
     "result-ttl": "0.28",
     "result-budget": "29",
-    debug: false,
+    "allow-origin": "https://other.example.org:443,http://[::1]:5173",
+    tokens: "/f/tokens",
+    "tls-cert": "/f/cert",
+    "tls-key": "/f/key",
+    "reuse-port": false,
+    "log-level": "warning",
+    "log-format": "text",
     "one-cpu": false,
     "max-cursors": "34",
     "per-client": false,
@@ -152,7 +249,7 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     port: 65_535,
     host: "::1",
     allowHosts: ["name"],
-    metrics: { host: "::1", port: 0 },
+    metricsAt: { host: "::1", port: 0 },
     trustedProxies: ["127.0.0.1"],
     digitsMax: 21,
     termsMax: 22,
@@ -165,7 +262,12 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     tasksMax: 27,
     resultTtlMs: 280,
     resultBudgetBytes: 29 * 2 ** 20,
-    debug: false,
+    allowOrigins: ["https://other.example.org", "http://[::1]:5173"],
+    tokensFile: "/f/tokens",
+    tls: { cert: { path: "/f/cert", source: "--tls-cert" }, key: { path: "/f/key", source: "--tls-key" } },
+    reusePort: false,
+    logLevel: "warning",
+    logFormat: "text",
     oneCpu: false,
     cursorsMax: 34,
     perClient: false,
@@ -218,7 +320,7 @@ test("resolveConfig() takes a prefix for the keys in Redis, and how many replica
   expect(redis).toMatchObject({ prefix: "a_b", replicasMin: 1 });
 });
 
-const at = (metrics: string) => resolveConfig({ metrics }, home).metrics;
+const at = (metrics: string) => resolveConfig({ metrics }, home).metricsAt;
 
 test("resolveConfig() takes a port for those who watch, on this machine if nothing else is said", () => {
   expect(at("9090")).toEqual({ host: "127.0.0.1", port: 9090 });
@@ -383,6 +485,9 @@ test("resolveServerUrl() takes the flag over the environment over this machine, 
   expect(String(resolveServerUrl("http://f:1", env))).toBe("http://f:1/");
   expect(String(resolveServerUrl(undefined, env))).toBe("https://e/prefix");
   expect(String(resolveServerUrl(undefined, {}))).toBe("http://127.0.0.1:8080/");
+  expect(String(resolveServerUrl(undefined, { FIBSERVER_PORT: "9000" }))).toBe("http://127.0.0.1:9000/");
+  expect(String(resolveServerUrl(undefined, { ...env, FIBSERVER_PORT: "x" }))).toBe("https://e/prefix");
+  expect(() => resolveServerUrl(undefined, { FIBSERVER_PORT: "x" })).toThrow("for FIBSERVER_PORT");
   for (const text of ["", "localhost:8080", "ftp://localhost", "http://", "8080"]) {
     expect(() => resolveServerUrl(text, {})).toThrow("for --server: it takes a URL");
     expect(() => resolveServerUrl(undefined, { FIBSERVER_SERVER: text })).toThrow("for FIBSERVER_SERVER");
@@ -405,4 +510,19 @@ test("resolveCursorConfig() is the cursor's part of resolveConfig(), and leaves 
   expect(resolveCursorConfig(flags, { ...env, FIBSERVER_PORT: "x", FIBSERVER_MAX_CURSORS: "x" })).toEqual(
     cursor,
   );
+});
+
+test("the level of the log: a flag wins over the environment, and of two alike the level over debug", () => {
+  for (const [flags, env, level] of [
+    [{}, {}, "info"],
+    [{ debug: true }, {}, "debug"],
+    [{ debug: true }, { FIBSERVER_LOG_LEVEL: "error" }, "debug"],
+    [{ debug: true, "log-level": "warning" }, {}, "warning"],
+    [{ "log-level": "warning" }, { FIBSERVER_DEBUG: "1" }, "warning"],
+    [{}, { FIBSERVER_DEBUG: "1" }, "debug"],
+    [{}, { FIBSERVER_DEBUG: "1", FIBSERVER_LOG_LEVEL: "error" }, "error"],
+    [{ debug: false }, { FIBSERVER_DEBUG: "1" }, "info"],
+  ] as const) {
+    expect([flags, env, resolveConfig(flags, { HOME: "/h", ...env }).logLevel]).toEqual([flags, env, level]);
+  }
 });

@@ -3,7 +3,7 @@
  * @see https://specifications.freedesktop.org/basedir-spec/latest/
  * @module
  */
-import { FibError } from "./errors.ts";
+import { FibError } from "../errors.ts";
 
 /**
  * The file of those who name none.
