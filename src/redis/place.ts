@@ -8,9 +8,9 @@
  * more connection that has to be kept, and may be silent because it is broken.
  * @module
  */
+import { addressOf, parseRedisUrl, type RedisUrl } from "../config/redis-url.ts";
+import type { RedisConfig } from "../config/redis.ts";
 import { FibError } from "../errors.ts";
-import type { RedisConfig } from "../redis-config.ts";
-import { addressOf, parseRedisUrl, type RedisUrl } from "../redis-url.ts";
 import { readTls, type Tls } from "./tls.ts";
 
 /** What is not in a URL. */
@@ -153,14 +153,20 @@ export class RedisPlace {
   }
 }
 
+/** Where a process finds what is shared; one place when it is one Redis. */
+export interface Places {
+  readonly queue: RedisPlace;
+  readonly store: RedisPlace;
+}
+
 /**
  * The places of the settings; one and the same when the URLs are.
  *
  * @throws {@link FibError} `bad_argument` for files of TLS that cannot be used.
  */
-export function placesOf(config: RedisConfig): { readonly queue: RedisPlace; readonly store: RedisPlace } {
+export async function placesOf(config: RedisConfig): Promise<Places> {
   const { queueUrl, storeUrl, replicasMin, sentinelAuth } = config;
-  const options = { replicasMin, sentinelAuth, tls: readTls(config.tlsFiles) };
+  const options = { replicasMin, sentinelAuth, tls: await readTls(config.tlsFiles) };
   const store = new RedisPlace(storeUrl, options);
   return { store, queue: queueUrl === storeUrl ? store : new RedisPlace(queueUrl, options) };
 }
