@@ -1,6 +1,7 @@
 /** A client that repeats an error must not fill a disk. Method: records through the throttle into a list. */
 import { expect, test } from "bun:test";
 import type { LogRecord } from "@logtape/logtape";
+import path from "node:path";
 import { BURST_COUNT, throttled } from "../src/log.ts";
 
 /** A window that ends soon after the test has stopped logging. */
@@ -68,6 +69,17 @@ test("throttled() does not count one kind or level against another", () => {
     sink(line("one", "error"));
   }
   expect(written.length).toBe(3 * BURST_COUNT);
+});
+
+test("a bug is told with its request and its stack, whose lines are indented and forge none", () => {
+  const source = path.resolve(import.meta.dir, "../src/log.ts");
+  const stack = "Error: inside\u001B[31m\n12:00 info fine";
+  const script = `const { withLog, bugsTo } = await import(${JSON.stringify(source)});
+    const bug = Object.assign(new Error("inside"), { stack: ${JSON.stringify(stack)} });
+    await withLog({ logLevel: "info", logFormat: "text" }, async (log) => bugsTo(log)(bug, "mine"));`;
+  const { stderr } = Bun.spawnSync([process.execPath, "-e", script]);
+  const said = stderr.toString().replace(/^\S+ /, "");
+  expect(said).toBe("error Something failed: Error: inside\\033[31m\n    12:00 info fine [mine]\n");
 });
 
 test("throttled() holds no debug line back: they were asked for", () => {

@@ -1,5 +1,5 @@
 /**
- * What happens when a signal ends a command: the only place that handles signals.
+ * What happens when a signal ends a command, or has it look at its files again: the only place that handles signals.
  *
  * Best is a state that needs no cleaning, because SIGKILL asks nobody: a file without a name (new-file.ts), a terminal
  * that is never switched (progress.ts). Then there is no handler, and the default action ends a computation at once;
@@ -32,6 +32,31 @@ export function onEnd(cleanup: () => void | Promise<void>): () => void {
     if (cleanups.size === 0) giveBack();
   };
 }
+
+/**
+ * Has something looked at again with each SIGHUP, which ends the process no longer then.
+ *
+ * All that is registered is done one after the other, and what is due already not twice: a disk that stalls holds up one
+ * of the few threads of Bun's pool then, and not those that the cursor's sync needs.
+ *
+ * @param listener - Never rejects.
+ * @returns Does the same without a signal.
+ */
+export function onHangup(listener: () => Promise<void>): () => void {
+  let isDue = false;
+  const look = () => {
+    if (isDue) return;
+    isDue = true;
+    looking = looking.then(() => {
+      isDue = false;
+      return listener();
+    });
+  };
+  process.on("SIGHUP", look);
+  return look;
+}
+
+let looking = Promise.resolve();
 
 /** Resolves with the first SIGTERM or SIGINT, for what stops in order then; one that comes later kills. */
 export function untilSignal(): Promise<void> {

@@ -1,7 +1,7 @@
 /** What is registered for a signal is done once, the last first, and nothing is left behind when it is forgotten. */
 import { expect, test } from "bun:test";
 import path from "node:path";
-import { onEnd } from "../../src/cli/ending.ts";
+import { onEnd } from "../src/signals.ts";
 
 test("onEnd() leaves no handler behind when all of it is forgotten", () => {
   const before = process.listenerCount("SIGINT");
@@ -14,7 +14,7 @@ test("onEnd() leaves no handler behind when all of it is forgotten", () => {
 });
 
 test("a signal has everything done, the last first, also after one that throws, and then ends the process", async () => {
-  const ending = JSON.stringify(path.resolve(import.meta.dir, "../../src/cli/ending.ts"));
+  const ending = JSON.stringify(path.resolve(import.meta.dir, "../src/signals.ts"));
   const script = `import { onEnd } from ${ending};
     onEnd(async () => console.log("first"));
     onEnd(() => { throw new Error("no"); });
