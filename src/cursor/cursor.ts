@@ -24,7 +24,8 @@
 import { DEFAULT_NAME } from "../cursor-name.ts";
 import { FibError } from "../errors.ts";
 import { type DurableOptions, DurableRecord } from "./durable.ts";
-import type { CursorRequest, Listener, OpenCursor, Outcome, Position } from "./moves.ts";
+import type { GroupWatch } from "./group-watch.ts";
+import type { Commit, CursorRequest, Listener, OpenCursor, Outcome, Position } from "./moves.ts";
 import { openCursorFile } from "./open.ts";
 import type { Run } from "./procedure.ts";
 import { lookAgain, Watching } from "./watching.ts";
@@ -35,6 +36,8 @@ export interface CursorOptions extends DurableOptions {
   readonly run: Run;
   /** Called once, when an I/O error has ended the cursor. */
   readonly onFailure?: (error: FibError) => void;
+  /** Hears of each group; of syncs `run` tells, which waits for them. */
+  readonly groups?: Pick<GroupWatch, "answered" | "locked"> | undefined;
 }
 
 /** Requests that may wait for a commit; beyond it they are refused. */
@@ -60,6 +63,10 @@ export class Cursor implements OpenCursor {
   #failure: FibError | undefined;
   /** What the last commit took. */
   #commitMs = 0;
+  /** When it, or the one that is under way, began, and for how many. */
+  #commitStartMs = 0;
+  #commitCount = 0;
+  #isCommitting = false;
   /** Who was in flight when the last group was answered. */
   #expectedCount = 0;
   readonly #watching = new Watching(() => lookAgain(() => this.#look()));
@@ -84,6 +91,16 @@ export class Cursor implements OpenCursor {
     throw outcome;
   }
 
+  /** How many wait for their outcome: also those whose group is under way. */
+  get pendingCount(): number {
+    return this.#waiting.length + (this.#isCommitting ? this.#commitCount : 0);
+  }
+
+  /** How long the commit that is under way has taken so far; see `CursorService`. */
+  committingMs(): number {
+    return this.#isCommitting ? performance.now() - this.#commitStartMs : 0;
+  }
+
   /** Why everything is refused from now on, or undefined while all is well. */
   get failure(): FibError | undefined {
     return this.#failure;
@@ -93,8 +110,8 @@ export class Cursor implements OpenCursor {
   submit<T>(request: CursorRequest, answer: (outcome: Outcome) => T | Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const waiting = { request, answer, resolve: resolve as (result: unknown) => void, reject };
-      if (this.#failure !== undefined) return settle(waiting, this.#failure);
-      if (this.#waiting.length === WAITING_COUNT_MAX) return settle(waiting, tooManyWaiting());
+      if (this.#failure !== undefined) return this.#refuse([waiting], this.#failure);
+      if (this.#waiting.length === WAITING_COUNT_MAX) return this.#refuse([waiting], tooManyWaiting());
       this.#waiting.push(waiting);
       this.#running ??= this.#drain();
     });
@@ -117,6 +134,11 @@ export class Cursor implements OpenCursor {
   /** Tells of each change; see `CursorService`. What another process has written is adopted before it is told. */
   watch(listener: Listener): () => void {
     return this.#watching.watch(DEFAULT_NAME, listener);
+  }
+
+  /** How the group that is answered now was made durable; see `CursorService`. */
+  lastCommit(): Commit {
+    return { startMs: this.#commitStartMs, durationMs: this.#commitMs, count: this.#commitCount };
   }
 
   /** Waits for what is queued, then gives the file back; what comes later is refused. */
@@ -152,26 +174,52 @@ export class Cursor implements OpenCursor {
   }
 
   async #commitGroup(): Promise<void> {
-    const { run } = this.#options;
+    const { run, groups } = this.#options;
     let group: Waiting[] | undefined;
     try {
-      if (!this.#record.tryLock()) await run(this.#record.lock());
+      if (this.#record.tryLock()) groups?.locked(0);
+      else await this.#waitForLock();
       group = this.#takeWaiting();
       const startMs = performance.now();
-      const outcomes = await run(this.#record.apply(group.map(({ request }) => request)));
+      const requests = group.map(({ request }) => request);
+      this.#commitStartMs = startMs;
+      this.#commitCount = group.length;
+      this.#isCommitting = true;
+      const outcomes = await run(this.#record.apply(requests));
       this.#commitMs = performance.now() - startMs;
+      this.#isCommitting = false;
       this.#unlock();
       this.#expectedCount = group.length + this.#waiting.length;
       for (let i = 0; i < group.length; i++) settle(group[i]!, outcomes[i]!);
+      groups?.answered(requests, outcomes);
       if (!this.#watching.isIdle) this.#publish(group, outcomes);
     } catch (error) {
+      this.#isCommitting = false;
       const reason =
         error instanceof FibError ? error : new FibError("internal", String(error), { cause: error });
       if (this.#record.isInDoubt && reason.code !== "cursor_damaged") this.#end(reason);
       this.#unlock();
-      for (const waiting of group ?? this.#takeWaiting()) settle(waiting, reason);
+      this.#refuse(group ?? this.#takeWaiting(), reason);
       if (this.#failure === reason) this.#options.onFailure?.(reason);
     }
+  }
+
+  async #waitForLock(): Promise<void> {
+    const { run, groups } = this.#options;
+    const startMs = performance.now();
+    try {
+      await run(this.#record.lock());
+    } finally {
+      groups?.locked(performance.now() - startMs);
+    }
+  }
+
+  #refuse(group: readonly Waiting[], reason: FibError): void {
+    for (const waiting of group) settle(waiting, reason);
+    this.#options.groups?.answered(
+      group.map(({ request }) => request),
+      group.map(() => reason),
+    );
   }
 
   async #look(): Promise<void> {
@@ -202,7 +250,7 @@ export class Cursor implements OpenCursor {
     this.#seen = undefined;
     this.#watching.close();
     this.#record.close();
-    for (const waiting of this.#takeWaiting()) settle(waiting, reason);
+    this.#refuse(this.#takeWaiting(), reason);
   }
 }
 

@@ -9,12 +9,14 @@
  * @module
  */
 import { FibError } from "../errors.ts";
+import { RecentFailure } from "../recent-failure.ts";
 import { statAt } from "../system-calls.ts";
 import type { Calls } from "../thread.ts";
 import { fileGone, readOnlyNotice } from "./file.ts";
 import { look } from "./io-error.ts";
+import type { GroupWatch } from "./group-watch.ts";
 import { applyRequest, type CursorService, type Keeper, type NamedRequest, type Outcome } from "./moves.ts";
-import type { ListedCursor, NamedCursors, NamedLimits, NameFilter } from "./named.ts";
+import type { CursorCounts, ListedCursor, NamedCursors, NamedLimits, NameFilter } from "./named.ts";
 import { RequestQueue } from "./request-queue.ts";
 import type { CursorStore } from "./store.ts";
 import { lookAgain, Watching } from "./watching.ts";
@@ -32,6 +34,8 @@ export interface EmbeddedOptions {
   readonly notice: (message: string) => void;
   /** Told why the file cannot be used, once; whoever asks is told the same. */
   readonly onFailure: (error: Error) => void;
+  /** Hears of each group. */
+  readonly groups?: GroupWatch | undefined;
 }
 
 /** How long a file that cannot be used is left alone. */
@@ -42,18 +46,26 @@ const GROUP_COUNT_MAX = 1000;
 export class EmbeddedCursors implements NamedCursors {
   readonly #options: EmbeddedOptions;
   readonly #watching = new Watching(() => lookAgain(() => this.#look()));
-  readonly #queue = new RequestQueue(GROUP_COUNT_MAX, (group) => this.#apply(group), this.#watching);
+  readonly #queue: RequestQueue;
   #store: Promise<Calls<CursorStore>> | undefined;
   /** Whether the file has been open. */
   #isKnown = false;
   /** Why it cannot be used for a while. */
   #unusable: { readonly error: Error; readonly untilMs: number } | undefined;
+  readonly #failed = new RecentFailure();
   /** What was said last about that. */
   #told: string | undefined;
 
   /** Opens nothing yet. */
   constructor(options: EmbeddedOptions) {
     this.#options = options;
+    const apply = (group: readonly NamedRequest[]) => this.#apply(group);
+    this.#queue = new RequestQueue(GROUP_COUNT_MAX, apply, this.#watching, options.groups?.answered);
+  }
+
+  /** How many requests wait for their outcome. */
+  get pendingCount(): number {
+    return this.#queue.pendingCount;
   }
 
   /** Opens the file if there is one, for the first who asks: that takes 15 ms, most of it for the thread. */
@@ -75,6 +87,18 @@ export class EmbeddedCursors implements NamedCursors {
     return await this.#ask((store) => store.call("list", [filter]));
   }
 
+  /** How many there are. Throws when the store does. */
+  async count(): Promise<CursorCounts> {
+    if (!this.#isThere()) return { cursors: 0, clients: 0 };
+    return await this.#ask((store) => store.call("count", []));
+  }
+
+  /** Resolves when they can be used. Throws why not; what a write came to is remembered for a minute. */
+  async check(): Promise<void> {
+    await this.count();
+    this.#failed.check();
+  }
+
   async close(): Promise<void> {
     await this.#queue.close(new FibError("cursor_io", `Cannot use ${this.#options.path}: it is closed`));
     await this.#release();
@@ -89,6 +113,14 @@ export class EmbeddedCursors implements NamedCursors {
     const text = JSON.stringify(group.map(({ name, request }) => encodeRequest(name, request)));
     const answer = JSON.parse(await this.#ask((store) => store.call("apply", [text]))) as WireGroup;
     const outcomes = answer.outcomes.map(decodeOutcome);
+    const { lockMs, syncMs } = answer;
+    if (lockMs !== undefined) this.#options.groups?.locked(lockMs);
+    if (syncMs !== undefined) {
+      this.#options.groups?.synced(syncMs);
+      this.#failed.clear();
+    }
+    const refused = outcomes.find((outcome) => outcome instanceof FibError && outcome.code === "cursor_io");
+    if (refused !== undefined) this.#failed.note(refused as FibError);
     if (answer.hasFailed) await this.#fail(outcomes[0] as FibError);
     return outcomes;
   }
@@ -148,6 +180,7 @@ export class EmbeddedCursors implements NamedCursors {
   }
 
   async #fail(error: Error): Promise<void> {
+    this.#failed.note(error);
     this.#refuse(error);
     await this.#release();
   }

@@ -70,6 +70,15 @@ export interface Step {
   readonly keyed?: KeyedMove | undefined;
 }
 
+/** How a group of requests was made durable. */
+export interface Commit {
+  /** By `performance.now()`. */
+  readonly startMs: number;
+  readonly durationMs: number;
+  /** Requests that shared it. */
+  readonly count: number;
+}
+
 /** What is asked of one cursor, wherever that is kept. */
 export interface CursorService {
   /** The position at once, or undefined when only {@link submit} `current` can tell. */
@@ -89,6 +98,10 @@ export interface CursorService {
    * @returns Ends that.
    */
   watch(listener: Listener): () => void;
+  /** That of the group which is answered now: to be asked in `answer`. */
+  lastCommit?(): Commit | undefined;
+  /** How long its disk has been at the commit that is under way, in ms; 0 while none is. */
+  committingMs?(): number;
 }
 
 /** Told where a cursor is, once that is durable; undefined when it was removed. */

@@ -34,6 +34,14 @@ export interface NamedLimits {
   readonly clientTtlMs: number;
 }
 
+/** How many cursors a store has, besides the default one. */
+export interface CursorCounts {
+  /** Those that can be asked for by name. */
+  readonly cursors: number;
+  /** Clients' own. */
+  readonly clients: number;
+}
+
 /** For whoever asks for no client's cursor, as a shell: it makes none, and forgets none. */
 export const NO_CLIENTS = { clientsMax: 0, clientTtlMs: Number.MAX_SAFE_INTEGER } as const;
 
@@ -43,6 +51,8 @@ export interface NamedCursors {
   at(name: string): CursorService;
   /** Those with a name that can be asked for; clients' own are left out. Throws when the store does. */
   list(filter: NameFilter): Promise<readonly ListedCursor[]>;
+  /** Resolves when they can be used; it is there where that may fail without the default cursor. */
+  check?(): Promise<void>;
   /** Waits for what is queued, and gives everything back. */
   close(): Promise<void>;
 }
@@ -60,6 +70,11 @@ export class Cursors {
   /** The cursor of a name, whether there is one or not. @param name - As `parseName` or `clientName` gives it. */
   at(name: string): CursorService {
     return name === DEFAULT_NAME ? this.default : this.#named.at(name);
+  }
+
+  /** Resolves when those with names can be used. @throws {@link FibError} when only these cannot. */
+  async checkNamed(): Promise<void> {
+    await this.#named.check?.();
   }
 
   /** Those that can be asked for by name, the default one among them. Throws when a store does. */

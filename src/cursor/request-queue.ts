@@ -5,7 +5,8 @@
  */
 import { FibError } from "../errors.ts";
 import { Groups } from "../groups.ts";
-import type { CursorService, NamedRequest, Outcome } from "./moves.ts";
+import type { GroupWatch } from "./group-watch.ts";
+import type { Commit, CursorService, NamedRequest, Outcome } from "./moves.ts";
 import type { Watching } from "./watching.ts";
 
 /** Requests that may wait for their group; beyond it they are refused. */
@@ -15,24 +16,40 @@ const WAITING_COUNT_MAX = 100_000;
 export class RequestQueue {
   readonly #groups: Groups<NamedRequest, Outcome>;
   readonly #watching: Watching;
+  readonly #answered: GroupWatch["answered"];
+  #lastCommit: Commit | undefined;
   #closed: FibError | undefined;
 
   /**
    * @param countMax - Requests in one group.
    * @param apply - Does a group, in order; what it throws refuses all of them.
    * @param watching - Is told what the groups have come to.
+   * @param answered - Likewise, and of what is refused before it is in one.
    */
   constructor(
     countMax: number,
     apply: (group: readonly NamedRequest[]) => Promise<readonly Outcome[]>,
     watching: Watching,
+    answered: GroupWatch["answered"] = () => {},
   ) {
     this.#watching = watching;
+    this.#answered = answered;
     this.#groups = new Groups(countMax, async (group) => {
+      const startMs = performance.now();
       const outcomes = await apply(group).catch((error: unknown) => group.map(() => refusalFor(error)));
+      this.#lastCommit = { startMs, durationMs: performance.now() - startMs, count: group.length };
       watching.publishGroup(group, outcomes);
+      answered(
+        group.map(({ request }) => request),
+        outcomes,
+      );
       return outcomes;
     });
+  }
+
+  /** How many wait for their outcome: also those whose group is under way. */
+  get pendingCount(): number {
+    return this.#groups.waitingCount + this.#groups.underwayCount;
   }
 
   /** Why everything is refused, once it is closed. */
@@ -46,6 +63,7 @@ export class RequestQueue {
       current: () => undefined,
       submit: (request, answer) => this.#submit({ name, request }, answer),
       watch: (listener) => this.#watching.watch(name, listener),
+      lastCommit: () => this.#lastCommit,
     };
   }
 
@@ -65,8 +83,12 @@ export class RequestQueue {
           reject(error);
         }
       };
-      if (this.#closed !== undefined) return settle(this.#closed);
-      if (this.#groups.waitingCount >= WAITING_COUNT_MAX) return settle(tooManyWaiting());
+      const refusal =
+        this.#closed ?? (this.#groups.waitingCount >= WAITING_COUNT_MAX ? tooManyWaiting() : undefined);
+      if (refusal !== undefined) {
+        this.#answered([asked.request], [refusal]);
+        return settle(refusal);
+      }
       this.#groups.add(asked, settle);
     });
   }

@@ -12,7 +12,7 @@ import { failureOf } from "../thread.ts";
 import { isFull } from "../sqlite-errors.ts";
 import { type Counts, CursorDatabase, type CursorRow } from "./database.ts";
 import { applyRequest, type CursorRequest, cursorUnknown, type Outcome } from "./moves.ts";
-import type { ListedCursor, NamedLimits, NameFilter } from "./named.ts";
+import type { CursorCounts, ListedCursor, NamedLimits, NameFilter } from "./named.ts";
 import {
   EXPIRED_COUNT,
   LEAVING_COUNT_MAX,
@@ -56,6 +56,11 @@ export class CursorStore {
   /** See `NamedCursors.list`. */
   list(filter: NameFilter): ListedCursor[] {
     return this.#inPlace(() => this.#database.read(() => this.#database.list(filter)));
+  }
+
+  /** How many there are: what is counted in the file. */
+  count(): CursorCounts {
+    return this.#inPlace(() => this.#database.read(() => this.#database.counts()));
   }
 
   /**
@@ -110,19 +115,29 @@ export class CursorStore {
   #apply(wire: readonly WireRequest[]): WireGroup {
     const requests = wire.map((one) => [one[0], decodeRequest(one)] as const);
     const mayRead = () => this.#database.readOnlyReason !== undefined || wire.every(isReading);
+    const startMs = performance.now();
+    let [begunMs, writtenMs] = [startMs, startMs];
     const run = () => {
+      begunMs = performance.now();
       const reason = this.#database.readOnlyReason;
       if (reason !== undefined) return requests.map(([name, request]) => this.#show(name, request, reason));
       const group = new Group(this.#database, this.#limits);
       const outcomes = requests.map(([name, request]) => group.apply(name, request));
       group.write();
+      if (group.hasMoved) writtenMs = performance.now();
       return outcomes;
     };
     try {
       const outcomes = this.#inPlace(() =>
         mayRead() ? this.#database.read(run) : this.#database.transaction(run, true),
       );
-      return { outcomes: outcomes.map(encodeOutcome), hasFailed: false };
+      // SQLite waits for others before the work of a transaction, and for the disk behind it.
+      return {
+        outcomes: outcomes.map(encodeOutcome),
+        hasFailed: false,
+        ...(!mayRead() && { lockMs: begunMs - startMs }),
+        ...(writtenMs > startMs && { syncMs: performance.now() - writtenMs }),
+      };
     } catch (error) {
       const { code = "internal", message } = failureOf(error);
       const refusal: WireOutcome = [code, message];
@@ -136,7 +151,7 @@ export class CursorStore {
       const read = reading.length > 0 && reading.length < wire.length ? this.#apply(reading).outcomes : [];
       let readCount = 0;
       const outcomes = wire.map((one) => (isReading(one) ? (read[readCount++] ?? refusal) : refusal));
-      return { outcomes, hasFailed: false };
+      return { outcomes, hasFailed: false, lockMs: performance.now() - startMs };
     }
   }
 }
@@ -210,6 +225,11 @@ class Group {
       else this.#database.move(row);
     }
     if (this.#hasCounted) this.#database.writeCounts(this.#counts);
+  }
+
+  /** Whether a cursor was made, moved or removed: there is something to be synced. */
+  get hasMoved(): boolean {
+    return this.#hasCounted;
   }
 
   #find(name: string): CursorRow | undefined {

@@ -11,12 +11,19 @@ import fs from "node:fs";
 import { ioError } from "./io-error.ts";
 import type { Procedure, Wait } from "./procedure.ts";
 
-/** Carries a procedure out, and leaves the event loop free meanwhile. */
-export async function runOnThreads<Result>(procedure: Procedure<Result>): Promise<Result> {
+/**
+ * Carries a procedure out, and leaves the event loop free meanwhile.
+ *
+ * @param onSync - Told how long each sync has taken.
+ */
+export async function runOnThreads<Result>(
+  procedure: Procedure<Result>,
+  onSync?: (durationMs: number) => void,
+): Promise<Result> {
   let step = procedure.next();
   while (step.done !== true) {
     try {
-      await until(step.value);
+      await until(step.value, onSync);
     } catch (error) {
       step = procedure.throw(error);
       continue;
@@ -26,10 +33,15 @@ export async function runOnThreads<Result>(procedure: Procedure<Result>): Promis
   return step.value;
 }
 
-function until(wait: Wait): Promise<void> {
+function until(wait: Wait, onSync: ((durationMs: number) => void) | undefined): Promise<void> {
   if ("pauseMs" in wait) return Bun.sleep(wait.pauseMs);
   const sync = wait.sync === "data" ? fs.fdatasync : fs.fsync;
+  const startMs = performance.now();
   return new Promise((resolve, reject) => {
-    sync(wait.fd, (error) => (error ? reject(ioError(wait.path, "sync", error)) : resolve()));
+    sync(wait.fd, (error) => {
+      onSync?.(performance.now() - startMs);
+      if (error) reject(ioError(wait.path, "sync", error));
+      else resolve();
+    });
   });
 }

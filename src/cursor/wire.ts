@@ -26,6 +26,9 @@ export interface WireGroup {
   readonly outcomes: readonly WireOutcome[];
   /** Nothing can be asked of the store any more. */
   readonly hasFailed: boolean;
+  /** Of one that has written: what it waited for other processes, and for its sync. */
+  readonly lockMs?: number;
+  readonly syncMs?: number;
 }
 
 /** The bits of an outcome. */

@@ -18,6 +18,7 @@ import { Shares } from "../shares.ts";
 import type { Digits } from "./decimal.ts";
 import { estimateMs, type Computation } from "./job.ts";
 import { JobQueue, type Waiting } from "./job-queue.ts";
+import type { Span } from "../tracing.ts";
 import { threadUrl } from "../thread-url.ts";
 import type { Answer } from "./worker.ts";
 
@@ -35,8 +36,18 @@ export interface PoolOptions {
   readonly threads: number;
   /** Answers that may wait for a thread, shared by those who wait; the background has no limit here. */
   readonly queueMax: number;
+  /** Told of each job that a thread has done. */
+  readonly onComputed?: ((done: Computed) => void) | undefined;
   /** Another worker file, for tests. */
   readonly workerUrl?: URL;
+}
+
+/** What a job has come to. */
+interface Computed {
+  readonly kind: Computation["kind"];
+  readonly digitsCount: number;
+  /** From when a thread had it to its answer. */
+  readonly durationMs: number;
 }
 
 export interface RunOptions {
@@ -45,7 +56,9 @@ export interface RunOptions {
   /** Nobody waits for it now: it starts after those for whom somebody does. */
   readonly background?: boolean;
   /** Who waits for it, such as a client's address: none may fill the queue alone. */
-  readonly holder?: string;
+  readonly holder?: string | undefined;
+  /** Of what it is a part, in a trace. */
+  readonly span?: Span | undefined;
   /** Called when a thread has it. */
   readonly onStart?: (() => void) | undefined;
   /** Called with 0 to 1, at most every 50 ms. */
@@ -54,8 +67,13 @@ export interface RunOptions {
 
 interface Entry extends Waiting {
   readonly job: Computation;
+  /** When a thread had it. */
+  startMs: number;
   readonly onStart: (() => void) | undefined;
   readonly onProgress: ((fraction: number) => void) | undefined;
+  readonly parent: Span | undefined;
+  /** While it is computed. */
+  span: Span | undefined;
   /** Gives back its place in the queue; may be called more than once. */
   readonly leave: () => void;
   readonly resolve: (digits: Digits) => void;
@@ -67,6 +85,7 @@ export class Pool {
   readonly threads: number;
 
   readonly #workerUrl: URL;
+  readonly #onComputed: PoolOptions["onComputed"];
   readonly #queue = new JobQueue<Entry>();
   #places: Shares;
   readonly #running = new Map<Worker, Entry>();
@@ -76,7 +95,8 @@ export class Pool {
   #backgroundHeld = false;
   #closed = false;
 
-  constructor({ threads, queueMax, workerUrl = WORKER_URL }: PoolOptions) {
+  constructor({ threads, queueMax, onComputed, workerUrl = WORKER_URL }: PoolOptions) {
+    this.#onComputed = onComputed;
     this.threads = Math.max(1, threads);
     this.#places = new Shares(queueMax);
     this.#workerUrl = workerUrl;
@@ -100,7 +120,7 @@ export class Pool {
    * thread died. The signal's reason, when aborted.
    */
   async run(job: Computation, options: RunOptions = {}): Promise<Digits> {
-    const { signal, background = false, holder = "", onStart, onProgress } = options;
+    const { signal, background = false, holder = "", onStart, onProgress, span: parent } = options;
     signal?.throwIfAborted();
     if (this.#closed) throw new FibError("overloaded", "Cannot compute: the pool is closed");
     const leave = background || this.#hasRoom() ? () => {} : this.#places.take(holder);
@@ -110,13 +130,19 @@ export class Pool {
     }
     const { promise, resolve, reject } = Promise.withResolvers<Digits>();
     const [costMs, sinceMs] = [estimateMs(job), performance.now()];
-    const entry: Entry = { job, background, costMs, sinceMs, onStart, onProgress, leave, resolve, reject };
+    const what = { job, background, costMs, sinceMs, startMs: sinceMs, parent, span: undefined };
+    const entry: Entry = { ...what, onStart, onProgress, leave, resolve, reject };
     const onAbort = (): void => this.#abort(entry, signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
     this.#queue.add(entry);
     this.#startNext();
     try {
-      return await promise;
+      const digits = await promise;
+      entry.span?.end();
+      return digits;
+    } catch (error) {
+      entry.span?.end((error as Error).message);
+      throw error;
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
@@ -164,9 +190,11 @@ export class Pool {
       const worker = this.#idle.pop() ?? this.#startThread();
       entry.leave();
       this.#running.set(worker, entry);
+      entry.startMs = performance.now();
       worker.ref();
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have one, workers do not
       worker.postMessage(entry.job);
+      entry.span = entry.parent?.child(`compute ${entry.job.kind}`);
       entry.onStart?.();
     }
   }
@@ -196,6 +224,11 @@ export class Pool {
       this.#release(worker, answer.code !== undefined);
       return;
     }
+    this.#onComputed?.({
+      kind: entry.job.kind,
+      digitsCount: answer.result.length,
+      durationMs: performance.now() - entry.startMs,
+    });
     entry.resolve(answer.result);
     this.#release(worker, answer.memoryBytes <= MEMORY_KEPT_MAX_BYTES);
   }

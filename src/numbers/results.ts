@@ -10,6 +10,7 @@ import { FibError } from "../errors.ts";
 import type { Digits } from "./decimal.ts";
 import { argumentsOf, compute, INLINE_DIGITS_MAX, type Computation } from "./job.ts";
 import type { Pool } from "./pool.ts";
+import type { Span } from "../tracing.ts";
 
 /** A number that somebody reads. */
 export interface Result {
@@ -44,12 +45,19 @@ export class Results {
    * @param sizeBytes - Its number of digits.
    * @param signal - A reader who leaves; the computation ends when the last one has.
    * @param holder - Who waits for it, such as a client's address; the first one's place in the queue serves all.
+   * @param span - Of what it is a part, in a trace; the first one's, too.
    * @throws {@link FibError} `overloaded`, when there is no room or the queue is full.
    */
-  async take(job: Computation, sizeBytes: number, signal: AbortSignal, holder = ""): Promise<Result> {
+  async take(
+    job: Computation,
+    sizeBytes: number,
+    signal: AbortSignal,
+    holder = "",
+    span?: Span,
+  ): Promise<Result> {
     if (sizeBytes <= INLINE_DIGITS_MAX) return { digits: compute(job), release: () => {} };
     const key = [job.kind, ...Object.values(argumentsOf(job))].join(" ");
-    const number = this.#inUse.get(key) ?? this.#start(key, job, sizeBytes, holder);
+    const number = this.#inUse.get(key) ?? this.#start(key, job, sizeBytes, holder, span);
     number.readers++;
     let reading = true;
     const release = () => {
@@ -71,7 +79,7 @@ export class Results {
     }
   }
 
-  #start(key: string, job: Computation, sizeBytes: number, holder: string): InUse {
+  #start(key: string, job: Computation, sizeBytes: number, holder: string, span?: Span): InUse {
     // One that is longer than all the room is had alone, or it could never be had.
     if (this.#bytes > 0 && this.#bytes + sizeBytes > this.#bytesMax) {
       throw new FibError(
@@ -80,7 +88,7 @@ export class Results {
       );
     }
     const abort = new AbortController();
-    const promise = this.#pool.run(job, { signal: abort.signal, holder });
+    const promise = this.#pool.run(job, { signal: abort.signal, holder, span });
     const number: InUse = { promise, abort, sizeBytes, readers: 0 };
     this.#bytes += sizeBytes;
     this.#inUse.set(key, number);

@@ -32,6 +32,8 @@ export interface Script {
 export interface ConnectionEvents {
   readonly onLost?: ((address: string, reason: string) => void) | undefined;
   readonly onBack?: ((address: string) => void) | undefined;
+  /** Told how long each question has waited for its answer, or for the loss of the connection. */
+  readonly onReply?: ((waitMs: number) => void) | undefined;
 }
 
 /** What was asked may have been done or not. */
@@ -131,14 +133,10 @@ export class RedisConnection {
    * itself. {@link DoubtfulError} when the connection broke before the reply.
    */
   async send(command: string, args: string[]): Promise<unknown> {
-    const client = this.#usable();
-    this.#owedCount++;
     try {
-      return await client.send(command, args);
+      return await this.#ask((client) => client.send(command, args));
     } catch (error) {
       throw this.#explain(error);
-    } finally {
-      this.#owedCount--;
     }
   }
 
@@ -178,10 +176,15 @@ export class RedisConnection {
   /** The value of a key as bytes, or undefined. Throws as {@link send} does. */
   async bytes(key: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
     try {
-      return (await this.#usable().getBuffer(key)) ?? undefined;
+      return (await this.#ask((client) => client.getBuffer(key))) ?? undefined;
     } catch (error) {
       throw this.#explain(error);
     }
+  }
+
+  /** Whether something can be asked now. */
+  get isConnected(): boolean {
+    return this.#client?.connected === true;
   }
 
   /** Ends it for good; what is in flight is refused. */
@@ -202,10 +205,20 @@ export class RedisConnection {
     return client;
   }
 
-  async #runOnce(command: string, script: string, rest: string[], replicasMin: number): Promise<unknown> {
+  async #ask<T>(question: (client: WatchedClient) => Promise<T>): Promise<T> {
     const client = this.#usable();
+    const startMs = performance.now();
     this.#owedCount++;
     try {
+      return await question(client);
+    } finally {
+      this.#owedCount--;
+      this.#events.onReply?.(performance.now() - startMs);
+    }
+  }
+
+  #runOnce(command: string, script: string, rest: string[], replicasMin: number): Promise<unknown> {
+    return this.#ask(async (client) => {
       const done = client.send(command, [script, ...rest]);
       if (replicasMin === 0) return await done;
       const counted = client.send("WAIT", [String(replicasMin), String(REPLICATED_TIMEOUT_MS)]);
@@ -216,9 +229,7 @@ export class RedisConnection {
       if (count >= replicasMin) return reply;
       const had = `${count} of ${replicasMin} replicas had it after ${REPLICATED_TIMEOUT_MS} ms`;
       throw new DoubtfulError("not_replicated", `Cannot use Redis at ${this.address}: ${had}`, { reply });
-    } finally {
-      this.#owedCount--;
-    }
+    });
   }
 
   async #connect(): Promise<void> {

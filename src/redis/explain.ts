@@ -3,8 +3,8 @@
  * to do.
  * @module
  */
+import { addressOf } from "../config/redis-url.ts";
 import { FibError } from "../errors.ts";
-import { addressOf } from "../redis-url.ts";
 import { advised } from "./advice.ts";
 import { isTooOld, tooOld } from "./check.ts";
 import { RedisConnection } from "./connection.ts";

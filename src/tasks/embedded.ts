@@ -12,8 +12,17 @@
  */
 import fs from "node:fs";
 import { FibError } from "../errors.ts";
+import { RecentFailure } from "../recent-failure.ts";
+import type { Origin } from "../tracing.ts";
 import { Changes } from "./changes.ts";
-import type { CancelOptions, StoredResult, TaskFilter, TaskQueue } from "./queue.ts";
+import {
+  type CancelOptions,
+  NO_TASKS,
+  type StoredResult,
+  type TaskCounts,
+  type TaskFilter,
+  type TaskQueue,
+} from "./queue.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import type { Task, TaskRequest } from "./task.ts";
 import { type SessionThreads, startThreads } from "./threads.ts";
@@ -33,6 +42,7 @@ export class EmbeddedTasks implements TaskQueue {
   #threads: SessionThreads | undefined;
   /** Why there is none for a while; a promise rejects with it. */
   #unusable: Error | undefined;
+  readonly #failed = new RecentFailure();
   #retry: Timer | undefined;
   /** What was last said about why it cannot be used. */
   #told: string | undefined;
@@ -50,7 +60,12 @@ export class EmbeddedTasks implements TaskQueue {
     if (this.#session === undefined && !this.#closed) this.#threads ??= startThreads();
   }
 
-  async create(request: TaskRequest, sizeBytes: number, holder = ""): ReturnType<TaskQueue["create"]> {
+  async create(
+    request: TaskRequest,
+    sizeBytes: number,
+    holder = "",
+    origin: Origin = {},
+  ): ReturnType<TaskQueue["create"]> {
     const { resultBytesMax } = this.#options.limits;
     if (request.kind !== "sequence" && sizeBytes > resultBytesMax) {
       throw new FibError(
@@ -58,7 +73,16 @@ export class EmbeddedTasks implements TaskQueue {
         `Cannot keep this: it has ${sizeBytes} digits, and the room for all results is ${resultBytesMax} bytes`,
       );
     }
-    return await (await this.#open()).create(request, sizeBytes, holder);
+    const session = await this.#open();
+    try {
+      const created = await session.create(request, sizeBytes, holder, origin);
+      if (created.created) this.#failed.clear();
+      return created;
+    } catch (error) {
+      // Without room only this is refused, and the session goes on.
+      if (error instanceof FibError && error.code === "tasks_io") this.#failed.note(error);
+      throw error;
+    }
   }
 
   async find(id: string): Promise<Task | undefined> {
@@ -67,6 +91,10 @@ export class EmbeddedTasks implements TaskQueue {
 
   async list(filter: TaskFilter): Promise<readonly Task[]> {
     return (await (await this.#openExisting())?.list(filter)) ?? [];
+  }
+
+  async count(): Promise<TaskCounts> {
+    return (await (await this.#openExisting())?.count()) ?? NO_TASKS;
   }
 
   async cancel(id: string, options: CancelOptions = {}): Promise<Task | undefined> {
@@ -85,8 +113,11 @@ export class EmbeddedTasks implements TaskQueue {
     return this.#changes.watch(id, signal, () => this.find(id));
   }
 
-  // A server without its tasks still has its cursor: not a reason to send it no requests.
-  async check(): Promise<void> {}
+  /** Throws also, for a minute, what ended the last session, such as a full disk: everything can be read then. */
+  async check(): Promise<void> {
+    await this.count();
+    this.#failed.check();
+  }
 
   async close(): Promise<void> {
     this.#closed = true;
@@ -120,7 +151,10 @@ export class EmbeddedTasks implements TaskQueue {
         threads: this.#takeThreads(),
         processDied: this.#isFirst,
         changes: this.#changes,
-        onFailure: (error) => this.#onFailure(error),
+        onFailure: (error) => {
+          this.#failed.note(error);
+          this.#onFailure(error);
+        },
       });
       this.#isFirst = false;
       this.#told = undefined;

@@ -12,8 +12,10 @@
 import { FibError } from "../errors.ts";
 import type { Digits } from "../numbers/decimal.ts";
 import type { Pool } from "../numbers/pool.ts";
+import type { Tracer } from "../tracing.ts";
 import { computeLong } from "./compute.ts";
 import type { Task } from "./task.ts";
+import { beginTaskSpan } from "./task-span.ts";
 
 /** Digits that are computed and not yet on disk, from which on no task starts: three of the longest results. */
 const UNWRITTEN_BYTES_MAX = 64 * 2 ** 20;
@@ -38,6 +40,7 @@ export interface Ledger {
 export interface ExecutorOptions {
   readonly pool: Pick<Pool, "run" | "holdBackground">;
   readonly ledger: Ledger;
+  readonly tracer?: Tracer | undefined;
 }
 
 /** A task that waits for a thread, runs, or is being written down. */
@@ -102,8 +105,9 @@ export class Executor {
   }
 
   async #run(task: Task, held: Held): Promise<void> {
-    const { pool, ledger } = this.#options;
+    const { pool, ledger, tracer } = this.#options;
     const { signal } = held.abort;
+    const span = beginTaskSpan(tracer, task);
     const onStart = () => {
       held.begin = this.#begin(task, held);
       // Looked at when the digits are there.
@@ -114,13 +118,15 @@ export class Executor {
       if (held.begun !== undefined) ledger.progressed({ ...held.begun, progress });
     };
     try {
-      const digits = await computeLong(pool, task, { background: true, signal, onStart, onProgress });
+      const digits = await computeLong(pool, task, { background: true, signal, onStart, onProgress, span });
       await this.#finish(digits, held);
+      span?.end();
     } catch (error) {
       // Whoever cancelled it has written that down.
-      if (signal.aborted) return;
+      if (signal.aborted) return span?.end("cancelled");
       if (!(error instanceof FibError)) ledger.onBug(error);
       const reason = error instanceof Error ? error.message : String(error);
+      span?.end(reason);
       await ledger.fail(task, reason).catch(() => this.#submitLater(task));
     }
   }

@@ -13,6 +13,7 @@
  * it; on Redis `redis_unavailable`, `redis_full`, `redis_unusable` or `not_replicated`.
  * @module
  */
+import type { Origin } from "../tracing.ts";
 import type { Task, TaskRequest, TaskState } from "./task.ts";
 
 /** The limits of an engine. */
@@ -62,16 +63,39 @@ export interface Created {
   readonly created: boolean;
 }
 
+/** What an engine holds. */
+export interface TaskCounts {
+  readonly states: Readonly<Record<TaskState, number>>;
+  /** How long the oldest that is queued has waited, in ms; 0 when none is. */
+  readonly oldestQueuedMs: number;
+  /** What finished tasks take of {@link TaskLimits.resultBytesMax}. */
+  readonly resultBytes: number;
+}
+
+/** An engine that has never had a task. */
+export const NO_TASKS: TaskCounts = {
+  states: { queued: 0, running: 0, ready: 0, failed: 0, cancelled: 0 },
+  oldestQueuedMs: 0,
+  resultBytes: 0,
+};
+
+/** A task that has ended: its state says how, and its reason why when it has failed. */
+export type EndedTask = Pick<Task, "id" | "request" | "attempts" | "origin" | "state" | "reason">;
+
+/** Hears of each task that this process has ended, once that is durable. */
+export type OnTaskEnd = (ended: EndedTask) => void;
+
 export interface TaskQueue {
   /**
    * Accepts a task, or finds the one that is there for the same computation, and counts that if it waits or runs.
    *
    * @param sizeBytes - As {@link Task} has it; checked against the limits by the caller.
    * @param holder - Who asks, such as a client's address. None of them uses up what there is for all.
+   * @param origin - The request by which it is made, for the log and for traces; of one that is there the first stays.
    * @returns The task once it is durable.
    * @throws {@link FibError} `too_many_tasks`; `result_too_large`, when it alone exceeds the room for results.
    */
-  create(request: TaskRequest, sizeBytes: number, holder?: string): Promise<Created>;
+  create(request: TaskRequest, sizeBytes: number, holder?: string, origin?: Origin): Promise<Created>;
 
   /** The task, or undefined when there is none, or none any more. */
   find(id: string): Promise<Task | undefined>;
@@ -99,6 +123,9 @@ export interface TaskQueue {
    * signal (without throwing). A slow reader misses what has been overtaken. No task: no values.
    */
   watch(id: string, signal: AbortSignal): AsyncIterable<Task>;
+
+  /** What it holds. @throws {@link FibError} when that cannot be seen. */
+  count(): Promise<TaskCounts>;
 
   /** Resolves when the engine can work. @throws {@link FibError} when it cannot. */
   check(): Promise<void>;

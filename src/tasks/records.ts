@@ -5,12 +5,14 @@
 import { FibError } from "../errors.ts";
 import type { Digits } from "../numbers/decimal.ts";
 import type { RedisConnection, Script } from "../redis/connection.ts";
+import type { Origin } from "../tracing.ts";
 import { RESULT_CHUNK_BYTES } from "./script-base.ts";
-import type { CancelOptions, Created, TaskFilter } from "./queue.ts";
+import type { CancelOptions, Created, TaskCounts, TaskFilter } from "./queue.ts";
 import type { SharedLimits } from "./shared-limits.ts";
 import {
   BEGIN,
   CANCEL,
+  COUNT,
   CREATE,
   FIND,
   FINISH,
@@ -24,7 +26,14 @@ import {
   SWEEP,
   UNRESERVE,
 } from "./scripts.ts";
-import { requestKey, requestOfKey, type Task, type TaskRequest, type TaskState } from "./task.ts";
+import {
+  requestKey,
+  requestOfKey,
+  type Task,
+  TASK_STATES,
+  type TaskRequest,
+  type TaskState,
+} from "./task.ts";
 
 /** Pages of a round through what is open. */
 const OPEN_PAGE_COUNT = 1000;
@@ -35,6 +44,8 @@ export interface Wanted {
   readonly sizeBytes: number;
   /** Who asks. */
   readonly holder: string;
+  /** By which request. */
+  readonly origin?: Origin | undefined;
   readonly outcome?: Outcome | undefined;
 }
 
@@ -47,7 +58,7 @@ export interface Outcome {
 /** Which attempt at a task a step is made for. */
 export type Attempt = Pick<Task, "id" | "attempts">;
 
-/** A task as the scripts return it: id, key, size, state, progress, attempts, four times, reason, requests. */
+/** A task as the scripts return it: id, key, size, state, progress, attempts, four times, reason, requests, who asked. */
 type Row = readonly (string | null)[];
 
 /** The tasks in one Redis. */
@@ -66,11 +77,13 @@ export class TaskRecords {
   /** Makes tasks, or finds those that are there; "full" for one too many. */
   async create(wanted: readonly Wanted[]): Promise<(Created | "full")[]> {
     const args = [String(this.#limits.current.tasksMax), ...this.#keeping()];
-    for (const { request, sizeBytes, holder, outcome } of wanted) {
+    for (const { request, sizeBytes, holder, origin, outcome } of wanted) {
       const { failure, digits } = outcome ?? {};
       const state = outcome === undefined ? "" : stateOf(outcome);
       const text = digits === undefined ? "" : textAt(digits, 0);
+      const { requestId = "", traceparent = "" } = origin ?? {};
       args.push(requestKey(request), String(sizeBytes), holder, randomPart(), state, failure ?? "", text);
+      args.push(requestId, traceparent);
     }
     const reply = (await this.#promise(CREATE, ...args)) as [number, Row][];
     return reply.map(([made, row]) => (made < 0 ? "full" : { task: taskOf(row), created: made === 1 }));
@@ -107,7 +120,7 @@ export class TaskRecords {
     }
   }
 
-  /** Marks a task as running; undefined when there is nothing to compute any more. */
+  /** Marks a task as running, or as failed when it was begun too often; undefined when it has ended before. */
   async begin(id: string): Promise<Task | undefined> {
     return found(await this.#run(BEGIN, id, String(this.#limits.current.attemptsMax), ...this.#keeping()));
   }
@@ -160,9 +173,22 @@ export class TaskRecords {
     return reply === -1 ? "torn" : reply === 1 ? "done" : "over";
   }
 
-  /** See `TaskQueue.cancel`. */
-  async cancel(id: string, { unlessShared = false }: CancelOptions): Promise<Task | undefined> {
-    return found(await this.#promise(CANCEL, id, unlessShared ? "shared" : "", ...this.#keeping()));
+  /** See `TaskQueue.count`. */
+  async count(): Promise<TaskCounts> {
+    const reply = (await this.#run(COUNT, ...TASK_STATES)) as number[];
+    const states = Object.fromEntries(TASK_STATES.map((state, i) => [state, reply[i]!]));
+    const [oldestQueuedMs = 0, resultBytes = 0] = reply.slice(TASK_STATES.length);
+    return { states: states as TaskCounts["states"], oldestQueuedMs, resultBytes };
+  }
+
+  /** See `TaskQueue.cancel`, and whether it is this that has ended it. */
+  async cancel(
+    id: string,
+    { unlessShared = false }: CancelOptions,
+  ): Promise<{ readonly task: Task | undefined; readonly hasEnded: boolean }> {
+    const args = [id, unlessShared ? "shared" : "", ...this.#keeping()];
+    const [row, ended] = (await this.#promise(CANCEL, ...args)) as [Row | null, number];
+    return { task: found(row), hasEnded: ended === 1 };
   }
 
   /** Removes a task with its result. @returns What it was. */
@@ -212,7 +238,8 @@ export function isChunked(digits: Digits): boolean {
   return digits.length > RESULT_CHUNK_BYTES;
 }
 
-function stateOf({ failure }: Outcome): TaskState {
+/** What a task comes to by an outcome. */
+export function stateOf({ failure }: Outcome): TaskState {
   return failure === undefined ? "ready" : "failed";
 }
 
@@ -262,5 +289,6 @@ function read(row: Row): Task {
     finishedAtMs: number(8),
     expiresAtMs: number(9),
     reason: row[10] ?? undefined,
+    origin: { requestId: row[12] ?? undefined, traceparent: row[13] ?? undefined },
   };
 }

@@ -11,16 +11,21 @@ import { WaitingError } from "bullmq";
 import { FibError, isPassing } from "../errors.ts";
 import type { Digits } from "../numbers/decimal.ts";
 import type { Pool } from "../numbers/pool.ts";
+import type { Tracer } from "../tracing.ts";
 import { computeLong } from "./compute.ts";
 import { type Delivery, openWorker } from "./delivery.ts";
-import { type Attempt, isChunked } from "./records.ts";
+import type { OnTaskEnd } from "./queue.ts";
+import { type Attempt, isChunked, type Outcome, stateOf } from "./records.ts";
 import { SharedStore, type SharedStoreOptions } from "./shared-store.ts";
+import { beginTaskSpan } from "./task-span.ts";
 import { isFinished, type Task, type TaskState } from "./task.ts";
 
 export interface RedisExecutorOptions extends SharedStoreOptions {
   /** Computes the tasks, as many at the same time as it has threads. */
   readonly pool: Pick<Pool, "run" | "threads">;
   readonly onError: (error: Error) => void;
+  readonly onTaskEnd?: OnTaskEnd | undefined;
+  readonly tracer?: Tracer | undefined;
 }
 
 /** Progress is written this often. */
@@ -32,7 +37,7 @@ const CLOSE_TIMEOUT_MS = 3000;
 
 /** One executor: as many as you like share the queue. */
 export class RedisExecutor {
-  readonly #pool: Pick<Pool, "run">;
+  readonly #options: Pick<RedisExecutorOptions, "pool" | "onTaskEnd" | "tracer">;
   readonly #running = new Map<string, AbortController>();
   // Set by open().
   #shared!: SharedStore;
@@ -41,8 +46,8 @@ export class RedisExecutor {
   /** Tasks that could not be given back. */
   #keptCount = 0;
 
-  private constructor(pool: Pick<Pool, "run">) {
-    this.#pool = pool;
+  private constructor(options: RedisExecutorOptions) {
+    this.#options = options;
   }
 
   /**
@@ -52,7 +57,7 @@ export class RedisExecutor {
    */
   static async open(options: RedisExecutorOptions): Promise<RedisExecutor> {
     const { queue, prefix, pool, onError } = options;
-    const executor = new RedisExecutor(pool);
+    const executor = new RedisExecutor(options);
     executor.#shared = await SharedStore.open(options, {
       onChange: (id, state) => executor.#onChange(id, state),
       onListening: () => {
@@ -62,6 +67,11 @@ export class RedisExecutor {
     const process = (job: Delivery, token: string) => executor.#do(job, token);
     executor.#worker = await openWorker(queue, prefix, pool.threads, process, onError);
     return executor;
+  }
+
+  /** Whether both halves of its Redis can be asked now. */
+  get isConnected(): boolean {
+    return this.#shared.isConnected && this.#worker.isConnected();
   }
 
   /** @throws {@link FibError} when it cannot take tasks now. */
@@ -94,7 +104,9 @@ export class RedisExecutor {
     this.#running.get(id)?.abort(new Error("it is begun again"));
     this.#running.set(id, abort);
     try {
-      const task = await this.#insist(() => this.#shared.records.begin(id));
+      const begun = await this.#insist(() => this.#shared.records.begin(id));
+      if (begun?.state === "failed") this.#options.onTaskEnd?.(begun);
+      const task = begun?.state === "running" ? begun : undefined;
       if (task !== undefined) await this.#compute(task, abort);
       if (!this.#closing || !abort.signal.aborted) return;
       if (task !== undefined) await this.#shared.records.requeue(task);
@@ -112,6 +124,8 @@ export class RedisExecutor {
 
   async #compute(task: Task, abort: AbortController): Promise<void> {
     const { signal } = abort;
+    const { pool, onTaskEnd, tracer } = this.#options;
+    const span = beginTaskSpan(tracer, task);
     let toldAtMs = -Infinity;
     const onProgress = (fraction: number) => {
       if (performance.now() - toldAtMs < PROGRESS_MS) return;
@@ -121,19 +135,26 @@ export class RedisExecutor {
         () => {},
       );
     };
-    const { records } = this.#shared;
     try {
-      const digits = await computeLong(this.#pool, task, { background: true, signal, onProgress });
+      const digits = await computeLong(pool, task, { background: true, signal, onProgress, span });
       let ended: "done" | "over" | "torn";
       do {
         if (isChunked(digits) && !(await this.#write(task, digits, signal))) return;
-        ended = await this.#insist(() => records.finish(task, { digits }));
+        ended = await this.#finish(task, { digits });
       } while (ended === "torn");
+      if (ended !== "done") return;
+      // By now it may be aborted, because it has heard itself that the task has ended.
+      span?.end();
+      onTaskEnd?.({ ...task, state: "ready" });
     } catch (error) {
       // Cancelled, another's, or this executor ends: there is nothing to write.
       if (signal.aborted) return;
-      const failure = (error as Error).message;
-      await this.#insist(() => records.finish(task, { failure }));
+      const reason = (error as Error).message;
+      span?.end(reason);
+      const ended = await this.#finish(task, { failure: reason });
+      if (ended === "done") onTaskEnd?.({ ...task, state: "failed", reason });
+    } finally {
+      span?.end(signal.aborted ? (signal.reason as Error).message : undefined);
     }
   }
 
@@ -157,6 +178,19 @@ export class RedisExecutor {
       // Not all at the same time again.
       await Bun.sleep(RETRY_MS * (1 + Math.random()));
     }
+  }
+
+  /**
+   * Ends an attempt. "done" also when that was done before, and the answer that said so was lost: nobody else ends a task
+   * so by this attempt.
+   */
+  async #finish(task: Task, outcome: Outcome): Promise<"done" | "over" | "torn"> {
+    const { records } = this.#shared;
+    const ended = await this.#insist(() => records.finish(task, outcome));
+    if (ended !== "over") return ended;
+    const found = await this.#insist(() => records.find(task.id));
+    const isOurs = found?.attempts === task.attempts && found.state === stateOf(outcome);
+    return isOurs && found.reason === outcome.failure ? "done" : "over";
   }
 
   /** Asks until Redis is there; throws what does not pass by itself, and everything once this executor ends. */

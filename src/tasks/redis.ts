@@ -13,10 +13,19 @@
 import { FibError } from "../errors.ts";
 import { Groups } from "../groups.ts";
 import { kindOf } from "../redis/client.ts";
+import type { Origin } from "../tracing.ts";
 import { Changes } from "./changes.ts";
 import { computeShort, isShort } from "./compute.ts";
 import { openQueue } from "./delivery.ts";
-import type { CancelOptions, Created, StoredResult, TaskFilter, TaskQueue } from "./queue.ts";
+import type {
+  CancelOptions,
+  Created,
+  OnTaskEnd,
+  StoredResult,
+  TaskCounts,
+  TaskFilter,
+  TaskQueue,
+} from "./queue.ts";
 import type { Outcome, Wanted } from "./records.ts";
 import { SharedStore, type SharedStoreOptions } from "./shared-store.ts";
 import { isFinished, type Task, type TaskRequest } from "./task.ts";
@@ -25,6 +34,8 @@ import { Upkeep } from "./upkeep.ts";
 export interface RedisTasksOptions extends SharedStoreOptions {
   /** Told of errors that nobody waits for. */
   readonly onError: (error: Error) => void;
+  /** Told of what ends here: a short one, or one that was cancelled. */
+  readonly onTaskEnd?: OnTaskEnd | undefined;
 }
 
 /** Tasks in one script call, and in one transaction of BullMQ's. */
@@ -41,6 +52,7 @@ export class RedisTasks implements TaskQueue {
   readonly #shared: SharedStore;
   readonly #queue: Queue;
   readonly #upkeep: Upkeep;
+  readonly #onTaskEnd: OnTaskEnd | undefined;
   readonly #changes = new Changes();
   readonly #watchCounts = new Map<string, number>();
   readonly #creating = new Groups<Wanted, Created | FibError>(GROUP_COUNT_MAX, (wanted) =>
@@ -49,9 +61,10 @@ export class RedisTasks implements TaskQueue {
   readonly #looking: NodeJS.Timeout;
   #closed = false;
 
-  private constructor(shared: SharedStore, queue: Queue, onError: (error: Error) => void) {
+  private constructor(shared: SharedStore, queue: Queue, { onError, onTaskEnd }: RedisTasksOptions) {
     this.#shared = shared;
     this.#queue = queue;
+    this.#onTaskEnd = onTaskEnd;
     this.#upkeep = new Upkeep({ shared, deliver: (ids) => this.#deliver(ids), onError });
     this.#looking = setInterval(() => this.#lookAtAll(), LOOK_MS);
     this.#looking.unref();
@@ -69,11 +82,11 @@ export class RedisTasks implements TaskQueue {
       onListening: () => tasks && tasks.#lookAtAll(),
     });
     const { prefix, onError } = options;
-    tasks = new RedisTasks(shared, await openQueue(options.queue, prefix, onError), onError);
+    tasks = new RedisTasks(shared, await openQueue(options.queue, prefix, onError), options);
     return tasks;
   }
 
-  async create(request: TaskRequest, sizeBytes: number, holder = ""): Promise<Created> {
+  async create(request: TaskRequest, sizeBytes: number, holder = "", origin: Origin = {}): Promise<Created> {
     const { resultBytesMax } = this.#shared.limits.current;
     if (request.kind !== "sequence" && sizeBytes > resultBytesMax) {
       throw new FibError(
@@ -91,6 +104,7 @@ export class RedisTasks implements TaskQueue {
       request,
       sizeBytes,
       holder,
+      origin,
       outcome: short ? outcomeOf({ request, sizeBytes }) : undefined,
     };
     const created = await new Promise<Created | FibError>((resolve) => this.#creating.add(wanted, resolve));
@@ -106,8 +120,13 @@ export class RedisTasks implements TaskQueue {
     return this.#shared.records.list(filter);
   }
 
+  count(): Promise<TaskCounts> {
+    return this.#shared.records.count();
+  }
+
   async cancel(id: string, options: CancelOptions = {}): Promise<Task | undefined> {
-    const task = await this.#shared.records.cancel(id, options);
+    const { task, hasEnded } = await this.#shared.records.cancel(id, options);
+    if (hasEnded && task !== undefined) this.#onTaskEnd?.(task);
     if (task?.state === "cancelled") void this.#queue.remove(id);
     return task;
   }
@@ -154,6 +173,11 @@ export class RedisTasks implements TaskQueue {
     }
   }
 
+  /** Whether both halves of its Redis can be asked now. */
+  get isConnected(): boolean {
+    return this.#shared.isConnected && this.#queue.isConnected();
+  }
+
   async check(): Promise<void> {
     this.#mustDeliver();
     await this.#shared.check();
@@ -173,6 +197,9 @@ export class RedisTasks implements TaskQueue {
   async #createGroup(wanted: readonly Wanted[]): Promise<(Created | FibError)[]> {
     try {
       const made = await this.#shared.records.create(wanted);
+      for (const each of made) {
+        if (each !== "full" && each.created && isFinished(each.task.state)) this.#onTaskEnd?.(each.task);
+      }
       const waiting = made.flatMap((each) =>
         each !== "full" && each.task.state === "queued" ? each.task.id : [],
       );

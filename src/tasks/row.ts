@@ -10,7 +10,7 @@ import { requestOfKey, type Task } from "./task.ts";
  */
 export type TaskRow = Omit<
   Task,
-  "request" | "progress" | "startedAtMs" | "finishedAtMs" | "expiresAtMs" | "reason"
+  "request" | "progress" | "startedAtMs" | "finishedAtMs" | "expiresAtMs" | "reason" | "origin"
 > & {
   /** As {@link requestKey} writes it. */
   readonly request: string;
@@ -23,6 +23,9 @@ export type TaskRow = Omit<
   readonly expiresAtMs: number | null;
   readonly reason: string | null;
   readonly keptBytes: number;
+  /** Of the request that made it. */
+  readonly requestId: string | null;
+  readonly traceparent: string | null;
 };
 
 /** The task in a row. */
@@ -40,5 +43,6 @@ export function taskOf(row: TaskRow): Task {
     finishedAtMs: row.finishedAtMs ?? undefined,
     expiresAtMs: row.expiresAtMs ?? undefined,
     reason: row.reason ?? undefined,
+    origin: { requestId: row.requestId ?? undefined, traceparent: row.traceparent ?? undefined },
   };
 }

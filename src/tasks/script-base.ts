@@ -52,7 +52,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function text(number) return string.format('%.0f', number) end
 local function read(id)
   local task = redis.call('HMGET', P .. 'task:' .. id, 'key', 'size', 'state', 'progress', 'attempts',
-    'created', 'started', 'finished', 'expires', 'reason', 'requests')
+    'created', 'started', 'finished', 'expires', 'reason', 'requests', 'origin', 'traceparent')
   if not task[1] or (task[9] and tonumber(task[9]) <= now) then return false end
   table.insert(task, 1, id)
   return task

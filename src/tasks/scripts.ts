@@ -9,7 +9,8 @@ const IDS_PER_MS = 1024;
 
 /**
  * ARGV: most tasks that wait or run, time to live, room, then for each task its key, size, who asks, the random part of
- * its id, and, of one that is computed already, "ready" or "failed", the reason, and the digits. Returns a pair for each:
+ * its id, of one that is computed already "ready" or "failed", the reason, and the digits, then the id of the request
+ * that makes it and its traceparent; what there is none of is "". Returns a pair for each:
  * 1 made, 0 found, -1 refused; the task. Nobody has more that wait or run than are still free, as with `Shares`.
  */
 export const CREATE = stepScript(`
@@ -34,8 +35,8 @@ local function isGreedy(holder)
   local held, free = tonumber(redis.call('HGET', P .. 'holders', holder) or 0), tasksMax - open
   return free < 1 or (held > 0 and held + 1 > free)
 end
-for at = 4, #ARGV, 7 do
-  local key, size, holder, random, to, reason, digits = unpack(ARGV, at, at + 6)
+for at = 4, #ARGV, 9 do
+  local key, size, holder, random, to, reason, digits, origin, traceparent = unpack(ARGV, at, at + 8)
   local known = redis.call('HGET', P .. 'task-keys', key)
   local task, made = known and read(known), 0
   if not task and to == '' and isGreedy(holder) then
@@ -44,6 +45,8 @@ for at = 4, #ARGV, 7 do
     if known then forget(known) end
     made = 1
     local id = insert(key, size, random)
+    if origin ~= '' then redis.call('HSET', P .. 'task:' .. id, 'origin', origin) end
+    if traceparent ~= '' then redis.call('HSET', P .. 'task:' .. id, 'traceparent', traceparent) end
     if to == '' then
       open = open + 1
       redis.call('HSET', P .. 'task:' .. id, 'holder', holder)
@@ -65,6 +68,16 @@ return reply`);
 
 export const FIND = stepScript(`return read(ARGV[1])`);
 
+/** ARGV: the states. Returns how many tasks are in each, how long the oldest that is queued has waited, and what is kept. */
+export const COUNT = stepScript(`
+local reply = {}
+for i, state in ipairs(ARGV) do reply[i] = redis.call('ZCARD', P .. 'tasks:' .. state) end
+local oldest = redis.call('ZRANGE', P .. 'tasks:queued', 0, 0)[1]
+local created = oldest and redis.call('HGET', P .. 'task:' .. oldest, 'created')
+reply[#reply + 1] = created and math.max(0, now - created) or 0
+reply[#reply + 1] = keptBytes()
+return reply`);
+
 /** ARGV: the state or "", the id to begin behind or "", how many. What has expired takes nobody's place. */
 export const LIST = stepScript(`
 local ids = P .. (ARGV[1] == '' and 'tasks' or 'tasks:' .. ARGV[1])
@@ -79,7 +92,7 @@ repeat
 until #reply == limit or #page < limit
 return reply`);
 
-/** ARGV: id, most attempts, time to live, room. Returns the task that is to be computed now, or nothing. */
+/** ARGV: id, most attempts, time to live, room. Returns the task that is to be computed now, or has failed by this; or nothing. */
 export const BEGIN = stepScript(`
 local task = read(ARGV[1])
 if not task or not isOpen(task) then return false end
@@ -87,7 +100,7 @@ local attempts = tonumber(task[6])
 if attempts >= tonumber(ARGV[2]) then
   local reason = 'its executor died ' .. text(attempts) .. ' times'
   finish(ARGV[1], task[4], 'failed', reason, tonumber(ARGV[3]), tonumber(ARGV[4]))
-  return false
+  return read(ARGV[1])
 end
 move(ARGV[1], task[4], 'running')
 drop(ARGV[1])
@@ -150,12 +163,15 @@ if ARGV[3] == 'ready' and not isWhole(ARGV[1], tonumber(ARGV[5])) then return -1
 finish(ARGV[1], 'running', ARGV[3], ARGV[4], tonumber(ARGV[7]), tonumber(ARGV[8]))
 return 1`);
 
-/** ARGV: id, "shared" to spare what was asked for more than once, time to live, room. Returns the task as it is then. */
+/**
+ * ARGV: id, "shared" to spare what was asked for more than once, time to live, room. Returns the task as it is then, and
+ * 1 when it is this that has ended it.
+ */
 export const CANCEL = stepScript(`
 local task = read(ARGV[1])
-if not task or not isOpen(task) or (ARGV[2] == 'shared' and tonumber(task[12]) > 1) then return task end
+if not task or not isOpen(task) or (ARGV[2] == 'shared' and tonumber(task[12]) > 1) then return { task, 0 } end
 finish(ARGV[1], task[4], 'cancelled', '', tonumber(ARGV[3]), tonumber(ARGV[4]))
-return read(ARGV[1])`);
+return { read(ARGV[1]), 1 }`);
 
 /** ARGV: id. Returns the task as it was. Of one that runs nothing is left to write to: its executor is told, and ends. */
 export const FORGET = stepScript(`

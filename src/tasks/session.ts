@@ -16,10 +16,11 @@ import path from "node:path";
 import { FibError } from "../errors.ts";
 import { Groups } from "../groups.ts";
 import { type Digits, textOf } from "../numbers/decimal.ts";
+import type { Origin, Tracer } from "../tracing.ts";
 import { errorOf, failureOf, type Thread } from "../thread.ts";
 import type { Changes } from "./changes.ts";
 import { Executor, type ExecutorOptions, type Ledger } from "./executor.ts";
-import type { CancelOptions, StoredResult, TaskFilter, TaskLimits } from "./queue.ts";
+import type { CancelOptions, OnTaskEnd, StoredResult, TaskCounts, TaskFilter, TaskLimits } from "./queue.ts";
 import { openResultFile, type ResultFolder, resultName } from "./result-folder.ts";
 import { type TaskRow, taskOf } from "./row.ts";
 import type { Steps } from "./steps.ts";
@@ -48,10 +49,13 @@ export interface SessionOptions {
   /** What runs on disk was begun by a process that is gone, and not by a session before this one. */
   readonly processDied: boolean;
   readonly changes: Changes;
+  /** Each task that is computed is a span, from its acceptance to its result. */
+  readonly tracer?: Tracer | undefined;
   /** Tells a person what happened. */
   readonly notice: (message: string) => void;
   /** Told of each error that is a bug. */
   readonly onBug: (error: unknown) => void;
+  readonly onTaskEnd?: OnTaskEnd | undefined;
   /** Called once, when the disk has ended the session. */
   readonly onFailure: (error: Error) => void;
 }
@@ -90,8 +94,9 @@ export class Session {
     request: TaskRequest,
     sizeBytes: number,
     holder: string,
+    origin: Origin,
   ): Promise<{ task: Task; created: boolean }> {
-    const task = newTask(request, sizeBytes);
+    const task = newTask(request, sizeBytes, origin);
     const { id, createdAtMs } = task;
     const row = await this.#ask("create", {
       id,
@@ -99,6 +104,7 @@ export class Session {
       sizeBytes,
       createdAtMs,
       holder,
+      ...origin,
     });
     if (row !== undefined) return { task: this.#current(row), created: row.id === id };
     this.#executor.submit(task);
@@ -113,6 +119,11 @@ export class Session {
   async list(filter: TaskFilter): Promise<Task[]> {
     const rows = await this.#ask("list", filter);
     return rows.map((row) => this.#current(row));
+  }
+
+  /** See `TaskQueue.count`. */
+  count(): Promise<TaskCounts> {
+    return this.#ask("counts");
   }
 
   /** See `TaskQueue.cancel`. */
@@ -252,7 +263,8 @@ export class Session {
     if (this.#failure !== undefined) return refused(this.#failure);
     try {
       const answer = await this.#store.call("apply", [JSON.stringify(calls)]);
-      const { outcomes, removed, hasFailed } = JSON.parse(answer) as GroupAnswer;
+      const { outcomes, ended, removed, hasFailed } = JSON.parse(answer) as GroupAnswer;
+      for (const row of ended) this.#options.onTaskEnd?.(taskOf(row));
       for (const { id, attempts, hasFile } of removed) {
         this.#options.changes.forget(id);
         if (hasFile) this.#removeFile({ id, attempts });
@@ -301,7 +313,7 @@ export class Session {
   }
 }
 
-function newTask(request: TaskRequest, sizeBytes: number): Task {
+function newTask(request: TaskRequest, sizeBytes: number, origin: Origin): Task {
   return {
     id: Bun.randomUUIDv7(),
     request,
@@ -315,5 +327,6 @@ function newTask(request: TaskRequest, sizeBytes: number): Task {
     finishedAtMs: undefined,
     expiresAtMs: undefined,
     reason: undefined,
+    origin,
   };
 }

@@ -80,6 +80,11 @@ export class SharedStore {
     return shared;
   }
 
+  /** Whether both halves can be asked now. */
+  get isConnected(): boolean {
+    return this.store.isConnected && this.queue.isConnected;
+  }
+
   /** Writes as a task does: a Redis that is full, a replica, or without enough replicas is of no use. @throws {@link FibError} then. */
   async check(): Promise<void> {
     const key = `${this.prefix}:ready`;

@@ -10,9 +10,10 @@
 import { FibError } from "../errors.ts";
 import { textOf } from "../numbers/decimal.ts";
 import { Shares } from "../shares.ts";
+import type { Origin } from "../tracing.ts";
 import { computeShort, isShort } from "./compute.ts";
 import { type Ending, type Kept, KEPT_BYTES_MIN, type Removed, type TaskDatabase } from "./database.ts";
-import type { CancelOptions, TaskFilter, TaskLimits } from "./queue.ts";
+import { type CancelOptions, NO_TASKS, type TaskCounts, type TaskFilter, type TaskLimits } from "./queue.ts";
 import type { TaskRow } from "./row.ts";
 import { isFinished, requestOfKey, type Task } from "./task.ts";
 
@@ -20,7 +21,7 @@ import { isFinished, requestOfKey, type Task } from "./task.ts";
 const SWEEP_COUNT = 500;
 
 /** What is asked for. */
-export type Wanted = Pick<TaskRow, "id" | "request" | "sizeBytes" | "createdAtMs" | "holder">;
+export type Wanted = Pick<TaskRow, "id" | "request" | "sizeBytes" | "createdAtMs" | "holder"> & Origin;
 
 const NEW = {
   state: "queued",
@@ -36,6 +37,8 @@ const NEW = {
 
 /** The steps on one database. */
 export class Steps {
+  /** Told of each task that a step ends. */
+  onTaskEnd: (row: TaskRow) => void = () => {};
   /** Told of each task that a step removes. */
   onRemoved: (task: Removed) => void = () => {};
 
@@ -68,7 +71,8 @@ export class Steps {
     const share = isShort(task) ? undefined : this.#unfinished.take(wanted.holder);
     if (!isShort(task) && share === undefined) throw this.#tooMany();
     if (found !== undefined) this.forget(found.id);
-    const row: TaskRow = { ...NEW, ...wanted };
+    const { requestId = null, traceparent = null } = wanted;
+    const row: TaskRow = { ...NEW, ...wanted, requestId, traceparent };
     if (share === undefined) return this.#createFinished(row, task);
     this.#database.insert(row);
     this.#shares.set(wanted.id, share);
@@ -82,6 +86,15 @@ export class Steps {
 
   list(filter: TaskFilter): TaskRow[] {
     return this.#database.list(filter, Date.now());
+  }
+
+  /** What is in the database. */
+  counts(): TaskCounts {
+    const states = { ...NO_TASKS.states };
+    for (const { state, count } of this.#database.states()) states[state] = count;
+    const oldestAtMs = this.#database.oldestQueuedAtMs();
+    const oldestQueuedMs = oldestAtMs === undefined ? 0 : Math.max(0, Date.now() - oldestAtMs);
+    return { states, oldestQueuedMs, resultBytes: this.#keptBytes };
   }
 
   /** A ready number, and its digits unless they are in a file; undefined when there is none. */
@@ -112,6 +125,7 @@ export class Steps {
     this.#giveBackShare(id);
     this.#keep(row);
     this.#makeRoom(id);
+    this.onTaskEnd(row);
     return row;
   }
 
@@ -190,6 +204,7 @@ export class Steps {
     this.#database.insert(row, digits);
     this.#keep(row);
     this.#makeRoom(row.id);
+    this.onTaskEnd(row);
     return row;
   }
 

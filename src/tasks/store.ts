@@ -16,10 +16,10 @@ import type { TaskRow } from "./row.ts";
 import { Steps } from "./steps.ts";
 
 /** Those that write nothing: a group of them needs no transaction. */
-const READING: ReadonlySet<StepName> = new Set(["find", "list", "result"]);
+const READING: ReadonlySet<StepName> = new Set(["find", "list", "result", "counts"]);
 
 /** What the loop may call. */
-export type StepName = Exclude<keyof Steps, "onRemoved" | "recover" | "count">;
+export type StepName = Exclude<keyof Steps, "onTaskEnd" | "onRemoved" | "recover" | "count">;
 
 /** One step, by its name, with its arguments. */
 export type StepCall = { [Name in StepName]: readonly [Name, ...Parameters<Steps[Name]>] }[StepName];
@@ -31,6 +31,8 @@ export interface GroupAnswer {
     | { readonly value?: unknown; readonly failure?: never }
     | { readonly value?: never; readonly failure: Failure }
   )[];
+  /** The tasks that have ended in it, or in the recovery before the first group. */
+  readonly ended: readonly TaskRow[];
   /** What the group has removed, on disk by now. */
   readonly removed: readonly Removed[];
   /** Nothing can be asked of the store any more. */
@@ -41,6 +43,8 @@ export interface GroupAnswer {
 export class TaskStore {
   #database!: TaskDatabase;
   #steps!: Steps;
+  /** What is to be told with the next group. */
+  #ended: TaskRow[] = [];
 
   /**
    * Opens the file, creating it when there is none.
@@ -51,6 +55,7 @@ export class TaskStore {
   open(path: string, limits: TaskLimits): readonly TaskRow[] {
     this.#database = new TaskDatabase(path);
     this.#steps = new Steps(this.#database, limits);
+    this.#steps.onTaskEnd = (row) => this.#ended.push(row);
     return this.#database.read(() => this.#database.inFiles());
   }
 
@@ -87,15 +92,16 @@ export class TaskStore {
     const isReading = calls.every(([name]) => READING.has(name));
     if (!this.#database.isInPlace()) {
       const failure = failureOf(this.#database.moved());
-      return { outcomes: calls.map(() => ({ failure })), removed: [], hasFailed: true };
+      return { outcomes: calls.map(() => ({ failure })), ended: [], removed: [], hasFailed: true };
     }
     try {
       const outcomes = isReading ? this.#database.read(run) : this.#database.transaction(run);
-      return { outcomes, removed, hasFailed: false };
+      return { outcomes, ended: this.#ended.splice(0), removed, hasFailed: false };
     } catch (error) {
       const failure = failureOf(error);
       const hasFailed = !isReading && !this.#isUsableAfter(error);
-      return { outcomes: calls.map(() => ({ failure })), removed: [], hasFailed };
+      this.#ended = [];
+      return { outcomes: calls.map(() => ({ failure })), ended: [], removed: [], hasFailed };
     }
   }
 

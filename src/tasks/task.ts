@@ -9,14 +9,29 @@
  * @module
  */
 import { argumentsOf, type Job } from "../numbers/job.ts";
+import type { Origin } from "../tracing.ts";
 
 /** In the order in which a task goes through them; the last three end it. */
 export const TASK_STATES = ["queued", "running", "ready", "failed", "cancelled"] as const;
 
 export type TaskState = (typeof TASK_STATES)[number];
 
+/** One that ends it. */
+export type FinishedState = Exclude<TaskState, "queued" | "running">;
+
 /** What can be asked for: a number, or the terms F(from) … F(from + count - 1). */
 export type TaskRequest = Job | { readonly kind: "sequence"; readonly from: number; readonly count: number };
+
+/** How many arguments each kind has: a table, so that none can be left out. */
+const ARGUMENT_COUNTS: Readonly<Record<TaskRequest["kind"], number>> = {
+  fibonacci: 1,
+  factorial: 1,
+  ackermann: 2,
+  sequence: 2,
+};
+
+/** All that can be asked for. */
+export const TASK_KINDS = Object.keys(ARGUMENT_COUNTS);
 
 export interface Task {
   /** UUIDv7: in the order of creation, not to be guessed. */
@@ -39,6 +54,8 @@ export interface Task {
   readonly expiresAtMs: number | undefined;
   /** Why it failed. */
   readonly reason: string | undefined;
+  /** The request that made it, for the log and for traces: what it has become is told to others, too, and this is not. */
+  readonly origin: Origin;
 }
 
 /** A task as HTTP shows it: big integers as text, times as RFC 3339. */
@@ -65,7 +82,7 @@ export interface TaskJson {
 }
 
 /** Nothing changes any more, except that the task is forgotten. */
-export function isFinished(state: TaskState): boolean {
+export function isFinished(state: TaskState): state is FinishedState {
   return state !== "queued" && state !== "running";
 }
 
@@ -80,17 +97,18 @@ export function requestKey(request: TaskRequest): string {
  * @throws {@link Error} for what requestKey() does not write.
  */
 export function requestOfKey(key: string): TaskRequest {
-  const [kind, ...values] = key.split(" ");
-  const numbers = values.map(Number);
-  if (values.every((value) => /^\d+$/.test(value))) {
-    if (kind === "ackermann" && values.length === 2) {
-      return { kind, m: BigInt(values[0]!), n: BigInt(values[1]!) };
-    }
-    if (kind === "sequence" && values.length === 2) return { kind, from: numbers[0]!, count: numbers[1]! };
-    if ((kind === "fibonacci" || kind === "factorial") && values.length === 1)
-      return { kind, n: numbers[0]! };
-  }
-  throw new Error(`'${key.slice(0, 80)}' is no task`);
+  const [kind = "", ...values] = key.split(" ");
+  const isRight =
+    isKind(kind) && values.length === ARGUMENT_COUNTS[kind] && values.every((value) => /^\d+$/.test(value));
+  if (!isRight) throw new Error(`'${key.slice(0, 80)}' is no task`);
+  const [first, second] = values as [string, string];
+  if (kind === "ackermann") return { kind, m: BigInt(first), n: BigInt(second) };
+  if (kind === "sequence") return { kind, from: Number(first), count: Number(second) };
+  return { kind, n: Number(first) };
+}
+
+function isKind(kind: string): kind is TaskRequest["kind"] {
+  return Object.hasOwn(ARGUMENT_COUNTS, kind);
 }
 
 /** The task as HTTP shows it. */

@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from "bun:test";
 import * as fc from "fast-check";
 import fs from "node:fs";
 import path from "node:path";
+import type { CursorOptions } from "../../src/cursor/cursor.ts";
 import type { CursorFile } from "../../src/cursor/file.ts";
 import { applyToRecord, type CursorRequest, type Outcome } from "../../src/cursor/moves.ts";
 import type { Run } from "../../src/cursor/procedure.ts";
@@ -332,14 +333,30 @@ describe("sharing", () => {
 
   test("submit() says cursor_locked when the lock is not to be had in time, and goes on afterwards", async () => {
     const file = newPath();
-    const { ask, must, failures } = await openCursor(file, { lockTimeoutMs: 20 });
+    const answered: (readonly [string, string])[] = [];
+    const lockedMs: number[] = [];
+    const groups: CursorOptions["groups"] = {
+      answered: (requests, outcomes) =>
+        answered.push(...requests.map(({ operation }, at) => [operation, codeOf(outcomes[at]!)] as const)),
+      locked: (ms) => lockedMs.push(ms),
+    };
+    const { ask, must, failures } = await openCursor(file, { lockTimeoutMs: 20, groups });
+    // What the opening has asked for.
+    answered.length = lockedMs.length = 0;
     const other = await stranger(file);
     expect(other.tryLock()).toBe(true);
     const outcomes = await Promise.all([ask("next"), ask("current"), ask("previous")]);
+    // Who counts hears of those that are refused, too, and of the lock that was not to be had.
+    expect(answered).toEqual(
+      ["next", "current", "previous"].map((operation) => [operation, "cursor_locked"] as const),
+    );
+    expect(lockedMs).toHaveLength(1);
+    expect(lockedMs[0]).toBeGreaterThanOrEqual(19);
     expect(outcomes.map(codeOf)).toEqual(["cursor_locked", "cursor_locked", "cursor_locked"]);
     expect(messageOf(outcomes[0])).toContain("another process has held it for 20 ms");
     other.unlock();
     expect((await must("next")).index).toBe(1);
+    expect(lockedMs.slice(1)).toEqual([0]);
     expect(failures).toEqual([]);
   });
 

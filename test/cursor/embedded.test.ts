@@ -97,7 +97,9 @@ test("next at the last index makes no file", async () => {
 });
 
 test("a writer that does not end is told of as the lock, reads go on, and so do moves when it ends", async () => {
-  const { file, cursors, notices } = await openCursors(300);
+  const lockedMs: number[] = [];
+  const groups = { answered: () => {}, synced: () => {}, locked: (ms: number) => void lockedMs.push(ms) };
+  const { file, cursors, notices } = await openCursors(300, {}, groups);
   await must(cursors, "alice", NEXT);
   const other = new Database(file);
   other.run("BEGIN IMMEDIATE");
@@ -116,6 +118,9 @@ test("a writer that does not end is told of as the lock, reads go on, and so do 
   other.close();
   expect(await move).toMatchObject({ index: 2 });
   expect(notices).toEqual([]);
+  // Three groups wanted the lock, the second in vain; who only reads wants none.
+  expect(lockedMs).toHaveLength(3);
+  expect(lockedMs[1]).toBeGreaterThanOrEqual(299);
 });
 
 test("a lock that is met while the file is opened is told of as that, and the next request does not wait for it", async () => {

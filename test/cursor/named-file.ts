@@ -4,6 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { Cursor } from "../../src/cursor/cursor.ts";
 import { EmbeddedCursors } from "../../src/cursor/embedded.ts";
+import type { GroupWatch } from "../../src/cursor/group-watch.ts";
 import { Cursors, type NamedLimits } from "../../src/cursor/named.ts";
 import { startStore } from "../../src/cursor/store-thread.ts";
 import { runOnThreads } from "../../src/cursor/threads.ts";
@@ -14,7 +15,11 @@ import { LIMITS } from "./contract.ts";
 export const ALL = { prefix: "", after: "", limit: 10 };
 
 /** Opens both; the named ones are alone in a folder. All are closed when the test has ended. */
-export async function openCursors(lockTimeoutMs = 5000, limits: Partial<NamedLimits> = {}) {
+export async function openCursors(
+  lockTimeoutMs = 5000,
+  limits: Partial<NamedLimits> = {},
+  groups?: GroupWatch,
+) {
   const folder = path.join(temporaryFolder(), "named");
   fs.mkdirSync(folder);
   const file = path.join(folder, "cursors");
@@ -29,6 +34,7 @@ export async function openCursors(lockTimeoutMs = 5000, limits: Partial<NamedLim
       start: startStore,
       notice,
       onFailure: ({ message }) => notice(message),
+      groups,
     });
     onTestFinished(() => named.close());
     return named;

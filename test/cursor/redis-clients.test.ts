@@ -11,6 +11,14 @@ setDefaultTimeout(60_000);
 
 const NEXT: CursorRequest = { operation: "next" };
 
+withRedis("count() tells cursors and clients apart, and has those that are back among these", async () => {
+  await using server = await startRedis();
+  const { cursors, askOf } = await openFront(server.url);
+  for (const name of ["alice", clientName("a"), clientName("b"), clientName("c")]) await askOf(name, NEXT);
+  await askOf(clientName("b"), { operation: "current" });
+  expect(await cursors.count()).toEqual({ cursors: 1, clients: 3 });
+});
+
 withRedis("nobody hears of clients on the channel", async () => {
   await using server = await startRedis();
   const front = await openFront(server.url, { clientsMax: 1 });

@@ -8,6 +8,7 @@ import { FibError } from "../../src/errors.ts";
 import { distrusted, onNotice } from "../../src/notices.ts";
 import { fibonacci } from "../../src/numbers/fibonacci.ts";
 import { Pool, type PoolOptions } from "../../src/numbers/pool.ts";
+import type { Span } from "../../src/tracing.ts";
 import { until } from "../binary.ts";
 
 /** Takes long enough (a minute or so) to be in the middle of its work whenever it is aborted. */
@@ -40,6 +41,40 @@ const workerOf = (source: string): URL => {
 
 /** A file of `src/` as it is written in an import. */
 const at = (file: string): string => JSON.stringify(import.meta.resolve(`../../src/${file}`));
+
+test("who counts hears in milliseconds how long a thread had a job", async () => {
+  const doneMs: number[] = [];
+  const pool = open({
+    threads: 1,
+    queueMax: 1,
+    onComputed: ({ durationMs }) => void doneMs.push(durationMs),
+  });
+  let startMs = 0;
+  const onStart = () => (startMs = performance.now());
+  await pool.run({ kind: "fibonacci", n: 2_000_000 }, { onStart });
+  expect(doneMs).toHaveLength(1);
+  expect(doneMs[0]).toBeGreaterThan((performance.now() - startMs) / 100);
+});
+
+test("a computation that is ended is so in its trace, too", async () => {
+  const ends: (string | undefined)[] = [];
+  const span: Span = {
+    traceparent: "",
+    child: () => span,
+    tell: () => {},
+    end: (reason) => void ends.push(reason),
+  };
+  const pool = open({ threads: 1, queueMax: 1 });
+  const abort = new AbortController();
+  const running = pool.run(ENDLESS, {
+    signal: abort.signal,
+    onStart: () => abort.abort(new Error("left")),
+    span,
+  });
+  expect(await failure(running)).toMatchObject({ message: "left" });
+  await pool.run(SMALL, { span });
+  expect(ends).toEqual(["left", undefined]);
+});
 
 test("run() computes every kind of job", async () => {
   const pool = open({ threads: 2, queueMax: 10 });

@@ -16,6 +16,7 @@ export function aTask(known: Partial<Task> = {}): Task {
     finishedAtMs: undefined,
     expiresAtMs: undefined,
     reason: undefined,
+    origin: {},
     ...known,
   };
 }

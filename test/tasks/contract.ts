@@ -104,6 +104,18 @@ export function testContract(name: string, open: OpenEngine): void {
 }
 
 function testComputing(open: OpenEngine): void {
+  promise("create() keeps with a task the request that made it, and not those that found it", async () => {
+    const { tasks, reopen } = await open();
+    const first = { requestId: "first", traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01` };
+    const { task } = await tasks.create(...fibonacci(LONG), "", first);
+    expect(task.origin).toEqual(first);
+    await tasks.create(...fibonacci(LONG), "", { requestId: "second" });
+    expect((await ended(tasks, task)).origin).toEqual(first);
+    const { task: nobodys } = await tasks.create(...fibonacci(7));
+    expect(nobodys.origin).toEqual({ requestId: undefined, traceparent: undefined });
+    expect((await (await reopen()).find(task.id))?.origin).toEqual(first);
+  });
+
   promise("create() accepts each kind of number, and it is ready with the right digits", async () => {
     const { tasks } = await open();
     const jobs: (Job & { digits: number })[] = [

@@ -304,6 +304,7 @@ test("a database of the first layout is used further, and each of its tasks was 
   change(file, FIRST_LAYOUT);
   const { tasks } = openOn(file);
   expect(await tasks.find("a")).toMatchObject({ requestCount: 1 });
+  expect((await tasks.find("a"))!.origin).toEqual({ requestId: undefined, traceparent: undefined });
   expect(await tasks.create(...ENDLESS)).toMatchObject({
     created: false,
     task: { id: "a", requestCount: 2 },

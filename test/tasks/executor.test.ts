@@ -42,8 +42,15 @@ function openHeld() {
     progressed: (task: Task) => void progressed.push(task),
     onBug: (error: unknown) => void bugs.push(error),
   };
-  const executor = new Executor({ pool, ledger });
-  return { executor, ledger, runs, begins, finishes, failed, progressed, bugs, holds };
+  const spans: (string | undefined)[] = [];
+  const span = {
+    traceparent: "",
+    child: () => span,
+    tell: () => {},
+    end: (failure?: string) => void spans.push(failure),
+  };
+  const executor = new Executor({ pool, ledger, tracer: { start: () => span } });
+  return { executor, spans, ledger, runs, begins, finishes, failed, progressed, bugs, holds };
 }
 
 test("a long task waits in the pool, in the background, and begins when a thread has it", () => {
@@ -185,4 +192,20 @@ test("results that are just too many for the disk hold up the next tasks", async
   }
   await until("they hold up the others", () => holds.length > 0);
   expect(holds).toEqual([true]);
+});
+
+test("the span of a task says how it has ended", async () => {
+  const { executor, runs, begins, finishes, failed, spans } = openHeld();
+  for (const id of ["a", "b", "c"]) executor.submit(taskOf(id));
+  for (const run of runs) run.onStart!();
+  for (const [at, begin] of begins.entries()) begin.resolve(taskOf("abc"[at]!));
+  runs[0]!.done();
+  await until("the result is written", () => finishes.length === 1);
+  finishes[0]!.resolve();
+  runs[1]!.done(LONG_BYTES - 1);
+  executor.cancel("c");
+  await until("each span is over", () => spans.length === 3);
+  await executor.close();
+  expect(failed).toEqual([`the result has ${LONG_BYTES - 1} bytes, and ${LONG_BYTES} were predicted`]);
+  expect(new Set(spans)).toEqual(new Set([undefined, failed[0], "cancelled"]));
 });

@@ -4,7 +4,7 @@ import type { TaskLimits, TaskQueue } from "../../src/tasks/queue.ts";
 import { RedisConnection } from "../../src/redis/connection.ts";
 import { RedisPlace } from "../../src/redis/place.ts";
 import { TaskRecords } from "../../src/tasks/records.ts";
-import { RedisExecutor } from "../../src/tasks/redis-executor.ts";
+import { RedisExecutor, type RedisExecutorOptions } from "../../src/tasks/redis-executor.ts";
 import { RedisTasks } from "../../src/tasks/redis.ts";
 import { RESULT_CHUNK_BYTES } from "../../src/tasks/script-base.ts";
 import { SharedLimits } from "../../src/tasks/shared-limits.ts";
@@ -74,8 +74,9 @@ export async function openExecutorOn(
   limits: Partial<TaskLimits> = {},
   queue: Place = store,
   notices: string[] = [],
+  told: Pick<RedisExecutorOptions, "onTaskEnd" | "tracer"> = {},
 ): Promise<RedisExecutor> {
-  return await RedisExecutor.open({ ...placeOptions(store, limits, queue, notices), pool });
+  return await RedisExecutor.open({ ...placeOptions(store, limits, queue, notices), pool, ...told });
 }
 
 /** Ten chunks and a bit, each of which is known by its digits. */

@@ -4,9 +4,12 @@
  *
  * Method: threads that do what the test says, so that each moment of a task can be held.
  */
-import { expect, setDefaultTimeout } from "bun:test";
+import { expect, onTestFinished, setDefaultTimeout, spyOn } from "bun:test";
+import { FibError } from "../../src/errors.ts";
 import type { Digits } from "../../src/numbers/decimal.ts";
 import type { RunOptions } from "../../src/numbers/pool.ts";
+import { TaskRecords } from "../../src/tasks/records.ts";
+import type { Span } from "../../src/tracing.ts";
 import { until } from "../binary.ts";
 import { type Redis, startRedis, withRedis } from "../redis.ts";
 import { isRefused, rejected } from "../refusal.ts";
@@ -36,10 +39,15 @@ function holdPool() {
 }
 
 /** An executor that has begun this task, and its front. */
-async function openHeld(store: Redis, request = LONG, queue = store) {
+async function openHeld(
+  store: Redis,
+  request = LONG,
+  queue = store,
+  told: Parameters<typeof openExecutorOn>[5] = {},
+) {
   const { runs, pool } = holdPool();
   const tasks = await openFront(store, {}, queue);
-  const executor = await openExecutorOn(pool, store, {}, queue);
+  const executor = await openExecutorOn(pool, store, {}, queue, [], told);
   const { task } = await tasks.create(...request);
   await until("it is begun", () => runs.length === 1);
   const close = async () => {
@@ -77,6 +85,34 @@ withRedis("an executor that was deaf when its task was cancelled sees it when it
   await redis.cli("CLIENT", "KILL", "TYPE", "pubsub");
   await until("it is ended", () => reasonOf(runs[0]!) === "it has ended");
   await close();
+});
+
+withRedis("a result that nobody wants any more is told of neither as one nor as a failure", async () => {
+  await using redis = await startRedis();
+  const { runs, pool } = holdPool();
+  const tasks = await openFront(redis);
+  const ends: string[] = [];
+  const executor = await openExecutorOn(pool, redis, {}, redis, [], {
+    onTaskEnd: ({ id }) => void ends.push(id),
+  });
+  const [, sizeBytes] = LONG;
+  const begin = async (n: number) => {
+    const { task } = await tasks.create({ kind: "fibonacci", n }, sizeBytes);
+    await until("it is begun", () => runs.length === n);
+    return task.id;
+  };
+  const end = (length: number) => runs.at(-1)!.done(new Uint8Array(length).fill(0x31));
+  // One that is right, and one of a wrong size, which fails.
+  for (const [n, length] of [[1, sizeBytes], [2, sizeBytes - 1]] as const) {
+    await redis.cli("HSET", `fibserver:task:${await begin(n)}`, "state", "cancelled");
+    end(length);
+  } // prettier-ignore
+  const wanted = await begin(3);
+  end(sizeBytes);
+  await until("its end is told", () => ends.includes(wanted));
+  await executor.close();
+  await tasks.close();
+  expect(ends).toEqual([wanted]);
 });
 
 withRedis("a task that comes to its executor again is computed once, and can be cancelled", async () => {
@@ -134,6 +170,43 @@ withRedis("a result that Redis cannot take yet is kept until it can, and not com
     await close();
   }
 });
+
+withRedis(
+  "how a task has ended is told once, and its span is no failure, though that is heard before its answer, or the answer is lost",
+  async () => {
+    await using redis = await startRedis();
+    // oxlint-disable-next-line typescript/unbound-method -- it is called on the records
+    const { finish } = TaskRecords.prototype;
+    const finishing = spyOn(TaskRecords.prototype, "finish");
+    onTestFinished(() => finishing.mockRestore());
+    for (const isLost of [false, true]) {
+      const [ends, failures] = [[] as string[], [] as (string | undefined)[]];
+      const span: Span = {
+        traceparent: "",
+        child: () => span,
+        tell: () => {},
+        end: (failure) => void failures.push(failure),
+      };
+      const { tasks, runs, close } = await openHeld(redis, LONG, redis, {
+        onTaskEnd: ({ state }) => void ends.push(state),
+        tracer: { start: () => span },
+      });
+      finishing.mockImplementationOnce(async function (this: TaskRecords, ...args) {
+        const ended = await finish.apply(this, args);
+        await until("it is heard", () => reasonOf(runs[0]!) === "it is ready");
+        if (isLost) throw new FibError("redis_unavailable", "made up");
+        return ended;
+      });
+      runs[0]!.done(new Uint8Array(LONG[1]).fill(0x31));
+      await until("it is told", () => ends.length > 0);
+      await until("its span is over", () => failures.length > 1);
+      expect(ends).toEqual(["ready"]);
+      expect(failures[0]).toBeUndefined();
+      for (const { id } of await tasks.list({ limit: 10 })) await tasks.forget(id);
+      await close();
+    }
+  },
+);
 
 withRedis("room that cannot be filled is given back, and taken again once it can", async () => {
   await using redis = await startRedis();

@@ -14,7 +14,7 @@ withRedis("whatever ends a task, or gives it back, is done on a full Redis as we
   const { records, begin, close } = await openRecords(redis);
   const tasks = [await begin(), await begin(), await begin(), await begin(), await begin()] as const;
   await redis.cli("CONFIG", "SET", "maxmemory", "1");
-  expect((await records.cancel(tasks[0].id, {}))?.state).toBe("cancelled");
+  expect((await records.cancel(tasks[0].id, {})).task?.state).toBe("cancelled");
   expect(await records.requeue(tasks[1])).toBe(true);
   expect(await records.finish(tasks[2], { failure: "for a test" })).toBe("done");
   await records.unreserve(tasks[3]);

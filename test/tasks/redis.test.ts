@@ -6,7 +6,16 @@ import { until } from "../binary.ts";
 import { hasRedis, startRedis, withRedis } from "../redis.ts";
 import { rejected } from "../refusal.ts";
 import { testContract } from "./contract.ts";
-import { ended, ENDLESS, LONG, openExecutor, openFront, SHORT, TIMEOUT_MS } from "./open-redis.ts";
+import {
+  ended,
+  ENDLESS,
+  LONG,
+  openExecutor,
+  openExecutorOn,
+  openFront,
+  SHORT,
+  TIMEOUT_MS,
+} from "./open-redis.ts";
 
 setDefaultTimeout(TIMEOUT_MS);
 
@@ -101,14 +110,20 @@ withRedis("what the queue brings twice is done once, and what is unknown is drop
 withRedis("a task that ends its executor each time is given up", async () => {
   await using redis = await startRedis();
   const tasks = await openFront(redis, { attemptsMax: 2 });
-  const { task } = await tasks.create(...ENDLESS);
+  const { task } = await tasks.create(...ENDLESS, "", { requestId: "maker" });
   // Two executors died of it, as far as the record says.
   await redis.cli("HSET", `fibserver:task:${task.id}`, "attempts", "2");
-  const executor = await openExecutor(redis, { attemptsMax: 2 });
+  const told: [requestId: string | undefined, reason: string | undefined][] = [];
+  const pool = { threads: 1, run: () => Promise.reject(new Error("it is begun")) };
+  const executor = await openExecutorOn(pool, redis, { attemptsMax: 2 }, redis, [], {
+    onTaskEnd: ({ origin, reason }) => void told.push([origin.requestId, reason]),
+  });
   expect(await ended(tasks, task.id)).toMatchObject({
     state: "failed",
     reason: "its executor died 2 times",
   });
+  await until("it is told", () => told.length > 0);
+  expect(told).toEqual([["maker", "its executor died 2 times"]]);
   await executor.close();
   await tasks.close();
 });

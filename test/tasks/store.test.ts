@@ -4,6 +4,7 @@ import { Database } from "bun:sqlite";
 import fs from "node:fs";
 import path from "node:path";
 import { TaskDatabase } from "../../src/tasks/database.ts";
+import type { TaskCounts } from "../../src/tasks/queue.ts";
 import type { StepCall } from "../../src/tasks/store.ts";
 import { temporaryFolder } from "../temporary.ts";
 import { codesOf, long, open, quick, RECORD_BYTES, rowOf, short } from "./open-store.ts";
@@ -41,11 +42,25 @@ describe("apply()", () => {
     apply(first);
     // No text: an error that no step is meant to make.
     const digits = 5 as unknown as string;
-    const answer = apply(long(30_001), ["end", first[1].id, { state: "ready", digits }]);
+    const answer = apply(short(21), ["end", first[1].id, { state: "ready", digits }]);
     expect(answer).toMatchObject({ hasFailed: true, outcomes: [{ failure: {} }, { failure: {} }] });
+    // Nor is the short one counted as ready, by this group or by the next.
+    expect([answer.ended, apply(["find", first[1].id]).ended]).toEqual([[], []]);
     store.close();
     expect(open({}, file).pending.map(({ id, state }) => [id, state])).toEqual([[first[1].id, "queued"]]);
   });
+});
+
+test("counts() tells how long the oldest has waited that is queued, whatever came later", () => {
+  const { apply } = open();
+  const createdAtMs = Date.now();
+  const [oldest, later] = [long(30_000), long(30_001)];
+  apply(["create", { ...oldest[1], createdAtMs: createdAtMs - 3_600_000 }]);
+  apply(["create", { ...later[1], createdAtMs }]);
+  const waitedMs = () => (apply(["counts"]).outcomes[0]!.value as TaskCounts).oldestQueuedMs;
+  expect(waitedMs()).toBeGreaterThanOrEqual(3_600_000);
+  apply(["begin", oldest[1].id]);
+  expect(waitedMs()).toBeLessThan(3_600_000);
 });
 
 test("open() moves what an interrupted process has logged into the database, and syncs it there", () => {
