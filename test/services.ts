@@ -1,19 +1,23 @@
 /** The app with everything behind it: a real file, real threads; gone with the test. @module */
 import { onTestFinished } from "bun:test";
 import path from "node:path";
-import { type Config, LIMITS } from "../src/config.ts";
+import { type Config, LIMITS } from "../src/config/config.ts";
 import { Cursors, type NamedCursors } from "../src/cursor/named.ts";
 import type { FibError } from "../src/errors.ts";
 import { createApp, hotHandlers, type Services } from "../src/http/app.ts";
+import { RequestMetrics } from "../src/http/metrics.ts";
 import { Watchers, Streams } from "../src/http/streams.ts";
+import { Registry } from "../src/metrics.ts";
 import { textOf } from "../src/numbers/decimal.ts";
 import { fibonacci } from "../src/numbers/fibonacci.ts";
 import type { Computation } from "../src/numbers/job.ts";
 import { Pool } from "../src/numbers/pool.ts";
 import { Results } from "../src/numbers/results.ts";
 import { EmbeddedTasks } from "../src/tasks/embedded.ts";
+import { openStatusServices } from "../src/serving/status.ts";
 import type { TaskLimits } from "../src/tasks/queue.ts";
 import { ModelCursors } from "./cursor/model.ts";
+import { watchAnswer } from "./description.ts";
 import { openCursor, temporaryFolder } from "./temporary.ts";
 
 /** The defaults of the server, and a pool of one thread. */
@@ -23,6 +27,7 @@ interface Options extends Pick<
 > {
   readonly valueAt: Services["valueAt"];
   readonly perClient: Services["perClient"];
+  readonly storage: Services["status"]["storage"];
   /** Keeps named cursors; a model of that unless it is given. */
   readonly named: NamedCursors;
   readonly digitsMax: number;
@@ -45,7 +50,10 @@ export async function openServices(options: Partial<Options> = {}) {
     options.run ? { run: options.run } : pool,
     options.resultBytesMax ?? LIMITS.resultBytesMax,
   );
-  const streams = new Streams(options.streamsMax ?? 256);
+  const metrics = new Registry();
+  const requests = new RequestMetrics(metrics);
+  const { sentBytes } = requests;
+  const streams = new Streams(options.streamsMax ?? 256, sentBytes);
   const watchers = new Watchers(options.watchersMax ?? 10_000, "tasks");
   const cursorWatchers = new Watchers(options.watchersMax ?? 10_000, "cursors");
   const cursors = new Cursors(opened.cursor, options.named ?? new ModelCursors({ indexMax }));
@@ -67,7 +75,21 @@ export async function openServices(options: Partial<Options> = {}) {
   });
   onTestFinished(() => tasks.close());
   const services: Services = {
+    metrics,
+    sentBytes,
     cursors,
+    status: {
+      ...openStatusServices(
+        { host: "127.0.0.1", tokensFile: undefined, tls: undefined, redis: undefined },
+        {
+          requests: requests.durations,
+          moves: metrics.counter("moves", "", ["operation", "outcome"]),
+          syncs: undefined,
+        },
+        pool,
+      ),
+      storage: options.storage ?? "files",
+    },
     indexMax,
     perClient: options.perClient,
     valueAt,
@@ -85,6 +107,9 @@ export async function openServices(options: Partial<Options> = {}) {
   };
   const hot = hotHandlers(services);
   const app = createApp(services, hot);
+  const { fetch } = app;
+  app.fetch = async (request, ...rest) =>
+    watchAnswer(request.method, request.url, await fetch(request, ...rest));
   const seen = { bugs, faults };
   return {
     ...opened,
@@ -92,6 +117,8 @@ export async function openServices(options: Partial<Options> = {}) {
     file,
     app,
     hot,
+    metrics,
+    requests,
     pool,
     results,
     streams,

@@ -1,5 +1,7 @@
 /** HTTP as bytes on real sockets: what `fetch` hides or smooths over. @module */
 import { onTestFinished } from "bun:test";
+import { PORTS } from "./binary.ts";
+import { watchAnswer } from "./description.ts";
 
 /** A connection, and all that comes back on it until its end. It is gone with the test. */
 export async function connect(port: number) {
@@ -24,7 +26,22 @@ export async function connect(port: number) {
 export async function exchange(port: number, bytes: string): Promise<string> {
   const { socket, ended } = await connect(port);
   socket.write(bytes);
-  return ended;
+  const answer = await ended;
+  if (PORTS.has(String(port))) watchBytes(bytes, answer);
+  return answer;
+}
+
+/** Holds the head of the first answer against the API's description, as `fetch` does for what it gets. */
+function watchBytes(bytes: string, answer: string): void {
+  const [method = "", target = ""] = bytes.split(" ", 2);
+  const status = statusOf(answer);
+  if (!(status >= 200) || !target.startsWith("/")) return;
+  const lines = answer.slice(0, answer.indexOf("\r\n\r\n")).split("\r\n").slice(1);
+  const headers = lines.map((line): [string, string] => {
+    const colon = line.indexOf(":");
+    return [line.slice(0, colon), line.slice(colon + 1).trim()];
+  });
+  watchAnswer(method, target, new Response(null, { status, headers }));
 }
 
 /** A request whose answer is the last on its connection. */

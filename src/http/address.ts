@@ -7,31 +7,18 @@
  * @module
  */
 import { BlockList, isIP } from "node:net";
-import { FibError } from "../errors.ts";
+import type { Config } from "../config/config.ts";
 
 /** The longest way to write an address. */
 const ADDRESS_CHARS_MAX = 45;
 
-/**
- * Makes the list of proxies that are believed.
- *
- * @param cidrs - Such as `10.0.0.0/8`, `fd00::/8` or `127.0.0.1`.
- * @throws {@link FibError} `bad_argument`, which names the flag.
- */
-export function trustedProxies(cidrs: readonly string[]): BlockList {
+/** The list of proxies that are believed. */
+export function proxyList(networks: Config["trustedProxies"]): BlockList {
   const list = new BlockList();
-  for (const cidr of cidrs) {
-    const [address = "", bits, ...rest] = cidr.split("/");
-    const family = isIP(address);
-    const bitsMax = family === 4 ? 32 : 128;
-    const prefix = bits === undefined ? bitsMax : /^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN;
-    if (family === 0 || rest.length > 0 || !(prefix <= bitsMax)) {
-      throw new FibError(
-        "bad_argument",
-        `Cannot use '${cidr}' for --trust-proxy (FIBSERVER_TRUST_PROXY): it takes addresses or networks, such as 127.0.0.1,10.0.0.0/8,fd00::/8`,
-      );
-    }
-    list.addSubnet(address, prefix, family === 4 ? "ipv4" : "ipv6");
+  for (const network of networks) {
+    const [address = "", bits] = network.split("/");
+    const isV4 = isIP(address) === 4;
+    list.addSubnet(address, Number(bits ?? (isV4 ? 32 : 128)), isV4 ? "ipv4" : "ipv6");
   }
   return list;
 }
@@ -55,13 +42,17 @@ export function clientAddress(peer: string, forwarded: string | null, trusted: B
 }
 
 /**
- * Whether a client speaks TLS with a proxy that is believed.
+ * Whether a client speaks TLS with a proxy that is believed; undefined when none says so or otherwise.
  *
  * @param peer - The address at the other end of the connection.
  * @param forwarded - `X-Forwarded-Proto`, if there is one; where it has grown, the last word is our own proxy's.
  */
-export function isForwardedSecure(peer: string, forwarded: string | null, trusted: BlockList): boolean {
-  if (forwarded === null || !isTrusted(peer, trusted)) return false;
+export function isForwardedSecure(
+  peer: string,
+  forwarded: string | null,
+  trusted: BlockList,
+): boolean | undefined {
+  if (forwarded === null || !isTrusted(peer, trusted)) return undefined;
   return (
     forwarded
       .slice(forwarded.lastIndexOf(",") + 1)

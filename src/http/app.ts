@@ -3,12 +3,15 @@
  * @module
  */
 import { Hono } from "hono";
+import type { Registry } from "../metrics.ts";
 import { clientHandlers, type ClientOptions } from "./clients.ts";
 import { cursorRoutes, type CursorServices } from "./cursor.ts";
+import { docsRoutes } from "./docs.ts";
 import { earlierTaskRoutes, type EarlierTaskServices } from "./earlier-tasks.ts";
 import { earlierRoutes, type EarlierServices } from "./earlier.ts";
 import { type ErrorEvents, frame } from "./frame.ts";
-import { CHANGING_PATHS, goCursorHandlers, goCursorRoutes, type HotRoutes } from "./go-cursor.ts";
+import { goCursorHandlers, goCursorRoutes, type HotRoutes } from "./go-cursor.ts";
+import { metricsRoutes } from "./metrics.ts";
 import { numberRoutes } from "./numbers.ts";
 import { sequenceRoutes } from "./sequence.ts";
 import { type SystemServices, systemRoutes } from "./system.ts";
@@ -17,6 +20,8 @@ import { taskRoutes } from "./tasks.ts";
 /** What the routes need. */
 export interface Services
   extends CursorServices, EarlierServices, EarlierTaskServices, SystemServices, ErrorEvents {
+  /** What `/metrics` tells. */
+  readonly metrics: Registry;
   /** `/api0` moves a cursor of each client's own; undefined for the default one. */
   readonly perClient: ClientOptions | undefined;
 }
@@ -43,10 +48,9 @@ export function createApp(services: Services, hot = hotHandlers(services)) {
     .route("/v1/tasks", taskRoutes(services))
     .route("/", earlierRoutes(services))
     .route("/", earlierTaskRoutes(services))
-    .route("/", systemRoutes(services));
-  frame(app, services, CHANGING_GETS);
+    .route("/", systemRoutes(services))
+    .route("/", metricsRoutes(services.metrics))
+    .route("/", docsRoutes());
+  frame(app, services);
   return routes;
 }
-
-/** Earlier routes whose GET changes something, so that there is no HEAD of them. */
-const CHANGING_GETS = new Set([...CHANGING_PATHS, "/fibo"]);

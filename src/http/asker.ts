@@ -5,6 +5,9 @@
  * all its clients are one.
  * @module
  */
+import type { Grant } from "../grant.ts";
+import type { Origin, Span } from "../tracing.ts";
+
 /** What a port gives to each request. */
 export interface PortEnvironment {
   /**
@@ -20,11 +23,37 @@ export interface PortEnvironment {
   readonly isSecure: (request: Request) => boolean;
 }
 
-/** {@link PortEnvironment}, and what `createApp` adds to it. */
-type Environment = Partial<PortEnvironment & { readonly isHead: boolean }> | undefined;
+/** What is known of one request, beside what it says itself. */
+export interface RequestFacts {
+  /** By which logs, problem documents, tasks and traces name it. */
+  readonly requestId: string;
+  /** What its token allows; undefined where none is needed. */
+  readonly grant: Grant | undefined;
+  /** It comes from a page of another origin that may what a program may. */
+  readonly isAllowedPage: boolean;
+  /** What it takes, for a trace; undefined where there is none. */
+  readonly span: Span | undefined;
+}
+
+/** {@link PortEnvironment}, what the way in adds to it (entry.ts), and what `createApp` does. */
+type Environment = Partial<PortEnvironment & RequestFacts & { readonly isHead: boolean }> | undefined;
+
+/**
+ * Tells those who watch of an answer, on its way out.
+ *
+ * @param sizeBytes - Of its body, from who knows it.
+ */
+export type Finish = (response: Response, sizeBytes?: number) => Response;
 
 /** Answers a request. */
 export type Handler = (request: Request, environment?: object) => Response | Promise<Response>;
+
+/** Answers a request, and has each answer finished where it is made: one more promise for that costs 2% of a move. */
+export type HotHandler = (
+  request: Request,
+  environment: object | undefined,
+  finish: Finish,
+) => Response | Promise<Response>;
 
 /** A request with its environment: Hono's `Context`, or no more than this where a request does not go by Hono. */
 export interface Asked {
@@ -38,11 +67,51 @@ export interface Asker {
   readonly holder: string;
   /** Aborted when the client leaves. */
   readonly signal: AbortSignal;
+  /** What it takes, for a trace. */
+  readonly span?: Span | undefined;
 }
 
 /** Who asks. Takes a microsecond, so not for what is asked a hundred thousand times a second. */
 export function askerOf(c: Asked): Asker {
-  return { holder: holderOf(c), signal: c.req.raw.signal };
+  return { holder: holderOf(c), signal: c.req.raw.signal, span: spanOf(c) };
+}
+
+/** By what a request is named; undefined where nobody has a use for a name. */
+export function requestIdOf(c: Asked): string | undefined {
+  return (c.env as Environment)?.requestId;
+}
+
+/** What the token of a request allows; undefined where none is needed. */
+export function grantOf(c: Asked): Grant | undefined {
+  return (c.env as Environment)?.grant;
+}
+
+/** Whether a request comes from a page of another origin that may what a program may. */
+export function isAllowedPage(c: Asked): boolean {
+  return (c.env as Environment)?.isAllowedPage === true;
+}
+
+/** The span of a request; undefined where nobody traces. */
+export function spanOf(c: Asked): Span | undefined {
+  return (c.env as Environment)?.span;
+}
+
+/** Which request asks for something that goes on without it. */
+export function originOf(c: Asked): Origin {
+  return { requestId: requestIdOf(c), traceparent: spanOf(c)?.traceparent };
+}
+
+/** The path that was asked for, also with a Host of which no URL can be made: then it is all that there is. */
+export function pathOf({ url }: Request): string {
+  // A host has a character or more, so this is behind `http://` as well.
+  const start = isWhole(url) ? url.indexOf("/", "https://".length) : 0;
+  const query = url.indexOf("?", start);
+  return query === -1 ? url.slice(start) : url.slice(start, query);
+}
+
+/** Whether an address has a scheme and a host: Bun makes none of a Host that is none, and gives what was asked for. */
+export function isWhole(url: string): boolean {
+  return url.startsWith("http://") || url.startsWith("https://");
 }
 
 /** Whose share of a limit a request uses. Of a signal there is none then: it takes a kilobyte for as long as it waits. */

@@ -19,6 +19,7 @@ import { FibError } from "../errors.ts";
 import { termDigits } from "../numbers/offsets.ts";
 import { HEARTBEAT } from "./event-stream.ts";
 import { Follower, type FollowerHooks, type SentEvent } from "./follower.ts";
+import type { SentBytes } from "./sent.ts";
 
 /** Between two events for one who follows: 20 a second at most. */
 const REST_MS = 50;
@@ -38,7 +39,8 @@ export interface BroadcastServices {
   readonly valueAt: (index: number) => string | Promise<string>;
   /** Aborted when a stop has begun. */
   readonly stopSignal: AbortSignal;
-  readonly onBug: (error: unknown) => void;
+  readonly onBug: (error: unknown, requestId?: string) => void;
+  readonly sentBytes: SentBytes;
 }
 
 /** What all who follow a cursor are told. */
@@ -75,6 +77,7 @@ export class Broadcast {
   readonly #hooks: FollowerHooks<Channel> = {
     onReady: (follower) => this.#makeDue(follower),
     onLeft: (follower) => this.#drop(follower),
+    sentBytes: { add: (sizeBytes) => this.#services.sentBytes.add(sizeBytes) },
   };
 
   constructor(services: BroadcastServices) {

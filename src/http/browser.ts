@@ -6,11 +6,13 @@
  * server on https or loopback, `Origin` and `Referer` to any. A page may leave the last one out; what then still
  * says that it is for a picture, a film or a style sheet is refused as well. A script, a frame or a link of a page
  * that hides its address looks like a program, or a person who typed the address: nothing tells them apart.
- * Programs send none of these headers.
+ * Programs send none of these headers. Pages of the origins of `--allow-origin` are taken for programs, see `origins.ts`.
  * @see https://www.w3.org/TR/fetch-metadata/
  * @module
  */
 import { FibError } from "../errors.ts";
+import { shortened } from "../shell-word.ts";
+import { type Asked, isAllowedPage } from "./asker.ts";
 
 /**
  * Headers for all answers but those of `/api0`: nothing is taken for another type than it has, and no page of
@@ -33,44 +35,58 @@ const PURPOSES = ["sec-purpose", "purpose", "x-purpose", "x-moz"] as const;
  * @param what - What it would do, for the error.
  * @returns undefined for a program, for a page of ours, and for a person who typed the address.
  */
-export function refuseForeignPage(request: Request, what?: string): FibError | undefined {
-  return refusal(what, foreignReason(request));
+export function refuseForeignPage(asked: Asked, what?: string): FibError | undefined {
+  return refusal(what, foreignReason(asked));
 }
 
 /** The same for what is changed by a plain GET, which a film or a sound may send: some say no more than a range. */
-export function refuseForeignGet(request: Request, what?: string): FibError | undefined {
-  if (request.headers.has("range")) return refusal(what, EMBEDDED_REASON);
-  return refuseForeignPage(request, what);
+export function refuseForeignGet(asked: Asked, what?: string): FibError | undefined {
+  if (asked.req.raw.headers.has("range")) return refusal(what, EMBEDDED_REASON);
+  return refuseForeignPage(asked, what);
 }
 
 /** The same for what makes the server work for long. A person may follow a link to it. */
-export function refuseForeignWork(request: Request): FibError | undefined {
-  const { headers } = request;
+export function refuseForeignWork(asked: Asked): FibError | undefined {
+  const { headers } = asked.req.raw;
   // Of a page of its own: a click may also fill a hundred hidden frames.
   const isFollowed =
     headers.get("sec-fetch-mode") === "navigate" &&
     headers.get("sec-fetch-dest") === "document" &&
     headers.get("sec-fetch-user") === "?1";
-  return isFollowed ? undefined : refuseForeignPage(request, "do this, which is long");
+  return isFollowed ? undefined : refuseForeignPage(asked, "do this, which is long");
 }
 
 function refusal(what = "move the cursor", reason: string | undefined): FibError | undefined {
   return reason === undefined ? undefined : new FibError("forbidden", `Cannot ${what}: ${reason}`);
 }
 
-function foreignReason({ url, headers }: Request): string | undefined {
+function foreignReason(asked: Asked): string | undefined {
+  const { url, headers } = asked.req.raw;
   for (const name of PURPOSES) {
     const purpose = headers.get(name);
     if (purpose !== null && /prefetch|prerender|preview/i.test(purpose)) return "a browser only looks ahead";
   }
+  // What it embeds shows its origin as well, where it asks for that (`crossorigin`).
+  if (isAllowedPage(asked)) return isEmbedded(headers) ? EMBEDDED_REASON : undefined;
   const site = headers.get("sec-fetch-site");
   if (site === "same-origin" || site === "none") return undefined;
-  if (site !== null) return `the request comes from a ${site.slice(0, 40)} page`;
+  if (site !== null) return `the request comes from a ${shortened(site)} page`;
   const page = headers.get("origin") ?? headers.get("referer");
   if (page !== null)
-    return isOwn(page, url) ? undefined : `the request comes from a page of ${page.slice(0, 80)}`;
+    return isOwn(page, url) ? undefined : `the request comes from a page of ${shortened(page)}`;
+  return isForEmbedding(headers) ? EMBEDDED_REASON : undefined;
+}
+
+/** Whether a page embeds what it asks for, in place of reading it by a script or going there. */
+function isEmbedded(headers: Headers): boolean {
+  const destination = headers.get("sec-fetch-dest");
+  if (destination === null) return isForEmbedding(headers);
+  return destination !== "empty" && destination !== "document";
+}
+
+function isForEmbedding(headers: Headers): boolean {
   const accept = headers.get("accept");
-  return accept !== null && EMBEDDED.test(accept) ? EMBEDDED_REASON : undefined;
+  return accept !== null && EMBEDDED.test(accept);
 }
 
 const EMBEDDED_REASON = "it is nothing to embed in a page";

@@ -9,9 +9,10 @@
 import { clientName } from "../cursor-name.ts";
 import { type CursorRequest, type Outcome, sequenceStart } from "../cursor/moves.ts";
 import { FibError } from "../errors.ts";
-import { type Asked, type Handler, isSecure } from "./asker.ts";
+import { type Asked, type HotHandler, isSecure } from "./asker.ts";
 import { refuseForeignGet } from "./browser.ts";
 import { type GoCursorServices, goAnswers, type GoAnswer, hotRoutes, type HotRoutes } from "./go-cursor.ts";
+import { submitFor } from "./cursor-span.ts";
 import { problem } from "./problem.ts";
 
 /** How long the cursor of a client lives. */
@@ -30,7 +31,7 @@ const AT_START: Outcome = { index: 0, generation: 0 };
 /** The Go server's three routes, which move the cursor of whoever asks. */
 export function clientHandlers(services: GoCursorServices, { ttlMs }: ClientOptions): HotRoutes {
   const { cursors } = services;
-  const answerer = goAnswers(services);
+  const answerTo = goAnswers(services);
 
   const withCookie = async (response: Response | Promise<Response>, secret: string, asked: Asked) => {
     const attributes = `Path=/api0; Max-Age=${Math.floor(ttlMs / 1000)}; HttpOnly; SameSite=Strict`;
@@ -46,7 +47,7 @@ export function clientHandlers(services: GoCursorServices, { ttlMs }: ClientOpti
       alphabet: "base64url",
       omitPadding: true,
     });
-    return cursors.at(clientName(secret)).submit(request, (outcome) => {
+    return submitFor(asked, cursors.at(clientName(secret)), request, (outcome) => {
       const response = answer(outcome);
       return outcome instanceof FibError ? response : withCookie(response, secret, asked);
     });
@@ -57,20 +58,19 @@ export function clientHandlers(services: GoCursorServices, { ttlMs }: ClientOpti
     return answer(request.operation === "previous" ? sequenceStart() : AT_START);
   };
 
-  return hotRoutes((path, request) => {
-    const answerTo = answerer(path);
+  return hotRoutes((request) => {
     const isMove = request.operation !== "current";
     // "any" is only one that exists: a move makes none for a cookie that is not known.
     const known: CursorRequest = isMove ? { ...request, ifGeneration: "any" } : request;
     const unknownCode = isMove ? "cursor_moved" : "cursor_unknown";
-    const handler: Handler = (raw, environment) => {
-      const refusal = isMove ? refuseForeignGet(raw) : undefined;
-      if (refusal) return problem(refusal, path);
-      const answer = answerTo(raw, environment);
+    const handler: HotHandler = (raw, environment, finish) => {
       const asked: Asked = { env: environment, req: { raw } };
+      const refusal = isMove ? refuseForeignGet(asked) : undefined;
+      if (refusal) return finish(problem(refusal, asked));
+      const answer = answerTo(asked, finish);
       const secret = secretOf(raw.headers.get("cookie"));
       if (secret === undefined) return withoutCursor(request, answer, asked);
-      return cursors.at(clientName(secret)).submit(known, (outcome) => {
+      return submitFor(asked, cursors.at(clientName(secret)), known, (outcome) => {
         const isUnknown = outcome instanceof FibError && outcome.code === unknownCode;
         if (isUnknown) return withoutCursor(request, answer, asked);
         const renews = !(outcome instanceof FibError) && outcome.renewsCookie;

@@ -12,6 +12,7 @@ import { holderOf, isHead, keepOpen } from "./asker.ts";
 import type { Broadcast } from "./broadcast.ts";
 import { refuseForeignWork } from "./browser.ts";
 import { EVENT_HEADERS, headOfEvents } from "./event-stream.ts";
+import { answerWith } from "./sent.ts";
 import type { Watchers } from "./streams.ts";
 
 /** A connection that takes nothing for so long is closed: there is a comment in each quarter of it. */
@@ -32,11 +33,11 @@ export async function sendPositions(
     if (outcome instanceof FibError) throw outcome;
     return headOfEvents();
   }
-  const refusal = refuseForeignWork(c.req.raw);
+  const refusal = refuseForeignWork(c);
   if (refusal) throw refusal;
   const leave = watchers.enter(holderOf(c));
   // Not ended with the stream: that would keep the request, and the next one on the connection has its own.
   keepOpen(c, IDLE_SECONDS);
   const stream = await broadcast.follow(name, cursor, c.req.header("last-event-id"), leave);
-  return new Response(stream, { headers: EVENT_HEADERS });
+  return answerWith(stream, { headers: EVENT_HEADERS });
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Context, Hono } from "hono";
-import { LIMITS, parseInteger } from "../config.ts";
+import { LIMITS, parseInteger } from "../config/config.ts";
 import { DEFAULT_NAME, parseName } from "../cursor-name.ts";
 import type { CursorRequest, CursorService, Outcome, Position } from "../cursor/moves.ts";
 import type { ListedCursor } from "../cursor/named.ts";
@@ -15,6 +15,7 @@ import { Broadcast, type BroadcastServices } from "./broadcast.ts";
 import { GUARDED, NO_STORE, refuseForeignPage, refuseForeignWork } from "./browser.ts";
 import { namesCurrent, parseTags, passesIfMatch } from "./conditions.ts";
 import { sendPositions } from "./cursor-events.ts";
+import { submitFor } from "./cursor-span.ts";
 import { type GoCursorServices, headOfLong, isLong } from "./go-cursor.ts";
 import { sendJson } from "./json.ts";
 import { queryOnce } from "./parameters.ts";
@@ -74,11 +75,18 @@ function handlers(services: CursorServices) {
   const { indexMax, valueAt, streams } = services;
   const events = { broadcast: new Broadcast(services), watchers: services.cursorWatchers };
 
-  const sendPosition = async (c: Context, { told }: Target, { index, ...position }: Position) => {
-    const refusal = isLong(index) ? refuseForeignWork(c.req.raw) : undefined;
+  const sendPosition = async (
+    c: Context,
+    { told }: Target,
+    { index, ...position }: Position,
+    madeAt?: string,
+  ) => {
+    const refusal = isLong(index) ? refuseForeignWork(c) : undefined;
     if (refusal) throw refusal;
     const value = await patiently(c, () => valueAt(index));
-    return sendJson(c, streams, { ...told, index: String(index), value }, positionHeaders(position));
+    const headers = { ...positionHeaders(position), ...(madeAt !== undefined && { location: madeAt }) };
+    const status = madeAt === undefined ? 200 : 201;
+    return sendJson(c, streams, { ...told, index: String(index), value }, headers, status);
   };
 
   const answerCurrent = (c: Context, target: Target, outcome: Outcome): Response | Promise<Response> => {
@@ -99,27 +107,25 @@ function handlers(services: CursorServices) {
     show: (c: Context, target: Target) => {
       const position = target.cursor.current();
       const reply = (outcome: Outcome) => answerCurrent(c, target, outcome);
-      return position === undefined ? target.cursor.submit<Response>(CURRENT, reply) : reply(position);
+      return position === undefined ? submitFor<Response>(c, target.cursor, CURRENT, reply) : reply(position);
     },
     put: async (c: Context, target: Target) => {
       refuseForeign(c);
       const index = targetIndex(await c.req.text(), indexMax);
       const request = { ...conditions(c), keyDigest: keyDigest(c), operation: "set", target: index } as const;
-      return submit(target, request, async (position) => {
-        const response = await sendPosition(c, target, position);
-        if (position.isNew !== true) return response;
-        response.headers.set("location", `/v1/cursors/${target.name}`);
-        return new Response(response.body, { status: 201, headers: response.headers });
+      return submit(c, target, request, (position) => {
+        const madeAt = position.isNew === true ? `/v1/cursors/${target.name}` : undefined;
+        return sendPosition(c, target, position, madeAt);
       });
     },
     remove: (c: Context, target: Target) => {
       refuseForeign(c, "remove the cursor");
-      return submit(target, { ...conditions(c), operation: "remove" }, () => c.body(null, 204, GUARDED));
+      return submit(c, target, { ...conditions(c), operation: "remove" }, () => c.body(null, 204, GUARDED));
     },
     move: (c: Context, target: Target, operation: "next" | "previous") => {
       refuseForeign(c);
       const request = { ...conditions(c), keyDigest: keyDigest(c), operation };
-      return submit(target, request, (position) => sendPosition(c, target, position));
+      return submit(c, target, request, (position) => sendPosition(c, target, position));
     },
     follow: (c: Context, target: Target) => sendPositions(c, target, events),
   };
@@ -127,11 +133,12 @@ function handlers(services: CursorServices) {
 
 /** Asks for something, and answers with the position. Throws what the cursor refuses. */
 function submit(
+  c: Context,
   { cursor }: Target,
   request: CursorRequest,
   answer: (position: Position) => Response | Promise<Response>,
 ): Response | Promise<Response> {
-  return cursor.submit<Response>(request, (outcome) => {
+  return submitFor<Response>(c, cursor, request, (outcome) => {
     if (outcome instanceof FibError) throw outcome;
     return answer(outcome);
   });
@@ -163,7 +170,7 @@ function generationOf(tag: string): number[] {
 }
 
 function refuseForeign(c: Context, what?: string): void {
-  const refusal = refuseForeignPage(c.req.raw, what);
+  const refusal = refuseForeignPage(c, what);
   if (refusal) throw refusal;
 }
 

@@ -9,11 +9,10 @@ import { type Context, Hono } from "hono";
 import { framed, LAYOUTS } from "../numbers/layouts.ts";
 import { sizeSequence } from "../numbers/sizes.ts";
 import { isFinished } from "../tasks/task.ts";
-import { askerOf, isHead } from "./asker.ts";
+import { askerOf, originOf } from "./asker.ts";
 import { GUARDED, NO_STORE, refuseForeignGet } from "./browser.ts";
 import { FORMAT_VERSION } from "./numbers.ts";
 import { queryAll } from "./parameters.ts";
-import { methodNotAllowed } from "./problem.ts";
 import { sendResource } from "./resource.ts";
 import { sequenceResource, type SequenceServices } from "./sequence.ts";
 import { taskUnknown } from "./stored.ts";
@@ -35,7 +34,6 @@ export function earlierTaskRoutes(services: EarlierTaskServices) {
 
 async function start(c: Context, services: EarlierTaskServices): Promise<Response> {
   const { tasks, earlierTermsMax, digitsMax } = services;
-  if (isHead(c)) return methodNotAllowed(c, "GET");
   const asked = queryAll(c, "sn");
   const text = asked.length === 1 ? asked[0]! : "";
   if (/^-\d+$/.test(text)) return c.text("Negative value is not accepted.", 400, GUARDED);
@@ -43,10 +41,11 @@ async function start(c: Context, services: EarlierTaskServices): Promise<Respons
   if (!(count <= earlierTermsMax)) {
     return c.text(`sn must be a whole number from 0 to ${earlierTermsMax}.`, 400, GUARDED);
   }
-  const refusal = refuseForeignGet(c.req.raw, "start a task");
+  const refusal = refuseForeignGet(c, "start a task");
   if (refusal) throw refusal;
   const { sizeBytes } = sizeSequence(0n, BigInt(count), { digitsMax, termsMax: earlierTermsMax });
-  const { task } = await tasks.create({ kind: "sequence", from: 0, count }, sizeBytes, askerOf(c).holder);
+  const request = { kind: "sequence", from: 0, count } as const;
+  const { task } = await tasks.create(request, sizeBytes, askerOf(c).holder, originOf(c));
   const state = task.state === "ready" ? STATE.ready : STATE.inProgress;
   const body = { id: task.id, sn: count, state, createTime: task.createdAtMs };
   return c.json(body, 200, NO_STORE);

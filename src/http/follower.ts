@@ -3,6 +3,7 @@
  * @module
  */
 import { BEGINNING } from "./event-stream.ts";
+import type { SentBytes } from "./sent.ts";
 
 /** An event, as it is sent. */
 export interface SentEvent {
@@ -16,6 +17,7 @@ export interface FollowerHooks<Channel> {
   /** Its connection has taken all that there was. */
   readonly onReady: (follower: Follower<Channel>) => void;
   readonly onLeft: (follower: Follower<Channel>) => void;
+  readonly sentBytes: SentBytes;
 }
 
 /** One who follows a cursor: what its connection reads from. An object of a class, as there are ten thousand. */
@@ -32,6 +34,7 @@ export class Follower<Channel> {
   #controller: ReadableStreamDefaultController<string> | undefined;
   /** Nobody holds it: what was sent is to be read first. */
   #isAwaited = true;
+  #pendingBytes = BEGINNING.length;
   #isOver = false;
 
   constructor(channel: Channel, lastId: string | undefined, end: () => void, hooks: FollowerHooks<Channel>) {
@@ -55,6 +58,8 @@ export class Follower<Channel> {
 
   /** The connection has taken all that there was. */
   pull(): void {
+    this.#hooks.sentBytes.add(this.#pendingBytes);
+    this.#pendingBytes = 0;
     if (!this.#isAwaited) return;
     this.#isAwaited = false;
     this.#hooks.onReady(this);
@@ -76,6 +81,8 @@ export class Follower<Channel> {
     }
     this.sentMs = nowMs;
     this.#controller!.enqueue(text);
+    // Digits and names of members: each character is a byte.
+    this.#pendingBytes = text.length;
     return true;
   }
 

@@ -3,50 +3,50 @@
  * @module
  */
 import type { Hono } from "hono";
+import { getPath } from "hono/utils/url";
 import { FibError, isFault, systemError } from "../errors.ts";
+import { type Asked, requestIdOf } from "./asker.ts";
+import { METHODS } from "./methods.ts";
 import { methodNotAllowed, problem } from "./problem.ts";
+import { CHANGING_GETS } from "./rights.ts";
 
 /** Who hears of errors. */
 export interface ErrorEvents {
-  /** Told of each error that is a bug. */
-  readonly onBug: (error: unknown) => void;
+  /** Told of each error that is a bug, and by which request it came up. */
+  readonly onBug: (error: unknown, requestId?: string) => void;
   /** Told of each error whose message is not for clients. */
-  readonly onFault: (error: FibError) => void;
+  readonly onFault: (error: FibError, requestId?: string) => void;
 }
 
-const METHODS = ["GET", "PUT", "POST", "DELETE"];
-
-/**
- * Puts it around an app that has its routes.
- *
- * @param changingGets - Paths whose GET changes something, so that there is no HEAD of them.
- */
-export function frame(app: Hono, events: ErrorEvents, changingGets: ReadonlySet<string> = new Set()): void {
+/** Puts it around an app that has its routes. */
+export function frame(app: Hono, events: ErrorEvents): void {
   app
     .notFound((c) => {
-      const allowed = METHODS.filter((method) => app.router.match(method, c.req.path)[0].length > 0);
-      if (allowed.includes("GET") && !changingGets.has(c.req.path)) allowed.push("HEAD");
-      if (allowed.length > 0) return methodNotAllowed(c, allowed.join(", "));
-      return problem(
-        new FibError("not_found", `Cannot find ${c.req.path}: the README lists the routes`),
-        c.req.path,
+      const allowed: string[] = METHODS.filter(
+        (method) => app.router.match(method, c.req.path)[0].length > 0,
       );
+      if (allowed.includes("GET") && !CHANGING_GETS.has(c.req.path)) allowed.push("HEAD");
+      if (allowed.length > 0) return methodNotAllowed(c, allowed.join(", "));
+      return problem(new FibError("not_found", `Cannot find ${c.req.path}: the README lists the routes`), c);
     })
-    .onError((error, c) => answerError(events, error, c.req.path));
+    .onError((error, c) => answerError(events, error, c));
   // HEAD is GET, of which the port does not send the body. Hono would drop it sooner, and its length with it.
   const { fetch } = app;
-  app.fetch = (request, environment, ...rest) =>
-    request.method === "HEAD"
-      ? fetch(new Request(request, { method: "GET" }), { ...(environment as object), isHead: true }, ...rest)
-      : fetch(request, environment, ...rest);
+  app.fetch = (request, environment, ...rest) => {
+    if (request.method !== "HEAD") return fetch(request, environment, ...rest);
+    if (CHANGING_GETS.has(getPath(request)))
+      return methodNotAllowed({ env: environment, req: { raw: request } }, "GET");
+    const get = new Request(request, { method: "GET" });
+    return fetch(get, { ...(environment as object), isHead: true }, ...rest);
+  };
 }
 
 /** The answer for whatever a route threw, once who has to hear of it was told. */
-export function answerError({ onBug, onFault }: ErrorEvents, error: unknown, path: string): Response {
+export function answerError({ onBug, onFault }: ErrorEvents, error: unknown, asked: Asked): Response {
   const expected = isCutBody(error) ? bodyTooLarge() : (systemError(error) ?? error);
-  if (!(expected instanceof FibError)) onBug(error);
-  else if (isFault(expected)) onFault(expected);
-  return problem(expected, path);
+  if (!(expected instanceof FibError)) onBug(error, requestIdOf(asked));
+  else if (isFault(expected)) onFault(expected, requestIdOf(asked));
+  return problem(expected, asked);
 }
 
 // Bun ends the read of a body that grows past the limit, having answered 413, or whose sender has left.

@@ -8,16 +8,13 @@
 import fs from "node:fs";
 import { isIP } from "node:net";
 import os from "node:os";
+import { isLoopback } from "../config/network.ts";
 import { FibError } from "../errors.ts";
+import { shortened } from "../shell-word.ts";
 
 /** A name or an address, and perhaps a port. Each character is looked at twice at most. */
 const HOST = /^([\w.-]+|\[[\da-f:.]+\])(?::(\d{1,5}))?$/i;
 const PORT_MAX = 65_535;
-
-/** Says whether only this machine can connect to an address that is listened on. */
-export function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "::1" || hostname.startsWith("127.");
-}
 
 /**
  * Checks the Host of every request.
@@ -53,7 +50,7 @@ export function hostGuard(
     if (!isOurs(name)) {
       return new FibError(
         "forbidden",
-        `Cannot answer for the host '${name.slice(0, 80)}': allow it with --allow-host`,
+        `Cannot answer for the host '${shortened(name)}': allow it with --allow-host`,
       );
     }
     knownHost = host;

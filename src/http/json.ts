@@ -4,6 +4,7 @@
  */
 import type { Context, TypedResponse } from "hono";
 import { NO_STORE } from "./browser.ts";
+import { answerWith } from "./sent.ts";
 import type { Streams } from "./streams.ts";
 
 /**
@@ -17,9 +18,10 @@ export function sendJson<Body extends object>(
   streams: Streams,
   body: Body,
   headers: Readonly<Record<string, string>> = {},
+  status = 200,
 ): Response & TypedResponse<Body, 200, "json"> {
   const all = { "content-type": "application/json", ...NO_STORE, ...headers };
-  return new Response(streams.bodyOf(c, JSON.stringify(body)), { headers: all }) as ReturnType<
+  return answerWith(streams.bodyOf(c, JSON.stringify(body)), { status, headers: all }) as ReturnType<
     typeof sendJson<Body>
   >;
 }

@@ -48,8 +48,8 @@ export function numberResource(
     name,
     contentType,
     sizeBytes: head.length + digits + tail.length,
-    open: async (range, { signal, holder }) => {
-      const result = await results.take(job, digits, signal, holder);
+    open: async (range, { signal, holder, span }) => {
+      const result = await results.take(job, digits, signal, holder, span);
       if (result.digits.length !== digits) {
         result.release();
         throw new Error(`${name} has ${result.digits.length} digits, and ${digits} were predicted`);
@@ -92,7 +92,7 @@ export function numberRoutes(services: NumberServices) {
         "not_fibonacci",
         `Cannot find this value: it lies between F(${below}) and F(${above})`,
       );
-      return problem(error, c.req.path, {}, { below: String(below), above: String(above) });
+      return problem(error, c, {}, { below: String(below), above: String(above) });
     });
 }
 

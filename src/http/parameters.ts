@@ -5,6 +5,7 @@
 import type { Context } from "hono";
 import { FibError } from "../errors.ts";
 import { shortened } from "../shell-word.ts";
+import type { Asked } from "./asker.ts";
 
 /** Digits of a parameter: 10^30 is understood and refused for its size; at 1,000 digits saying the size takes 20 ms. */
 const PARAMETER_DIGITS_MAX = 128;
@@ -35,7 +36,7 @@ export function queryOnce(c: Context, name: string): string | undefined {
 }
 
 /** All values of a query parameter. Not by Hono: it looks for the next `=` at each of 15,000 `&`. */
-export function queryAll(c: Context, name: string): string[] {
+export function queryAll(c: Asked, name: string): string[] {
   const { url } = c.req.raw;
   const start = url.indexOf("?");
   return start === -1 ? [] : new URLSearchParams(url.slice(start + 1)).getAll(name);

@@ -3,19 +3,22 @@
  *
  * - `respond-async` alone: 202 and a task.
  * - `wait=5`: the answer itself when it is there within five seconds, else 202 and the task that goes on.
- * - neither, or what cannot be understood: as if there were no such header, which is what a preference means.
+ * - neither, what cannot be understood, or a token that may make no task: as if there were no such header, which is what
+ *   a preference means.
  * @see RFC 7240
  * @module
  */
 import type { Context } from "hono";
-import { LIMITS } from "../config.ts";
+import { LIMITS } from "../config/config.ts";
 import { isShort } from "../tasks/compute.ts";
 import { type ErrorCode, FibError } from "../errors.ts";
 import type { TaskQueue } from "../tasks/queue.ts";
 import { isFinished, type Task, taskJson, type TaskRequest } from "../tasks/task.ts";
-import { askerOf, isHead, patiently } from "./asker.ts";
+import { askerOf, grantOf, isHead, originOf, patiently } from "./asker.ts";
 import { NO_STORE, refuseForeignPage } from "./browser.ts";
 import { RETRY_AFTER } from "./problem.ts";
+import { mayMakeTasks } from "./rights.ts";
+import type { SentBytes } from "./sent.ts";
 import type { Watchers } from "./streams.ts";
 
 /** What waiting for a task needs. */
@@ -23,6 +26,7 @@ export interface WaitServices {
   readonly tasks: TaskQueue;
   /** Those who wait for what becomes of a task. */
   readonly watchers: Watchers;
+  readonly sentBytes: SentBytes;
   /** Aborted when a stop has begun: finish what is running, keep nobody waiting, send nothing new. */
   readonly stopSignal: AbortSignal;
 }
@@ -48,7 +52,7 @@ export async function answerAsPreferred(
   answers: Answers,
 ): Promise<Response> {
   const header = c.req.header("prefer");
-  if (header === undefined || isHead(c)) return await answers.now();
+  if (header === undefined || isHead(c) || !mayMakeTasks(grantOf(c), c.req.raw)) return await answers.now();
   const { isAsync, waitSeconds } = parsePrefer(header);
   if (!isAsync && !waitSeconds) return await answers.now();
   const applied = [...(isAsync ? ["respond-async"] : []), ...(waitSeconds ? [`wait=${waitSeconds}`] : [])];
@@ -59,10 +63,11 @@ export async function answerAsPreferred(
   const { request, sizeBytes } = answers;
   if (isShort({ request, sizeBytes }) && waitSeconds) return apply(await answers.now());
 
-  const refusal = refuseForeignPage(c.req.raw, "start a task");
+  const refusal = refuseForeignPage(c, "start a task");
   if (refusal) throw refusal;
   const { holder, signal } = askerOf(c);
-  const create = () => tasks.create(request, sizeBytes, holder).catch(undefinedIf("result_too_large"));
+  const create = () =>
+    tasks.create(request, sizeBytes, holder, originOf(c)).catch(undefinedIf("result_too_large"));
   if (!waitSeconds) {
     const created = await create();
     // A preference counts where it can be met: what is too large to be kept can still be sent.

@@ -2,8 +2,10 @@
  * Errors as RFC 9457 problem documents.
  * @module
  */
-import type { Context } from "hono";
+import { getPath } from "hono/utils/url";
 import { CODES, type ErrorCode, FibError, toldOf } from "../errors.ts";
+import { withoutTokens } from "../token.ts";
+import { type Asked, pathOf, requestIdOf } from "./asker.ts";
 import { NO_STORE } from "./browser.ts";
 
 /** Says that what is refused now is worth another try in a second. */
@@ -13,13 +15,13 @@ export const RETRY_AFTER: Readonly<Record<string, string>> = { "retry-after": "1
  * The answer for an error.
  *
  * @param error - A {@link FibError}; anything else is a bug and shows nothing of itself.
- * @param instance - The path that was asked for.
+ * @param asked - What it answers: the document names its path, and the request by its id.
  * @param headers - Further headers, such as `Allow`.
  * @param members - Further members of the document.
  */
 export function problem(
   error: unknown,
-  instance: string,
+  asked: Asked,
   headers: Readonly<Record<string, string>> = {},
   members: Record<string, unknown> = {},
 ): Response {
@@ -27,8 +29,10 @@ export function problem(
   const { http: status, title } = CODES[code];
   const detail =
     error instanceof FibError ? toldOf(error) : "The request could not be answered; the log says more";
-  const body = { type: `urn:fibserver:error:${code}`, title, status, detail, instance, code, ...members };
-  return new Response(JSON.stringify(body), {
+  const [instance, requestId] = [pathOf(asked.req.raw), requestIdOf(asked)];
+  const type = `urn:fibserver:error:${code}`;
+  const body = { type, title, status, detail, instance, code, requestId, ...members };
+  return new Response(withoutTokens(JSON.stringify(body)), {
     status,
     headers: {
       "content-type": "application/problem+json",
@@ -45,7 +49,8 @@ export function retryAfter(status: number): Readonly<Record<string, string>> {
 }
 
 /** 405 for a path that exists. */
-export function methodNotAllowed(c: Context, allow: string): Response {
-  const error = new FibError("method_not_allowed", `Cannot ${c.req.method} ${c.req.path}: use ${allow}`);
-  return problem(error, c.req.path, { allow });
+export function methodNotAllowed(asked: Asked, allow: string): Response {
+  const { raw } = asked.req;
+  const error = new FibError("method_not_allowed", `Cannot ${raw.method} ${getPath(raw)}: use ${allow}`);
+  return problem(error, asked, { allow });
 }

@@ -12,8 +12,10 @@ import { FibError } from "../errors.ts";
 import type { ByteRange } from "../numbers/sequence.ts";
 import { type Asker, askerOf, isHead, patiently } from "./asker.ts";
 import { GUARDED, refuseForeignWork } from "./browser.ts";
+import { shortened } from "../shell-word.ts";
 import { namesCurrent, parseRange, passesIfMatch } from "./conditions.ts";
 import { problem } from "./problem.ts";
+import { answerWith } from "./sent.ts";
 import { type Source, type Streams, WHOLE_BYTES_MAX } from "./streams.ts";
 
 /** What can be sent. */
@@ -61,14 +63,14 @@ export async function sendResource(c: Context, resource: Resource, streams: Stre
   if (range === "unsatisfiable") {
     const error = new FibError(
       "range_not_satisfiable",
-      `Cannot send '${asked!.slice(0, 60)}': ask for one range of the bytes 0 to ${sizeBytes - 1}`,
+      `Cannot send '${shortened(asked!)}': ask for one range of the bytes 0 to ${sizeBytes - 1}`,
     );
-    return problem(error, c.req.path, { "content-range": `bytes */${sizeBytes}` });
+    return problem(error, c, { "content-range": `bytes */${sizeBytes}` });
   }
   const { start, end } = range ?? { start: 0, end: sizeBytes };
   if (range) headers["content-range"] = `bytes ${start}-${end - 1}/${sizeBytes}`;
   const status = range ? 206 : 200;
-  const refusal = sizeBytes > WHOLE_BYTES_MAX ? refuseForeignWork(c.req.raw) : undefined;
+  const refusal = sizeBytes > WHOLE_BYTES_MAX ? refuseForeignWork(c) : undefined;
   if (refusal) throw refusal;
 
   const asker = askerOf(c);
@@ -78,7 +80,7 @@ export async function sendResource(c: Context, resource: Resource, streams: Stre
   if (end - start <= WHOLE_BYTES_MAX) {
     return new Response(await readAll(source, end - start), { status, headers });
   }
-  return new Response(streams.open(asker, source), { status, headers });
+  return answerWith(streams.open(asker, source), { status, headers });
 }
 
 async function readAll(source: Source, sizeBytes: number): Promise<Uint8Array<ArrayBuffer>> {

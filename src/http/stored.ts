@@ -55,10 +55,10 @@ export function taskUnknown(id: string): FibError {
 export function refuseResult(c: Context, { id, state, reason }: Task): Response {
   if (!isFinished(state)) {
     const error = new FibError("task_not_ready", `Cannot send the result of ${id}: it is ${state}`);
-    return problem(error, c.req.path, RETRY_AFTER, { state });
+    return problem(error, c, RETRY_AFTER, { state });
   }
   const detail = `Cannot send the result of ${id}: it ${state === "failed" ? `failed: ${reason}` : "was cancelled"}`;
-  return problem(new FibError("task_failed", detail), c.req.path, {}, { state });
+  return problem(new FibError("task_failed", detail), c, {}, { state });
 }
 
 function pieces(result: StoredResult, head: string, tail: string, { start, end }: ByteRange): Source {

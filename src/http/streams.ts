@@ -9,11 +9,12 @@
  * runs to its end before the next begins.
  * @module
  */
-import { LIMITS } from "../config.ts";
+import { LIMITS } from "../config/config.ts";
 import { FibError } from "../errors.ts";
 import type { ByteRange } from "../numbers/sequence.ts";
 import { Shares } from "../shares.ts";
 import { type Asked, type Asker, askerOf } from "./asker.ts";
+import type { SentBytes } from "./sent.ts";
 
 /** Bytes that are pulled when they are wanted. */
 export interface Source {
@@ -75,8 +76,12 @@ export class Streams extends Openings {
   /** Bytes that were made for one reader alone; the numbers that readers share have a limit of their own. */
   readonly #ownBytes = new Shares(LIMITS.ownBytesMax);
 
-  constructor(countMax: number) {
+  readonly #sentBytes: SentBytes;
+
+  /** @param sentBytes - Is told of what readers have taken. */
+  constructor(countMax: number, sentBytes: SentBytes) {
     super(countMax, "Cannot send: too many long bodies are being sent already; try again");
+    this.#sentBytes = sentBytes;
   }
 
   /**
@@ -126,6 +131,7 @@ export class Streams extends Openings {
             await controller.flush(true);
             // A direct stream is not told that its client has left: flush resolves at once.
             if (signal.aborted) break;
+            this.#sentBytes.add(view.length);
             if (++chunks % CHUNKS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
           }
           // Not after an error: then Bun cuts the connection, and nobody takes a part for the whole.

@@ -13,6 +13,7 @@ import { askerOf, isHead, keepOpen } from "./asker.ts";
 import { NO_STORE, refuseForeignWork } from "./browser.ts";
 import { BEGINNING, EVENT_HEADERS, headOfEvents, HEARTBEAT } from "./event-stream.ts";
 import type { WaitServices } from "./prefer.ts";
+import { answerWith, type SentBytes } from "./sent.ts";
 import { taskUnknown } from "./stored.ts";
 
 const HEARTBEAT_MS = 10_000;
@@ -31,7 +32,7 @@ export async function sendEvents(c: Context, id: string, services: WaitServices)
     return new Response(null, { status: 204, headers: NO_STORE });
   }
   if (isHead(c)) return headOfEvents();
-  const refusal = refuseForeignWork(c.req.raw);
+  const refusal = refuseForeignWork(c);
   if (refusal) throw refusal;
   const { holder, signal } = askerOf(c);
   const leave = watchers.enter(holder);
@@ -43,20 +44,25 @@ export async function sendEvents(c: Context, id: string, services: WaitServices)
     endSilence();
     left.abort();
   };
-  return new Response(eventsOf(states, lastId, end), { headers: EVENT_HEADERS });
+  return answerWith(eventsOf(states, lastId, end, services.sentBytes), { headers: EVENT_HEADERS });
 }
 
 function eventsOf(
   states: AsyncIterable<Task>,
   lastId: string | undefined,
   end: () => void,
+  sentBytes: SentBytes,
 ): ReadableStream<string> {
   const iterator = states[Symbol.asyncIterator]();
   let pending: Promise<IteratorResult<Task>> | undefined;
   let seenId = lastId;
   let text = BEGINNING;
+  let pendingBytes = 0;
   return new ReadableStream<string>({
     pull: async (controller) => {
+      // The connection has taken what there was.
+      sentBytes.add(pendingBytes);
+      pendingBytes = 0;
       // Until there is something to say: a pull that enqueues nothing is not called again.
       while (text === "") {
         pending ??= iterator.next();
@@ -79,6 +85,7 @@ function eventsOf(
         seenId = eventId(result.value);
       }
       controller.enqueue(text);
+      pendingBytes = Buffer.byteLength(text);
       text = "";
     },
     cancel: end,

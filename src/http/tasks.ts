@@ -3,13 +3,13 @@
  * @module
  */
 import { type Context, Hono } from "hono";
-import { parseInteger } from "../config.ts";
+import { parseInteger } from "../config/config.ts";
 import { shortened } from "../shell-word.ts";
 import { FibError } from "../errors.ts";
 import { LAYOUTS } from "../numbers/layouts.ts";
 import { type SizeLimits, sizeJob, sizeSequence } from "../numbers/sizes.ts";
 import { TASK_STATES, type Task, taskJson, type TaskState } from "../tasks/task.ts";
-import { askerOf } from "./asker.ts";
+import { askerOf, originOf } from "./asker.ts";
 import { GUARDED, NO_STORE, refuseForeignPage } from "./browser.ts";
 import { sendEvents } from "./task-events.ts";
 import { sendJson } from "./json.ts";
@@ -48,7 +48,7 @@ export function taskRoutes(services: SequenceServices) {
     .post("/", async (c) => {
       refuseForeign(c, "start a task");
       const { request, sizeBytes } = readRequest(await c.req.text(), services);
-      const { task } = await tasks.create(request, sizeBytes, askerOf(c).holder);
+      const { task } = await tasks.create(request, sizeBytes, askerOf(c).holder, originOf(c));
       return accepted(c, task);
     })
     .get("/", async (c) => {
@@ -155,6 +155,6 @@ function readUnless(c: Context): boolean {
 }
 
 function refuseForeign(c: Context, what: string): void {
-  const refusal = refuseForeignPage(c.req.raw, what);
+  const refusal = refuseForeignPage(c, what);
   if (refusal) throw refusal;
 }

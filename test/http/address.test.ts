@@ -1,12 +1,11 @@
 /** Whose address a request has: only a proxy that is trusted may say. */
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { clientAddress, holderOf, trustedProxies } from "../../src/http/address.ts";
-import { thrown } from "../refusal.ts";
+import { clientAddress, holderOf, proxyList } from "../../src/http/address.ts";
 
-describe("trustedProxies()", () => {
+describe("proxyList()", () => {
   test("takes addresses and networks of both families", () => {
-    const list = trustedProxies(["10.0.0.0/8", "192.0.2.7", "fd00::/8", "2001:db8::1", "172.16.0.0/12"]);
+    const list = proxyList(["10.0.0.0/8", "192.0.2.7", "fd00::/8", "2001:db8::1", "172.16.0.0/12"]);
     for (const [address, isIn] of [
       ["10.255.0.1", true],
       ["11.0.0.1", false],
@@ -24,38 +23,12 @@ describe("trustedProxies()", () => {
       expect(clientAddress(address, "203.0.113.9", list), address).toBe(isIn ? "203.0.113.9" : address);
     }
     // Whoever believes everybody is told nothing by anybody.
-    expect(clientAddress("8.8.8.8", "203.0.113.9", trustedProxies(["0.0.0.0/0"]))).toBe("8.8.8.8");
-  });
-
-  test("refuses what is none, and names the flag", () => {
-    for (const cidr of [
-      "x",
-      "10",
-      "10.0.0",
-      "10.0.0.0/",
-      "10.0.0.0/33",
-      "10.0.0.0/-1",
-      "10.0.0.0/8/8",
-      "10.0.0.0/x",
-      "/8",
-      "fd00::/129",
-      "[fd00::]/8",
-      "01.2.3.4",
-      "10.0.0.0/1e1",
-      "10.0.0.0/ 8",
-      "proxy.example",
-      "*",
-      "10.0.0.0/0x8",
-    ]) {
-      const error = thrown(() => trustedProxies([cidr]));
-      expect([cidr, error.code]).toEqual([cidr, "bad_argument"]);
-      expect(error.message).toContain("--trust-proxy");
-    }
+    expect(clientAddress("8.8.8.8", "203.0.113.9", proxyList(["0.0.0.0/0"]))).toBe("8.8.8.8");
   });
 });
 
 describe("clientAddress()", () => {
-  const trusted = trustedProxies(["10.0.0.0/8", "fd00::/8"]);
+  const trusted = proxyList(["10.0.0.0/8", "fd00::/8"]);
 
   test("is the rightmost address that is not trusted", () => {
     for (const [forwarded, address] of [
@@ -81,7 +54,7 @@ describe("clientAddress()", () => {
   test("is the peer's when the peer is not trusted, or says nothing", () => {
     expect(clientAddress("192.0.2.9", "192.0.2.1", trusted)).toBe("192.0.2.9");
     expect(clientAddress("10.0.0.1", null, trusted)).toBe("10.0.0.1");
-    expect(clientAddress("10.0.0.1", "192.0.2.1", trustedProxies([]))).toBe("10.0.0.1");
+    expect(clientAddress("10.0.0.1", "192.0.2.1", proxyList([]))).toBe("10.0.0.1");
     // Of a connection that has ended.
     expect(clientAddress("", "192.0.2.1", trusted)).toBe("");
   });

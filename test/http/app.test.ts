@@ -104,7 +104,7 @@ describe("/api0", () => {
     const made: number[] = [];
     const valueAt = (index: number) => {
       made.push(index);
-      return index > 700 ? "9".repeat(5000) : `value ${index}`;
+      return index > 700 ? "9".repeat(5000) : `7${index}`;
     };
     const { request, moveTo } = await openApp({ indexMax: 1000, valueAt });
     const shown = async (move: string) => {
@@ -114,12 +114,12 @@ describe("/api0", () => {
     await moveTo(500);
     made.length = 0;
     for (let turn = 0; turn < 10; turn++) {
-      expect([await shown("next"), await shown("previous")]).toEqual(["value 501", "value 500"]);
+      expect([await shown("next"), await shown("previous")]).toEqual(["7501", "7500"]);
     }
     expect(made).toEqual([501, 500]);
     for (const index of [244, 372, 500, 628, 372]) {
       await moveTo(index);
-      expect(await shown("current")).toBe(`value ${index}`);
+      expect(await shown("current")).toBe(`7${index}`);
     }
     await moveTo(800);
     made.length = 0;
@@ -171,11 +171,11 @@ describe("a value that takes long", () => {
     const { request, index } = await openApp({
       valueAt: async (n) => {
         if (refused) throw new FibError("overloaded", "made up");
-        return `value ${n}`;
+        return `7${n}`;
       },
     });
-    expect(await (await request("GET /api0/next")).text()).toBe(`{"value":"value 1","status":"200"}`);
-    expect(await (await request("GET /v1/cursor")).json()).toEqual({ index: "1", value: "value 1" });
+    expect(await (await request("GET /api0/next")).text()).toBe(`{"value":"71","status":"200"}`);
+    expect(await (await request("GET /v1/cursor")).json()).toEqual({ index: "1", value: "71" });
     refused = true;
     for (const target of ["current", "next"]) {
       const response = await request(`GET /api0/${target}`);
@@ -690,7 +690,7 @@ describe("operation", () => {
   });
 
   test("/readyz says which part is not ready, and neither it nor any other answer shows what is inside", async () => {
-    const { request, cursor, tasks, faults } = await openApp();
+    const { request, cursor, tasks, faults } = await openApp({ storage: "redis" });
     const secret = "Cannot use Redis at redis://10.9.8.7:6379: ERR user_script:42: boom";
     const away = new FibError("redis_unavailable", secret);
     const broken = new FibError("redis_unusable", secret);
@@ -708,6 +708,7 @@ describe("operation", () => {
       expect(JSON.stringify(body)).not.toMatch(/10\.9|script|boom/);
     }
     expect(faults).toEqual([away, away]);
+    tasks.check = () => Promise.resolve();
     cursor.submit = (_, answer) => Promise.resolve(answer(broken)) as never;
     cursor.current = () => undefined;
     expect(await problemOf(await request("GET /readyz"))).toMatchObject({
@@ -720,6 +721,29 @@ describe("operation", () => {
       expect(await response.text()).not.toMatch(/10\.9|script|boom/);
     }
     expect(faults.slice(2)).toEqual(Array.from({ length: 5 }, () => broken));
+  });
+
+  test("/readyz on one machine does not depend on the tasks, which /v1/status tells of", async () => {
+    const { request, tasks } = await openApp();
+    tasks.check = () => Promise.reject(new FibError("tasks_locked", "Another process has them"));
+    expect((await request("GET /readyz")).status).toBe(200);
+    expect(await (await request("GET /v1/status")).json()).toMatchObject({
+      ready: true,
+      problems: [{ part: "tasks", code: "tasks_locked" }],
+    });
+  });
+
+  test("/readyz asks a part that hangs once, and answers without it", async () => {
+    const { request, tasks } = await openApp({ storage: "redis" });
+    let askedCount = 0;
+    tasks.check = () => {
+      askedCount++;
+      return new Promise(() => {});
+    };
+    const answers = await Promise.all([1, 2, 3].map(() => request("GET /readyz")));
+    for (const answer of answers)
+      expect(await problemOf(answer)).toMatchObject({ status: 503, part: "tasks", code: "overloaded" });
+    expect(askedCount).toBe(1);
   });
 
   test("/readyz fails from the moment that a stop has begun", async () => {

@@ -61,7 +61,12 @@ function openPump(valueAt: (index: number) => string | Promise<string> = String)
   const model = new ModelCursors({ indexMax: 1_000_000 });
   const stopping = new AbortController();
   const onBug = jest.fn();
-  const broadcast = new Broadcast({ valueAt, stopSignal: stopping.signal, onBug });
+  const broadcast = new Broadcast({
+    valueAt,
+    stopSignal: stopping.signal,
+    onBug,
+    sentBytes: { add: () => {} },
+  });
   const move = async (name: string) =>
     void (await model.at(name).submit({ operation: "next" }, (outcome) => outcome));
   /** What one who follows has been told, without the beginning. */

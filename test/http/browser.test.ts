@@ -7,7 +7,6 @@
  */
 import { expect, setDefaultTimeout } from "bun:test";
 import path from "node:path";
-import { type Browser, chromium } from "playwright-core";
 import {
   isWorking,
   requireTool,
@@ -17,12 +16,9 @@ import {
   startServer,
   temporaryFolder,
 } from "../binary.ts";
+import { withBrowser, withChromium } from "../chromium.ts";
 
 setDefaultTimeout(120_000);
-
-const withChromium = requireTool(["chromium", "--version"], "apt-get install chromium");
-/** Names that Chromium takes for this machine. */
-const RULES = "MAP *.test 127.0.0.1";
 
 /** The page does not say where it is. */
 const HIDDEN = `<meta name="referrer" content="no-referrer">`;
@@ -84,26 +80,9 @@ function fetching(url: string, options: string): string {
     .then((text) => { if (text !== "") document.title = "read " + text; }, () => {})</script>`;
 }
 
-async function withBrowser(use: (browser: Browser) => Promise<void>): Promise<void> {
-  const browser = await chromium.launch({
-    executablePath: Bun.which("chromium")!,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-background-networking",
-      `--host-resolver-rules=${RULES}`,
-    ],
-  });
-  try {
-    await use(browser);
-  } finally {
-    await browser.close();
-  }
-}
-
 /** What the server has answered, such as `GET /api0/next 403`. */
 function answered(server: Server): string[] {
-  const line = /"method":"(\w+)","path":"([^"]*)","status":(\d+)/g;
+  const line = /"method":"(\w+)","path":"([^"]*)",(?:"route":"[^"]*",)?"status":(\d+)/g;
   return [...server.log().matchAll(line)].map(([, method, path_, status]) => `${method} ${path_} ${status}`);
 }
 

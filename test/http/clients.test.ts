@@ -143,7 +143,7 @@ describe("/api0 --per-client", () => {
   });
 
   test("Secure comes with TLS: ours, or that of a proxy which is trusted, on a real port", async () => {
-    const isSecureOver = async (trustedProxies: string[], proto?: string) => {
+    const isSecureOver = async (trustedProxies: string[], proto?: string, line = "GET /api0/next") => {
       const { app, hot } = await openApp();
       const server = listen(
         { fetch: app.fetch, hot },
@@ -151,10 +151,7 @@ describe("/api0 --per-client", () => {
       );
       onTestFinished(async () => void (await server.stop()));
       const headers: Record<string, string> = proto === undefined ? {} : { "X-Forwarded-Proto": proto };
-      const answer = await exchange(
-        Number(new URL(server.url).port),
-        requestBytes("GET /api0/next", headers),
-      );
+      const answer = await exchange(Number(new URL(server.url).port), requestBytes(line, headers));
       expect(headersOf(answer, "set-cookie")).toHaveLength(1);
       return headersOf(answer, "set-cookie")[0]!.endsWith("; Secure");
     };
@@ -164,6 +161,8 @@ describe("/api0 --per-client", () => {
     expect(await isSecureOver(["127.0.0.1"], "https")).toBe(true);
     expect(await isSecureOver(["127.0.0.1"], "http, HTTPS")).toBe(true);
     expect(await isSecureOver(["127.0.0.1"], "https, http")).toBe(false);
+    // The scheme of an absolute address is the client's word (Bun does not take it).
+    expect(await isSecureOver([], undefined, "GET https://127.0.0.1/api0/next")).toBe(false);
     const { app } = await openApp();
     const direct = await app.request("https://127.0.0.1/api0/next");
     expect(direct.headers.get("set-cookie")).toEndWith("; Secure");

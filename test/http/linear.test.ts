@@ -23,9 +23,10 @@ const TRIES = 4;
 /** Repeated, between a beginning that makes a reader interested and an end that disappoints it. */
 const PATTERNS = [
   ...Array.from(" ,;=-/\"'*0a.:%&+[\\"),
-  "\t ", ", ", "0-0,", "-,", "W/", 'W/"', '"a",', "a=;", 'a="', "a/b,", "a/b;q=1,", "*/*;q=0,", "1.1.1.1,", "::", "1.", "[1", "1:", "%25", "%F", "&n=1", "&sn", "=&", "wait=1,",
+  "\t ", ", ", "0-0,", "-,", "W/", 'W/"', '"a",', "a=;", 'a="', "a/b,", "a/b;q=1,", "*/*;q=0,", "1.1.1.1,", "::", "1.", "[1", "1:", "%25", "%F", `fib_${"%2525".repeat(14)}!`, "fib_", "%2566", "&n=1", "&sn", "=&", "wait=1,",
 ] as const; // prettier-ignore
 const FRAMES = [
+  ["Bearer ", "x"],
   ["", ""],
   ["bytes=", "x"],
   ["bytes=0", "-x"],
@@ -42,6 +43,7 @@ const FRAMES = [
 /** Every header that a route reads, and a route that reads it. */
 const HEADERS = {
   Accept: "GET /v1/fibonacci/5",
+  Authorization: "GET /api0/current",
   Cookie: "GET /api0/current",
   Host: "GET /api0/current",
   "Idempotency-Key": "POST /v1/cursor/next",
@@ -81,30 +83,34 @@ const BODIES = {
   "POST /v1/tasks": (text: string) => [text, `{"kind":"fibonacci","n":"${text}"}`, `{"kind":"${text}"}`],
 };
 
+const TOKEN = "fib_of-a-test";
+
+/** A request of somebody who may, unless it says otherwise. */
+function bytesOf(line: string, headers: Record<string, string> = {}, body = ""): string {
+  return requestBytes(line, { Authorization: `Bearer ${TOKEN}`, ...headers }, body);
+}
+
 function* requests(): Generator<readonly [what: string, bytes: string]> {
   for (const pattern of PATTERNS) {
     const long = pattern.repeat(LENGTH / pattern.length);
     for (const [start, end] of FRAMES) {
       const value = `${start}${long}${end}`;
       for (const [name, line] of [...Object.entries(HEADERS), ...Object.entries(CURSOR_HEADERS)]) {
-        yield [`${name}: ${start}${pattern}…`, requestBytes(line, { [name]: value })];
+        yield [`${name}: ${start}${pattern}…`, bytesOf(line, { [name]: value })];
       }
     }
     // The expression that took minutes had a second run of spaces.
     const half = long.slice(0, LENGTH / 2);
-    yield [
-      `Range: two of ${pattern}`,
-      requestBytes("GET /v1/fibonacci/5", { Range: `bytes=${half}-${half}x` }),
-    ];
+    yield [`Range: two of ${pattern}`, bytesOf("GET /v1/fibonacci/5", { Range: `bytes=${half}-${half}x` })];
     for (const start of ADDRESSES) {
       const target = `${start}${long}x`.replaceAll(/\s/g, "+");
-      yield [`${start}${pattern}…`, requestBytes(`GET ${target}`)];
+      yield [`${start}${pattern}…`, bytesOf(`GET ${target}`)];
     }
     for (const [line, bodies] of Object.entries(BODIES)) {
       for (const body of bodies(long)) {
         yield [
           `${line} ${body.slice(0, 40)}`,
-          requestBytes(line, { "Content-Length": String(body.length) }, body),
+          bytesOf(line, { "Content-Length": String(body.length) }, body),
         ];
       }
     }
@@ -113,6 +119,8 @@ function* requests(): Generator<readonly [what: string, bytes: string]> {
 
 test("15,000 characters of any pattern, in whatever a route reads, cost no more than 50 ms", async () => {
   using folder = temporaryFolder();
+  const tokens = path.join(folder.path, "tokens");
+  fs.writeFileSync(tokens, `all write ${Bun.SHA256.hash(TOKEN, "hex")}\n`);
   const args = [
     "-f",
     path.join(folder.path, "cursor"),
@@ -121,6 +129,10 @@ test("15,000 characters of any pattern, in whatever a route reads, cost no more 
     "--trust-proxy",
     "127.0.0.0/8",
     "--per-client",
+    "--tokens",
+    tokens,
+    "--allow-origin",
+    "https://app.example.org",
   ];
   await using server = await startServer(args);
   const port = Number(new URL(server.url).port);

@@ -241,7 +241,7 @@ function peakBytes(pid: number): number {
 }
 
 test("a source is closed, and its place free again, whatever the end of its stream is", async () => {
-  const streams = new Streams(1);
+  const streams = new Streams(1, { add: () => {} });
   let closedCount = 0;
   const source = (chunks: (Uint8Array | Error)[]): Source => ({
     next: () => {

@@ -11,10 +11,14 @@ import { requestBytes } from "../wire.ts";
 
 const CLIENTS = 1500;
 
-const [target = "", index = "0"] = process.argv.slice(2);
+const [asked = "", index = "0"] = process.argv.slice(2);
 using folder = temporaryFolder();
 await using server = await startServer(["-f", path.join(folder.path, "cursor"), "--max-index", "10000000"]);
 await fetch(`${server.url}/v1/cursor`, { method: "PUT", body: JSON.stringify({ index }) });
+// The largest file of that page, which alone knows its name.
+const script =
+  asked === "/docs" && /docs\/swagger-ui\.\w+\.js/.exec(await (await fetch(`${server.url}/docs`)).text());
+const target = script ? `/${script[0]}` : asked;
 const sockets = Array.from({ length: CLIENTS }, () => {
   const socket = net.connect(Number(new URL(server.url).port), "127.0.0.1");
   socket.on("error", () => {});
