@@ -1,0 +1,123 @@
+/**
+ * The description of `/v1/fibonacci`, `/v1/factorial`, `/v1/ackermann`, `/v1/index` and `/v1/sequence`.
+ * @module
+ */
+import { FAULTS, headers, parameters } from "./parts.ts";
+import { numberContent, RESOURCE_PARAMETERS, resourceAnswers } from "./resources.ts";
+import { schema } from "./schemas.ts";
+import type { Answer, Answers, Content, Operation, Parameter, Paths } from "./types.ts";
+
+const TAG = ["Numbers"] as const;
+
+const SIZES =
+  "The size is known before anything is computed: what is larger than a limit of the server gets 422 at once, with the number of digits. A client that leaves ends its computation.";
+
+/** Where the client prefers a task. */
+const ACCEPTED: Answer = {
+  description: "Preferred by `Prefer`: a task that computes it. `Location` says where it is.",
+  headers: headers("Location", "Cache-Control", "MayRetryAfter", "Preference-Applied"),
+  content: { "application/json": { schema: schema("Task") } },
+};
+
+/** What a number that may become a task is refused with. */
+const CODES = [
+  "not_acceptable",
+  "result_too_large",
+  "too_many_tasks",
+  "task_not_ready",
+  "task_failed",
+] as const;
+
+function preferred(description: string, content: Content): Answers {
+  const codes = [...CODES, ...FAULTS.numbers, ...FAULTS.tasks];
+  const answers = { ...resourceAnswers(description, content, codes), 202: ACCEPTED };
+  // Also one that is refused may be what was preferred.
+  const withPreference = Object.entries(answers).map(([status, answer]) => [
+    status,
+    { ...answer, headers: { ...answer.headers, ...headers("Preference-Applied") } },
+  ]);
+  return Object.fromEntries(withPreference) as Answers;
+}
+
+function number(
+  operationId: string,
+  symbol: string,
+  names: readonly ("m" | "n")[],
+  example: Readonly<Record<string, string | number>>,
+): Operation {
+  return {
+    operationId,
+    tags: TAG,
+    summary: symbol,
+    description: SIZES,
+    parameters: parameters(...names, "format", "prefer", ...RESOURCE_PARAMETERS),
+    responses: preferred(
+      `${symbol}, exactly.`,
+      numberContent("NumberResult", example, String(example["value"])),
+    ),
+  };
+}
+
+const TERMS: readonly Parameter[] = [
+  {
+    name: "from",
+    in: "query",
+    description: "The index of the first term.",
+    schema: { type: "string", pattern: "^(0|[1-9][0-9]*)$", maxLength: 128, default: "0" },
+  },
+  {
+    name: "count",
+    in: "query",
+    description: "How many terms; 100 unless `to` is given.",
+    schema: { type: "string", pattern: "^(0|[1-9][0-9]*)$", maxLength: 128 },
+  },
+  {
+    name: "to",
+    in: "query",
+    description: "The index of the last term, in the place of `count`.",
+    schema: { type: "string", pattern: "^(0|[1-9][0-9]*)$", maxLength: 128 },
+  },
+];
+
+/** The paths. */
+export const NUMBER_PATHS: Paths = {
+  "/v1/fibonacci/{n}": {
+    get: number("fibonacci", "F(n)", ["n"], { n: "100", digits: 21, value: "354224848179261915075" }),
+  },
+  "/v1/factorial/{n}": {
+    get: number("factorial", "n!", ["n"], { n: "20", digits: 19, value: "2432902008176640000" }),
+  },
+  "/v1/ackermann/{m}/{n}": {
+    get: number("ackermann", "A(m, n)", ["m", "n"], { m: "2", n: "100", digits: 3, value: "203" }),
+  },
+  "/v1/index/{value}": {
+    get: {
+      operationId: "index",
+      tags: TAG,
+      summary: "At which index a value stands",
+      description:
+        "404 for a value that is no Fibonacci number, with the indices of its neighbours, `below` and `above`.",
+      parameters: parameters("value", "format", ...RESOURCE_PARAMETERS),
+      responses: resourceAnswers(
+        "The index.",
+        numberContent("IndexResult", { value: "6765", index: "20" }, "20"),
+        ["not_fibonacci", "not_acceptable", ...FAULTS.numbers],
+      ),
+    },
+  },
+  "/v1/sequence": {
+    get: {
+      operationId: "sequence",
+      tags: TAG,
+      summary: "Terms F(from), F(from + 1), …",
+      description: `As text, one a line, unless another representation is asked for. ${SIZES}`,
+      parameters: [...TERMS, ...parameters("format", "prefer", ...RESOURCE_PARAMETERS)],
+      responses: preferred("The terms.", {
+        "text/plain": { schema: { type: "string" }, example: "0\n1\n1\n2\n3\n" },
+        "application/json": { schema: schema("Terms"), example: ["0", "1", "1", "2", "3"] },
+        "application/x-ndjson": { schema: { type: "string" } },
+        "text/csv": { schema: { type: "string" }, example: "n,value\n0,0\n1,1\n2,1\n" },
+      }),
+    },
+  },
+};
