@@ -14,6 +14,7 @@ import { chosen, natural } from "./limits.ts";
 import type { CallOptions, FibClientOptions } from "./options.ts";
 import { openBytes } from "./resume.ts";
 import { pathTo } from "./routes.ts";
+import { readServerStatus, type ServerStatus } from "./server-status.ts";
 import { TasksClient } from "./tasks.ts";
 import { NUMBERS, SEQUENCES } from "./terms.ts";
 import { Transport } from "./transport.ts";
@@ -40,6 +41,7 @@ export type {
   RetryFacts,
 } from "./options.ts";
 export type { Position, SetPosition, WatchedPosition } from "./position.ts";
+export type { Quantiles, ServerStatus } from "./server-status.ts";
 export type { Computation, TaskStatus } from "./status.ts";
 export type { CancelOptions, ListOptions, ResultOptions, Task, TasksClient } from "./tasks.ts";
 
@@ -75,7 +77,7 @@ export class FibClient {
   /**
    * @param baseUrl - Such as `http://127.0.0.1:8080`; on a page of the server's own, `location.origin`.
    *   A user and a password in it are sent as Basic Authorization, for a proxy that asks for them.
-   * @throws TypeError, when it is no http or https URL; RangeError for a limit that is none.
+   * @throws TypeError, when it is no http or https URL, or for a token that is none; RangeError for a limit that is none.
    */
   constructor(baseUrl: string | URL, options: FibClientOptions = {}) {
     this.#transport = new Transport(baseUrl, options);
@@ -142,6 +144,27 @@ export class FibClient {
     return read((own) => openBytes(this.#transport, { path, hasLines: true }, own), limits);
   }
 
+  /** How the server is: what it does, what is not well, who may use it. */
+  async status(options: CallOptions = {}): Promise<ServerStatus> {
+    const { body } = await this.#transport.ask({ path: pathTo("/v1/status", {}) }, options);
+    return readServerStatus(body);
+  }
+
+  /**
+   * Whether a server or an executor can work, which needs no token.
+   *
+   * @throws {@link FibClientError}, when it does not answer, or is none.
+   */
+  async isReady(options: CallOptions = {}): Promise<boolean> {
+    const attempts = this.#transport.attempts(this.#transport.limits({ retriesMax: 0, ...options }));
+    return attempts.until(async () => {
+      const exchange = await this.#transport.open({ path: "/readyz" }, attempts, UNREADY);
+      // Whatever else listens there may answer 200 as well.
+      const text = await exchange.text(READY.length + 1);
+      return exchange.status !== UNREADY && text === READY;
+    });
+  }
+
   async #number<F extends NumberForm>(
     path: string,
     { as = "bigint" as F, ...call }: NumberOptions<F>,
@@ -153,3 +176,7 @@ export class FibClient {
 }
 
 const TEXT = { format: "text" };
+
+/** What `/readyz` says. */
+const READY = "ok\n";
+const UNREADY = 503;

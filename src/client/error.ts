@@ -12,6 +12,7 @@ export interface ErrorFacts {
   readonly status?: number | undefined;
   readonly problem?: Readonly<Record<string, unknown>> | undefined;
   readonly retryAfterMs?: number | undefined;
+  readonly requestId?: string | undefined;
   readonly cause?: unknown;
 }
 
@@ -27,13 +28,17 @@ export class FibClientError extends Error {
   readonly problem: Readonly<Record<string, unknown>>;
   /** What the server said about when to try again. */
   readonly retryAfterMs: number | undefined;
+  /** By which the server has logged it (`X-Request-Id`), if there was an answer with one. */
+  readonly requestId: string | undefined;
 
-  constructor(code: ErrorCode, detail: string, { status, problem, retryAfterMs, cause }: ErrorFacts = {}) {
+  constructor(code: ErrorCode, detail: string, facts: ErrorFacts = {}) {
+    const { status, problem, retryAfterMs, requestId, cause } = facts;
     super(detail, cause === undefined ? undefined : { cause });
     this.code = code;
     this.status = status;
     this.detail = detail;
     this.problem = problem ?? {};
     this.retryAfterMs = retryAfterMs;
+    this.requestId = requestId;
   }
 }

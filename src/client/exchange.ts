@@ -162,6 +162,7 @@ function reasonOf(error: unknown): string {
   const code = systemCode(error);
   if (isDistrusted(error)) return `its certificate is not trusted: ${code}`;
   if (/^E[A-Z_]+$/.test(code)) return code;
+  if (/^(Malformed_HTTP|HPE_)/.test(code)) return "it does not speak HTTP";
   // Node says "fetch failed", and why in the cause.
   return messageOf((error as { cause?: unknown } | null)?.cause) ?? messageOf(error) ?? String(error);
 }

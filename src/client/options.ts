@@ -38,6 +38,8 @@ export interface ResponseFacts extends RequestFacts {
   readonly status: number | undefined;
   /** Why there was none: a {@link FibClientError}, or the reason of a signal. */
   readonly error: unknown;
+  /** By which the server logs it (`X-Request-Id`), if there was an answer with one. */
+  readonly requestId: string | undefined;
   /** From the request to the head of the answer, or to the error. */
   readonly durationMs: number;
 }
@@ -63,6 +65,11 @@ export interface Hooks {
 
 /** How a client is set up; the limits are those of calls that name none. */
 export interface FibClientOptions extends Omit<CallOptions, "signal">, Hooks {
+  /**
+   * A server's token, sent with each request as `Authorization: Bearer`, in the place of a user and a password in the
+   * URL. An `authorization` among `headers` wins over both.
+   */
+  readonly token?: string | undefined;
   /** Sent with each request, for a proxy that asks for a password. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Instead of the global `fetch`. */

@@ -13,21 +13,22 @@ import { FibClientError } from "./error.ts";
 export function errorFrom(status: number, headers: Headers, body: string): FibClientError {
   const problem = parseObject(body);
   const retryAfterMs = parseRetryAfter(headers.get("retry-after"));
+  const requestId = headers.get("x-request-id") ?? undefined;
   const { code, detail } = problem ?? {};
   if (typeof code === "string") {
     const known = Object.hasOwn(SERVER_CODES, code) ? (code as ErrorCode) : "unknown_code";
     const words = typeof detail === "string" ? detail : `The server refuses: ${code}`;
-    return new FibClientError(known, words, { status, problem, retryAfterMs });
+    return new FibClientError(known, words, { status, problem, retryAfterMs, requestId });
   }
   if (status === 414 || status === 431) {
     const words = `The answer is ${status}: the server takes no URL, or no headers, of that length`;
-    return new FibClientError("bad_argument", words, { status });
+    return new FibClientError("bad_argument", words, { status, requestId });
   }
   const absent = [502, 503, 504].includes(status);
   return new FibClientError(
     absent ? "unreachable" : "bad_answer",
     `The answer is ${status} without a problem document${absent ? ": a proxy cannot reach the server" : ""}`,
-    { status, retryAfterMs },
+    { status, retryAfterMs, requestId },
   );
 }
 

@@ -53,16 +53,18 @@ export class Attempts {
     const facts = (this.#last = { method, url, attempt: (this.#last?.attempt ?? 0) + 1 });
     await this.#heard(this.#hooks.onRequest?.(facts));
     const startMs = performance.now();
-    const tell = (status: number | undefined, error?: unknown) => {
+    const tell = (answer: Exchange | undefined, error?: unknown) => {
       const durationMs = performance.now() - startMs;
-      return this.#heard(this.#hooks.onResponse?.({ ...facts, status, error, durationMs }));
+      const requestId = answer?.headers.get("x-request-id") ?? undefined;
+      const told = { ...facts, status: answer?.status, error, requestId, durationMs };
+      return this.#heard(this.#hooks.onResponse?.(told));
     };
     const exchange = await send().catch(async (error: unknown) => {
       await tell(undefined, error);
       throw error;
     });
     try {
-      await tell(exchange.status);
+      await tell(exchange);
     } catch (error) {
       exchange.close();
       throw error;

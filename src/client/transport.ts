@@ -39,16 +39,19 @@ export class Transport {
   readonly #hooks: Hooks;
   readonly #limits: Limits;
 
-  /** @throws TypeError for an address that is no http or https URL, and for bad headers; RangeError for bad limits. */
-  constructor(baseUrl: string | URL, { headers = {}, fetch, ...options }: FibClientOptions) {
+  /** @throws TypeError for an address that is no http or https URL, a bad token or header; RangeError for bad limits. */
+  constructor(baseUrl: string | URL, { headers = {}, token, fetch, ...options }: FibClientOptions) {
     const { protocol, origin, pathname, username, password } = new URL(baseUrl);
     if (!/^https?:$/.test(protocol))
       throw new TypeError(`Cannot use ${protocol} URLs: it takes http or https`);
     this.#base = origin + pathname.replace(/\/+$/, "");
     this.#headers = new Headers(headers);
-    // `fetch` takes no URL with a password in it. A header that was given says the same, and wins.
-    if (username + password !== "" && !this.#headers.has("authorization")) {
-      this.#headers.set("authorization", basic(`${username}:${password}`));
+    // `fetch` takes no URL with a password in it. There is one such header: what was said last about it wins.
+    const given = token === undefined ? undefined : bearer(token);
+    const authorization =
+      given ?? (username + password === "" ? undefined : basic(`${username}:${password}`));
+    if (authorization !== undefined && !this.#headers.has("authorization")) {
+      this.#headers.set("authorization", authorization);
     }
     // Called through the global: browsers insist on it.
     this.#fetch = fetch ?? ((url, init) => globalThis.fetch(url, init));
@@ -133,6 +136,12 @@ async function readError(exchange: Exchange): Promise<string> {
     if (error instanceof FibClientError && PASSING.has(exchange.status)) return "";
     throw error;
   }
+}
+
+/** RFC 6750. What is wrong with a token shows nothing of it. */
+function bearer(token: string): string {
+  if (typeof token === "string" && /^[\w.~+/-]+=*$/.test(token)) return `Bearer ${token}`;
+  throw new TypeError("Cannot use this token: it takes letters, digits and -._~+/, perhaps = at the end");
 }
 
 /** RFC 7617, in UTF-8: of the bytes that a URL has percent-encoded, each as the character that `btoa` wants. */

@@ -5,9 +5,9 @@
 import { expect, setDefaultTimeout } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
-import { chromium } from "playwright-core";
 import root from "../../package.json" with { type: "json" };
 import { requireTool, temporaryFolder } from "../binary.ts";
+import { launchBrowser, withChromium } from "../chromium.ts";
 import { runEssentials, type Urls } from "./essentials.ts";
 import { startProxy } from "./proxy.ts";
 import { openScripted, openServer } from "./server.ts";
@@ -21,7 +21,6 @@ const withNode = requireTool(
   ["node", "--eval", "process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)"],
   "install Node 20 or later, from https://nodejs.org",
 );
-const withChromium = requireTool(["chromium", "--version"], "apt-get install chromium");
 
 const EXPECTED = {
   number: [20_899, "25974069347221724166", "49895374653428746875"],
@@ -79,6 +78,7 @@ withNpm(
         "options.d.ts",
         "package.json",
         "position.d.ts",
+        "server-status.d.ts",
         "status.d.ts",
         "tasks.d.ts",
       ],
@@ -129,10 +129,7 @@ withChromium("the installed client does the essentials in a browser's bundle", a
     target: "browser",
   });
   const script = await outputs[0]!.text();
-  const browser = await chromium.launch({
-    executablePath: Bun.which("chromium")!,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"],
-  });
+  const browser = await launchBrowser();
   try {
     // A page of the server's own origin, which is that of the connections that break.
     const origin = servers.urls.cutting;
