@@ -1,5 +1,5 @@
 /**
- * Imports point one way: main → cli | http → cursor | numbers | tasks, cli → copies → cursor | tasks, and
+ * Imports point one way: main → cli → serving → http → cursor | numbers | tasks, cli → copies → cursor | tasks, and
  * everybody to the leaves.
  *
  * Method: every import in `src/` is read, of types and dynamic ones too, and looked up in a
@@ -14,29 +14,39 @@ const SRC = path.resolve(import.meta.dir, "../src");
 /** AssemblyScript: TypeScript's syntax with decorators on functions and paths without endings. */
 const KERNEL = "numbers/kernel/";
 
-/** Files that anyone may import, and that know only each other. */
+/** Files that anyone may import, and that know only each other; those of `config/` are such, too. */
 const LEAVES = new Set([
+  "certificates.ts",
   "errors.ts",
-  "config.ts",
   "cursor-name.ts",
-  "default-file.ts",
   "libc.ts",
+  "grant.ts",
   "log.ts",
+  "log-queue.ts",
+  "log-worker.ts",
+  "metrics.ts",
+  "metrics-text.ts",
   "naming-calls.ts",
   "go-answer.ts",
   "groups.ts",
   "notices.ts",
-  "redis-config.ts",
-  "redis-url.ts",
+  "process-metrics.ts",
+  "promptly.ts",
+  "recent-failure.ts",
+  "secret-file.ts",
   "shares.ts",
   "shell-word.ts",
+  "signals.ts",
   "sqlite.ts",
   "sqlite-copy.ts",
   "sqlite-errors.ts",
   "sqlite-read.ts",
   "system-calls.ts",
   "thread.ts",
+  "token-file.ts",
+  "token.ts",
   "thread-url.ts",
+  "tracing.ts",
 ]);
 
 /**
@@ -45,7 +55,8 @@ const LEAVES = new Set([
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ["cli", "leaves"],
-  cli: ["cli", "copies", "cursor", "numbers", "tasks", "client", "redis", "leaves"],
+  cli: ["cli", "serving", "copies", "cursor", "numbers", "tasks", "client", "redis", "leaves"],
+  serving: ["serving", "http", "cursor", "numbers", "tasks", "redis", "leaves"],
   http: ["http", "cursor", "numbers", "tasks", "leaves"],
   copies: ["copies", "cursor", "tasks", "leaves"],
   tasks: ["tasks", "numbers", "redis", "leaves"],
@@ -58,9 +69,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** What the table does not allow and is right nevertheless. */
 const EXCEPTIONS: readonly { from: string; to: string; typesOnly: boolean }[] = [
-  // One command serves, so one file of cli/ puts the server together; an executor has a port of its own.
-  { from: "cli/serve.ts", to: "http", typesOnly: false },
-  { from: "cli/serve-health.ts", to: "http", typesOnly: false },
   // The client is typed from the server's routes.
   { from: "client", to: "http", typesOnly: true },
 ];
@@ -71,6 +79,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   citty: ["cli"],
   bullmq: ["tasks"],
   "@logtape/logtape": ["log.ts"],
+  // Heavy, and loaded only for those who name a collector.
+  "@opentelemetry": ["serving/traces.ts"],
 };
 
 interface Import {
@@ -107,7 +117,7 @@ function importsOf(source: string): Import[] {
 
 /** A file's row in the table: its folder, or what it is. */
 function partOf(file: string): string {
-  if (LEAVES.has(file)) return "leaves";
+  if (LEAVES.has(file) || file.startsWith("config/")) return "leaves";
   return file.includes("/") ? file.split("/")[0]! : path.basename(file, ".ts");
 }
 
@@ -243,7 +253,7 @@ describe("layering", () => {
       expect.arrayContaining(["cli/new-file.ts", "node:crypto"]),
     );
     // The server does, so the search can find them.
-    expect([...loadedWith("cli/serve.ts", sources)]).toEqual(
+    expect([...loadedWith("serving/serve.ts", sources)]).toEqual(
       expect.arrayContaining(["http/server.ts", "log.ts", "hono", "@logtape/logtape"]),
     );
   });
@@ -304,6 +314,15 @@ import n, { o } from "./n.ts";
     ]);
   });
 
+  test("a server and an executor load no package for traces by themselves", () => {
+    for (const file of ["serving/serve.ts", "serving/execute.ts"]) {
+      const loaded = [...loadedWith(file, sources)];
+      expect(loaded).toContain("serving/open-traces.ts");
+      expect(loaded.filter((name) => /^(serving\/traces\.ts|@opentelemetry)/.test(name))).toEqual([]);
+    }
+    expect([...loadedWith("serving/traces.ts", sources)]).toContain("@opentelemetry/sdk-trace-base");
+  });
+
   test("violations() finds each import that points left, however it is written", () => {
     for (const [file, source, violation] of [
       [
@@ -329,8 +348,8 @@ import n, { o } from "./n.ts";
       ["cli/moves.ts", `import { a } from "../http/app.ts";`, "cli/moves.ts → http/app.ts (static)"],
       [
         "copies/copies.ts",
-        `import { a } from "../cli/ending.ts";`,
-        "copies/copies.ts → cli/ending.ts (static)",
+        `import { a } from "../cli/output.ts";`,
+        "copies/copies.ts → cli/output.ts (static)",
       ],
       [
         "cursor/copy.ts",
@@ -339,6 +358,7 @@ import n, { o } from "./n.ts";
       ],
       ["client/client.ts", `import { a } from "../http/app.ts";`, "client/client.ts → http/app.ts (static)"],
       ["errors.ts", `import { a } from "./cursor/record.ts";`, "errors.ts → cursor/record.ts (static)"],
+      ["config/log.ts", `import { a } from "../http/app.ts";`, "config/log.ts → http/app.ts (static)"],
       ["main.ts", `import { a } from "./http/server.ts";`, "main.ts → http/server.ts (static)"],
       ["cursor/cursor.ts", `import { Hono } from "hono/tiny";`, "cursor/cursor.ts → hono/tiny"],
       ["http/app.ts", `import { getLogger } from "@logtape/logtape";`, "http/app.ts → @logtape/logtape"],
@@ -353,7 +373,7 @@ import n, { o } from "./n.ts";
   test("violations() allows what points right, and the exceptions", () => {
     for (const [file, source] of [
       ["main.ts", `import { a } from "./cli/root.ts";\nimport { version } from "../package.json";`],
-      ["cli/serve.ts", `import { a } from "../http/app.ts";`],
+      ["serving/serve.ts", `import { a } from "../http/app.ts";`],
       ["cli/moves.ts", `import { a } from "../cursor/cursor.ts";`],
       ["copies/copies.ts", `import { a } from "../cursor/copy.ts";\nimport { b } from "../tasks/copy.ts";`],
       ["http/numbers.ts", `import { a } from "../numbers/fibonacci.ts";`],
@@ -361,7 +381,7 @@ import n, { o } from "./n.ts";
       ["client/client.ts", `import type { App } from "../http/app.ts";`],
       ["client/client.ts", `import { hc } from "hono/client";`],
       ["cursor/file.ts", `import { FibError } from "../errors.ts";\nimport fs from "node:fs";`],
-      ["config.ts", `import { FibError } from "./errors.ts";`],
+      ["config/config.ts", `import { FibError } from "../errors.ts";`],
     ] as const) {
       expect(violations({ [file]: source })).toEqual([]);
     }

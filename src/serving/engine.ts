@@ -2,10 +2,11 @@
  * The engine of tasks that needs nothing else; `redis.ts` opens the one for many machines.
  * @module
  */
-import { type Config, LIMITS } from "../config.ts";
+import { type Config, LIMITS } from "../config/config.ts";
 import type { Pool } from "../numbers/pool.ts";
 import { EmbeddedTasks } from "../tasks/embedded.ts";
-import type { TaskLimits, TaskQueue } from "../tasks/queue.ts";
+import type { OnTaskEnd, TaskLimits, TaskQueue } from "../tasks/queue.ts";
+import type { Tracer } from "../tracing.ts";
 
 /** The tasks of a server. */
 export interface Engine {
@@ -20,6 +21,8 @@ export interface Engine {
 export interface EngineEvents {
   readonly notice: (message: string) => void;
   readonly onBug: (error: unknown) => void;
+  readonly onTaskEnd: OnTaskEnd;
+  readonly tracer: Tracer | undefined;
 }
 
 /**
