@@ -6,7 +6,7 @@ import { withLine } from "./cli/hints.ts";
 import { parseLetters } from "./cli/letters.ts";
 import { runMoves } from "./cli/moves.ts";
 import { isReaderGone, tell, warn } from "./cli/output.ts";
-import { resolveCursorConfig } from "./config.ts";
+import { resolveCursorConfig } from "./config/config.ts";
 import { CODES, FibError, systemError } from "./errors.ts";
 import { onNotice } from "./notices.ts";
 
@@ -22,7 +22,7 @@ function main(argv: readonly string[]): number | Promise<number> {
     return CODES[error.code].exit;
   };
   try {
-    return run(argv)?.then(() => 0, fail) ?? 0;
+    return run(argv)?.then(() => Number(process.exitCode ?? 0), fail) ?? 0;
   } catch (thrown) {
     return fail(thrown);
   }

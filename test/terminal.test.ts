@@ -2,101 +2,11 @@
 import { expect, setDefaultTimeout } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
-import { BINARY, requireTool, temporaryFolder, until } from "./binary.ts";
+import { BINARY, temporaryFolder, until } from "./binary.ts";
 import { openServer } from "./client/server.ts";
+import { Terminal, withTmux } from "./terminal.ts";
 
 setDefaultTimeout(60_000);
-
-const withTmux = requireTool(["tmux", "-V"], "apt-get install tmux");
-
-/** A shell in a terminal that tmux draws. */
-class Terminal implements AsyncDisposable {
-  readonly #sockets = temporaryFolder();
-  readonly #socket = path.join(this.#sockets.path, "tmux");
-
-  constructor(folder: string, columns = 80) {
-    const size = ["-x", String(columns), "-y", "24"];
-    this.#tmux(
-      "-f",
-      "/dev/null",
-      "new-session",
-      "-d",
-      ...size,
-      "-c",
-      folder,
-      "PS1='$ ' bash --norc --noprofile",
-    );
-  }
-
-  /** Types a line that a shell runs. */
-  type(line: string): void {
-    this.#tmux("send-keys", "-l", line);
-    this.press("Enter");
-  }
-
-  press(...keys: string[]): void {
-    this.#tmux("send-keys", ...keys);
-  }
-
-  resize(columns: number): void {
-    this.#tmux("resize-window", "-x", String(columns));
-  }
-
-  screen(): string {
-    return this.#tmux("capture-pane", "-p").trimEnd();
-  }
-
-  /** Appends all that is drawn from now on to a file. */
-  record(file: string): void {
-    this.#tmux("pipe-pane", `cat >>${file}`);
-  }
-
-  /** Waits until it shows something. */
-  async shows(what: RegExp): Promise<RegExpExecArray> {
-    let found: RegExpExecArray | null = null;
-    try {
-      await until("", () => (found = what.exec(this.screen())) !== null, 20);
-    } catch {
-      throw new Error(`The terminal does not show ${what}:\n${this.screen()}`);
-    }
-    return found!;
-  }
-
-  /** Lets go on what was stopped, on a screen that shows nothing of before. */
-  async foreground(): Promise<void> {
-    this.type("clear; fg");
-    await until("the screen is cleared", () => !this.screen().includes("Stopped"));
-  }
-
-  /** Whether the cursor is shown, and lines are wrapped. */
-  flags(): string {
-    return this.#tmux("display-message", "-p", "cursor #{cursor_flag} wrap #{wrap_flag}").trim();
-  }
-
-  /** What the shell runs. */
-  child(): number {
-    const shell = this.#tmux("display-message", "-p", "#{pane_pid}").trim();
-    return Number(fs.readFileSync(`/proc/${shell}/task/${shell}/children`, "latin1").trim().split(" ")[0]);
-  }
-
-  /** Closes it, as a person closes a window. */
-  close(): void {
-    this.#tmux("kill-server");
-  }
-
-  async [Symbol.asyncDispose]() {
-    Bun.spawnSync(["tmux", "-S", this.#socket, "kill-server"]);
-    this.#sockets[Symbol.dispose]();
-  }
-
-  #tmux(...args: string[]): string {
-    const { stdout, stderr, exitCode } = Bun.spawnSync(["tmux", "-S", this.#socket, ...args], {
-      env: { PATH: process.env["PATH"], HOME: "/nonexistent", TERM: "xterm", F: BINARY },
-    });
-    if (exitCode !== 0) throw new Error(`tmux ${args.join(" ")}: ${stderr.toString()}`);
-    return stdout.toString();
-  }
-}
 
 /** Some seconds; a factorial's bar would wait for its primes. */
 const LONG = "fib 2000000000";

@@ -2,17 +2,17 @@
  * `fibserver backup DIR` and `fibserver restore DIR`; copies/copies.ts makes and reads the copy.
  * @module
  */
+import { type CursorConfig, resolveCursorConfig } from "../config/config.ts";
 import { requireCursorPlace } from "../cursor/place.ts";
 import { defineCommand } from "citty";
 import fs from "node:fs";
 import path from "node:path";
-import { type CursorConfig, resolveCursorConfig } from "../config.ts";
 import { type Asker, backUp, type Copied, putBack } from "../copies/copies.ts";
 import { codeOf } from "../cursor/io-error.ts";
 import { FibError } from "../errors.ts";
 import { jsonLine, visible } from "../shell-word.ts";
 import { printDone } from "./answer.ts";
-import { onEnd } from "./ending.ts";
+import { onEnd } from "../signals.ts";
 import { CURSOR_FLAGS } from "./flags.ts";
 import { usageError } from "./hints.ts";
 import { requireOutput, warn } from "./output.ts";

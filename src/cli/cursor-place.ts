@@ -8,10 +8,10 @@ import {
   resolveCursorConfig,
   resolveCursorName,
   resolveServerUrl,
-} from "../config.ts";
+} from "../config/config.ts";
+import { addressOf } from "../config/redis-url.ts";
+import { REDIS_URLS } from "../config/redis.ts";
 import { FibError } from "../errors.ts";
-import { REDIS_URLS } from "../redis-config.ts";
-import { addressOf } from "../redis-url.ts";
 import { shellWord } from "../shell-word.ts";
 import { CURSOR_FLAGS, PROCESS_FLAGS, REDIS_FLAGS } from "./flags.ts";
 import { serverFlag, usageError } from "./hints.ts";

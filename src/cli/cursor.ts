@@ -3,7 +3,7 @@
  * @module
  */
 import { defineCommand } from "citty";
-import { LIMITS, resolveCursorConfig } from "../config.ts";
+import { LIMITS, resolveCursorConfig } from "../config/config.ts";
 import { type Inspection, inspectDatabase } from "../cursor/inspect.ts";
 import { decodeFileAt } from "../cursor/file.ts";
 import { encodeGoFile } from "../cursor/go.ts";
@@ -46,7 +46,7 @@ const inspect = defineCommand({
   async run({ args }) {
     const { file: filePath, redis } = resolveCursorConfig({ file: args.file }, process.env);
     if (redis !== undefined) {
-      const { addressOf } = await import("../redis-url.ts");
+      const { addressOf } = await import("../config/redis-url.ts");
       const reason = `the cursor is not in a file, but in Redis at ${addressOf(redis.storeUrl)}; fibserver c shows it`;
       throw usageError("fibserver cursor inspect", reason);
     }

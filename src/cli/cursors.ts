@@ -3,7 +3,7 @@
  * @module
  */
 import { defineCommand } from "citty";
-import { type Flags, parseInteger, LIMITS } from "../config.ts";
+import { type Flags, parseInteger, LIMITS } from "../config/config.ts";
 import { DEFAULT_NAME, parseName } from "../cursor-name.ts";
 import { cursorPermanent } from "../cursor/moves.ts";
 import { FibError } from "../errors.ts";

@@ -25,7 +25,7 @@ export const CURSOR_FLAGS = {
   "lock-timeout": {
     type: "string",
     valueHint: "SECONDS",
-    description: "How long to wait for another process that uses the file (default 5)",
+    description: "How long to wait for a locked file (default 5)",
   },
 } as const;
 
@@ -61,15 +61,35 @@ export const SERVER_FLAGS = {
     valueHint: "CIDRS",
     description: "Proxies whose X-Forwarded-For tells the client's address, such as 127.0.0.1,10.0.0.0/8",
   },
+  "allow-origin": {
+    type: "string",
+    valueHint: "ORIGINS",
+    description:
+      "Pages of other origins that may ask, such as https://app.example.org, separated by commas; * for all",
+  },
+  tokens: {
+    type: "string",
+    valueHint: "FILE",
+    description: "Answer only those who send a token of this file; see fibserver help token",
+  },
+  "tls-cert": {
+    type: "string",
+    valueHint: "FILE",
+    description: "Serve https with this certificate, or chain (PEM)",
+  },
+  "tls-key": { type: "string", valueHint: "FILE", description: "The key of that certificate" },
+  "reuse-port": {
+    type: "boolean",
+    description: "Let another server, on the same file, listen on the same port, to take over without a gap",
+  },
 } as const;
 
 /** The flags of those who watch an executor. */
-export const WATCH_FLAGS = {
+export const METRICS_FLAGS = {
   metrics: {
     type: "string",
     valueHint: "HOST:PORT",
-    description:
-      "Answer /livez and /readyz there, for those who watch this executor (PORT alone: on 127.0.0.1)",
+    description: "Answer /metrics, /livez and /readyz there (PORT alone: on 127.0.0.1)",
   },
 } as const;
 
@@ -185,7 +205,21 @@ export const TASK_FLAGS = {
 
 /** The flags of how the process runs. */
 export const PROCESS_FLAGS = {
-  debug: { type: "boolean", alias: "d", description: "Log each request and what it took" },
+  debug: {
+    type: "boolean",
+    alias: "d",
+    description: "Log each request, as --log-level debug does, which wins when both are given",
+  },
+  "log-level": {
+    type: "string",
+    valueHint: "LEVEL",
+    description: "The least that is logged: debug, info, warning or error (default info)",
+  },
+  "log-format": {
+    type: "string",
+    valueHint: "FORMAT",
+    description: "text or json (default: text on a terminal, else json)",
+  },
   "one-cpu": { type: "boolean", alias: "t", description: "Keep the process and its threads on one CPU" },
 } as const;
 
@@ -194,6 +228,7 @@ export const CLIENT_FLAGS = {
   server: {
     type: "string",
     valueHint: "URL",
-    description: "The server to ask (default http://127.0.0.1:8080)",
+    description:
+      "The server to ask (default FIBSERVER_SERVER, else this machine's on FIBSERVER_PORT, else on 8080)",
   },
 } as const;

@@ -4,9 +4,9 @@
  * @module
  */
 import type { FibClient, Task, TaskStatus } from "../client/client.ts";
-import { resolveServerUrl } from "../config.ts";
+import { resolveServerUrl } from "../config/config.ts";
 import { FibError } from "../errors.ts";
-import { onEnd } from "./ending.ts";
+import { onEnd } from "../signals.ts";
 import { serverFlag } from "./hints.ts";
 import { warn } from "./output.ts";
 import { openProgress, type Progress } from "./progress.ts";

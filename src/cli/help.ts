@@ -16,7 +16,7 @@ import {
   REDIS_FLAGS,
   SERVER_FLAGS,
   TASK_FLAGS,
-  WATCH_FLAGS,
+  METRICS_FLAGS,
 } from "./flags.ts";
 
 declare module "citty" {
@@ -49,7 +49,7 @@ const FLAG_GROUPS: Readonly<Record<string, Readonly<Record<string, ArgDef>>>> = 
   "Cursors with names": CURSORS_FLAGS,
   Tasks: TASK_FLAGS,
   Sharing: REDIS_FLAGS,
-  Watching: WATCH_FLAGS,
+  Watching: METRICS_FLAGS,
   Process: PROCESS_FLAGS,
 };
 
@@ -160,7 +160,8 @@ function example(text: string, { columns }: Page): string[] {
     : [`  ${line}`, ...wrap(comment, columns - 6).map((part) => `    # ${part}`)];
 }
 
-function wrap(text: string, columns: number): string[] {
+/** A text in lines, between words. */
+export function wrap(text: string, columns: number): string[] {
   const lines = [""];
   for (const word of text.split(" ")) {
     const last = lines.at(-1)!;

@@ -2,7 +2,7 @@
  * The letters that move the cursor, and the shortest command lines, which are read without a parser.
  * @module
  */
-import type { Flags } from "../config.ts";
+import type { Flags } from "../config/config.ts";
 
 /** What the letters of the Go server's shell mean. */
 export const LETTERS = { p: "previous", c: "current", n: "next" } as const;

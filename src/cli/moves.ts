@@ -2,7 +2,7 @@
  * The cursor from the shell: `fibserver n n p`.
  * @module
  */
-import type { CursorConfig } from "../config.ts";
+import type { CursorConfig } from "../config/config.ts";
 import { DEFAULT_NAME } from "../cursor-name.ts";
 import type { DurableRecord } from "../cursor/durable.ts";
 import { runBlocking } from "../cursor/procedure.ts";

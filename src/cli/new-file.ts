@@ -15,7 +15,7 @@ import path from "node:path";
 import { codeOf } from "../cursor/io-error.ts";
 import { keepOwner } from "../cursor/put.ts";
 import { nameOpenFile, prepareNaming, syncFileSystem } from "../naming-calls.ts";
-import { onEnd } from "./ending.ts";
+import { onEnd } from "../signals.ts";
 
 const { O_DIRECTORY, O_RDONLY, O_WRONLY } = fs.constants;
 /** As Linux has it on x64 and arm64; node:fs does not name it. */

@@ -3,7 +3,7 @@
  * @module
  */
 import { defineCommand } from "citty";
-import { parseInteger } from "../config.ts";
+import { parseInteger } from "../config/config.ts";
 import { FibError } from "../errors.ts";
 import { ackermann, ackermannMemoryBytes } from "../numbers/ackermann.ts";
 import { factorial, factorialMemoryBytes } from "../numbers/factorial.ts";

@@ -2,17 +2,13 @@
  * The cursor that was configured: in a file, or in Redis.
  * @module
  */
-import type { CursorConfig } from "../config.ts";
-import { Cursor, type CursorOptions } from "../cursor/cursor.ts";
-import { type DurableOptions, DurableRecord } from "../cursor/durable.ts";
-import { folderOf } from "../cursor/file.ts";
-import { ioError } from "../cursor/io-error.ts";
+import type { CursorConfig } from "../config/config.ts";
+import { fileOptions, openFileCursor } from "../cursor/configured.ts";
+import { DurableRecord } from "../cursor/durable.ts";
 import type { OpenCursor } from "../cursor/moves.ts";
 import { openCursorFile } from "../cursor/open.ts";
 import { runBlocking } from "../cursor/procedure.ts";
-import { FibError } from "../errors.ts";
-import { makeFolder } from "../naming-calls.ts";
-import { statBehind } from "../system-calls.ts";
+import type { FibError } from "../errors.ts";
 import { requireOutput, warn } from "./output.ts";
 
 /** A cursor that a command moves, on this machine or in Redis. */
@@ -45,46 +41,4 @@ export function openFileRecord(config: CursorConfig): DurableRecord {
     options,
     runBlocking(openCursorFile(config.file, { notice: warn, mayCreate: true })),
   );
-}
-
-/**
- * Opens the cursor in the file.
- *
- * @throws {@link FibError} as `Cursor.open` does.
- */
-export async function openFileCursor(
-  config: CursorConfig,
-  { notice, ...options }: Pick<CursorOptions, "run" | "notice" | "onFailure">,
-): Promise<Cursor> {
-  return await Cursor.open({ ...fileOptions(config, notice), ...options });
-}
-
-function fileOptions(
-  { file, fileIsDefault, indexMax, lockTimeoutMs }: CursorConfig,
-  notice: DurableOptions["notice"],
-): DurableOptions {
-  makeStateFolder({ file, fileIsDefault });
-  return { path: file, indexMax, lockTimeoutMs, notice };
-}
-
-/**
- * Makes the folder of the cursor file, where that is ours to make: the default one, and none that the user named.
- *
- * @throws {@link FibError} `cursor_io`.
- */
-export function makeStateFolder({ file, fileIsDefault }: Pick<CursorConfig, "file" | "fileIsDefault">): void {
-  if (!fileIsDefault) return;
-  const folder = folderOf(file);
-  try {
-    makeFolders(folder);
-  } catch (error) {
-    const { code, message } = ioError(folder, "make the folder", error);
-    throw new FibError(code, `${message}; name a file in another one with -f FILE`, { cause: error });
-  }
-}
-
-function makeFolders(folder: string): void {
-  if (statBehind(folder) !== undefined) return;
-  makeFolders(folderOf(folder));
-  makeFolder(folder);
 }

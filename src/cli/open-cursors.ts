@@ -3,8 +3,9 @@
  * `open-cursor.ts`, whose file is all that `fibserver n` needs.
  * @module
  */
-import { type CursorConfig, resolveCursorsMax } from "../config.ts";
+import { type CursorConfig, resolveCursorsMax } from "../config/config.ts";
 import { DEFAULT_NAME } from "../cursor-name.ts";
+import { makeStateFolder, openFileCursor } from "../cursor/configured.ts";
 import { EmbeddedCursors } from "../cursor/embedded.ts";
 import { look } from "../cursor/io-error.ts";
 import { Cursors, type NamedCursors, NO_CLIENTS } from "../cursor/named.ts";
@@ -13,7 +14,7 @@ import { runBlocking } from "../cursor/procedure.ts";
 import { CursorStore } from "../cursor/store.ts";
 import { statBehind } from "../system-calls.ts";
 import { callsOf } from "../thread.ts";
-import { type LocalCursor, makeStateFolder, openFileCursor, openShellCursor } from "./open-cursor.ts";
+import { type LocalCursor, openShellCursor } from "./open-cursor.ts";
 import { requireOutput, warn } from "./output.ts";
 
 /** Names that are asked for at once. */

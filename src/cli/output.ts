@@ -4,12 +4,14 @@
  */
 import { CODES, FibError } from "../errors.ts";
 import { jsonLine, visible } from "../shell-word.ts";
+import { withoutTokens } from "../token.ts";
 import * as systemCalls from "../system-calls.ts";
 
 const STDOUT = 1;
-const STDERR = 2;
+export const STDERR = 2;
 
-let isOutputOpen = false;
+/** Descriptors that were looked at. */
+const openFds = new Set<number>();
 
 interface OutputCalls {
   readonly write: (fd: number, bytes: Uint8Array) => number;
@@ -60,7 +62,7 @@ export function print(text: string): void {
  * @throws {@link FibError} `output_failed`, with the system's error as its cause.
  */
 export function write(fd: number, bytes: Uint8Array, what = "the output"): void {
-  if (fd === STDOUT) requireOutput();
+  if (fd === STDOUT || fd === STDERR) requireOutput(fd, what);
   for (let sent = 0; sent < bytes.length;) {
     try {
       sent += calls().write(fd, bytes.subarray(sent));
@@ -79,16 +81,15 @@ export function write(fd: number, bytes: Uint8Array, what = "the output"): void 
  * Makes sure that there is somewhere to print to. Before something is done that cannot be taken back, this is called
  * by itself; it looks once.
  *
- * @throws {@link FibError} `output_failed`, when the program was started with its output closed (`>&-`).
+ * @param what - Names it in an error.
+ * @throws {@link FibError} `output_failed`, when the program was started with it closed (`>&-`).
  */
-export function requireOutput(): void {
-  if (isOutputOpen) return;
+export function requireOutput(fd = STDOUT, what = "the output"): void {
+  if (openFds.has(fd)) return;
   // Bun puts /dev/null in the place of a closed output, and that swallows everything. It opens it close-on-exec,
   // which no descriptor can be that came through an exec, so the `> /dev/null` of a user is told apart.
-  if (calls().isClosedOnExec(STDOUT)) {
-    throw new FibError("output_failed", "Cannot write the output: it is closed");
-  }
-  isOutputOpen = true;
+  if (calls().isClosedOnExec(fd)) throw new FibError("output_failed", `Cannot write ${what}: it is closed`);
+  openFds.add(fd);
 }
 
 /** Whether an error says that the reader of a pipe has seen enough (`| head`), which nobody needs to be told. */
@@ -112,10 +113,15 @@ export function warn(message: string): void {
  * exit status in the place of HTTP's.
  */
 export function tell(error: FibError, json: boolean): void {
-  const { message: detail } = error;
-  const { title, exit } = CODES[error.code];
-  const code = error.serverCode ?? error.code;
-  if (json) toStderr(`${jsonLine({ type: `urn:fibserver:error:${code}`, title, exit, detail, code })}\n`);
+  // A token that was put where a file or a host belongs, too.
+  const detail = withoutTokens(error.message);
+  const { title: known, exit } = CODES[error.code];
+  const { serverCode } = error;
+  const code = serverCode ?? error.code;
+  const title = serverCode === undefined ? known : "The request is refused";
+  const type = `urn:fibserver:error:${code}`;
+  const { requestId } = error;
+  if (json) toStderr(`${jsonLine({ type, title, exit, detail, code, requestId })}\n`);
   // The stack of a bug has lines of its own.
   else if (error.code === "internal") toStderr(`fibserver: ${detail}\n`);
   else warn(detail);

@@ -2,7 +2,7 @@
  * Computes one number and prints it. On the main thread, and without a handler for signals, so ^C ends it at once.
  * @module
  */
-import { parseInteger } from "../config.ts";
+import { parseInteger } from "../config/config.ts";
 import type { ComputeOptions, Digits } from "../numbers/decimal.ts";
 import { fibonacci, fibonacciMemoryBytes } from "../numbers/fibonacci.ts";
 import { jsonFrame } from "../numbers/layouts.ts";

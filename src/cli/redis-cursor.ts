@@ -1,12 +1,12 @@
 /**
- * The cursors in Redis, for commands. Apart from `redis.ts`, because that loads BullMQ, which a cursor does not need.
+ * The cursors in Redis, for commands. Apart from `serving/redis.ts`, because that loads BullMQ, which a cursor does not need.
  * @module
  */
-import type { CursorConfig } from "../config.ts";
+import type { CursorConfig } from "../config/config.ts";
+import type { RedisConfig } from "../config/redis.ts";
 import { DEFAULT_NAME } from "../cursor-name.ts";
 import { Cursors, NO_CLIENTS } from "../cursor/named.ts";
 import { RedisCursors } from "../cursor/redis.ts";
-import type { RedisConfig } from "../redis-config.ts";
 import type { OpenCursor } from "../cursor/moves.ts";
 import { openExplained } from "../redis/explain.ts";
 import { placesOf } from "../redis/place.ts";
@@ -45,7 +45,7 @@ export async function openRedisCursors(
   makes = false,
 ): Promise<OpenCursors> {
   const { prefix } = config;
-  const redis = await openExplained(placesOf(config).store);
+  const redis = await openExplained((await placesOf(config)).store);
   try {
     const options = { redis, prefix, indexMax, cursorsMax, ...NO_CLIENTS, notice: warn };
     const named = makes ? await RedisCursors.open(options) : RedisCursors.find(options);

@@ -3,6 +3,8 @@
  * @module
  */
 import { FibClient, FibClientError, type Hooks } from "../client/client.ts";
+import { resolveToken } from "../config/config.ts";
+import { isLoopback } from "../config/network.ts";
 import { DEFAULT_NAME } from "../cursor-name.ts";
 import { CODES, type ErrorCode, FibError } from "../errors.ts";
 import { textAt } from "./answer.ts";
@@ -20,13 +22,27 @@ const PATIENCE_MS = 1000;
 const PASSING: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 /**
- * A client for a command.
+ * A client for a command, which sends the token of the environment, in the place of a password in the URL.
  *
- * @param say - Told when the server keeps somebody waiting.
+ * @param say - Told when the server keeps somebody waiting, and when the token is not safe on its way.
+ * @throws {@link FibError} `bad_argument` for what is no token.
  */
 export function openClient(url: URL, say: (notice: string) => void): FibClient {
+  const token = resolveToken(process.env);
+  if (token !== undefined && url.protocol === "http:" && !isLoopback(url.hostname))
+    warnOfPlainToken(url, say);
   const onWaiting = (reason: string) => say(`Waiting for ${url.origin}: ${reason}; Ctrl-C to stop`);
-  return new FibClient(url, { retriesMax: RETRIES_MAX, ...impatience(onWaiting) });
+  // One for all that a command asks, so that its retries are found in the server's log.
+  const headers = { "x-request-id": crypto.randomUUID() };
+  return new FibClient(url, { token, headers, retriesMax: RETRIES_MAX, ...impatience(onWaiting) });
+}
+
+let isWarned = false;
+
+/** Once: some commands open two clients. */
+function warnOfPlainToken({ host }: URL, say: (notice: string) => void): void {
+  if (!isWarned) say(`FIBSERVER_TOKEN can be read on its way: ask ${host} by https`);
+  isWarned = true;
 }
 
 /** As {@link warn}, for a person who looks on: a program that reads errors wants no notices among them. */
@@ -62,15 +78,19 @@ function impatience(onWaiting: (reason: string) => void): Hooks {
  * Does something that asks a server.
  *
  * @throws {@link FibError} for each error of the client: with the server's own code where we know it; with a newer server's
- * as `forbidden`, and its own beside it; else `unreachable`.
+ * as one with the same exit status, and its own beside it; else `unreachable`.
  */
 export async function asking<T>(url: URL, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof FibClientError)) throw error;
-    throw new FibError(codeOf(error), explain(error, url), {
+    const { requestId, status = 0 } = error;
+    // Whose server it is finds more in its log.
+    const named = status >= 500 && requestId !== undefined ? ` (request ${requestId})` : "";
+    throw new FibError(codeOf(error), explain(error, url) + named, {
       cause: error,
+      requestId,
       // The client has seen that it is a text.
       serverCode: error.code === "unknown_code" ? (error.problem["code"] as string) : undefined,
     });
@@ -79,18 +99,34 @@ export async function asking<T>(url: URL, work: () => Promise<T>): Promise<T> {
 
 function codeOf({ code, status = 0 }: FibClientError): ErrorCode {
   if (code === "task_cancelled") return "task_failed";
-  if (code === "unknown_code" && status < 500) return "forbidden";
+  // The newer code is told beside it; this one decides how the command ends.
+  if (code === "unknown_code" && status < 500) return status === 403 ? "forbidden" : "precondition_failed";
   // What is a bug of the server, or a fault of its machine, is none of ours.
   return Object.hasOwn(CODES, code) && status !== 500 ? (code as ErrorCode) : "unreachable";
 }
 
 /** What the client says, with whom it was said of and what to do where that is not plain. */
-function explain({ code, detail, status, retryAfterMs = 0 }: FibClientError, { origin }: URL): string {
+function explain({ code, detail, status, retryAfterMs = 0 }: FibClientError, url: URL): string {
+  const { origin, protocol, host } = url;
   if (status === 500 && code !== "bad_answer") return `The server at ${origin} has failed: ${detail}`;
+  if (code === "unauthorized") {
+    const doing = process.env["FIBSERVER_TOKEN"]
+      ? "FIBSERVER_TOKEN is not good there"
+      : "set FIBSERVER_TOKEN to one of its tokens";
+    return `${detail}; ${doing}: whoever runs ${origin} makes one with fibserver token`;
+  }
+  if (code === "forbidden" && process.env["FIBSERVER_TOKEN"])
+    return `${detail}; set FIBSERVER_TOKEN to another`;
   if (code === "bad_answer") return `${detail}: is ${origin} a fibserver? Name one with --server URL`;
   // Some say it already, but not when.
   if (retryAfterMs > 0 && Number.isFinite(retryAfterMs))
     return `${detail.replace(/; try again$/, "")}; try again in ${Math.ceil(retryAfterMs / 1000)} s`;
+  if (/ is not trusted: .*(SELF_SIGNED|UNABLE_TO_)/.test(detail))
+    return `${detail}; NODE_EXTRA_CA_CERTS=FILE names an authority of one's own`;
+  if (protocol === "http:" && detail.endsWith(": ECONNRESET"))
+    return `${detail}; perhaps it speaks https: --server https://${host}`;
+  if (protocol === "https:" && detail.endsWith(": EPROTO"))
+    return `${detail}; perhaps it speaks no https: --server http://${host}`;
   if (!detail.endsWith(": ECONNREFUSED")) return detail;
   return `${detail}; start one with fibserver serve, or name it with --server URL`;
 }

@@ -7,7 +7,7 @@
  */
 import { defineCommand } from "citty";
 import { version } from "../../package.json";
-import { type Config, type Flags, resolveConfig } from "../config.ts";
+import { type Config, type Flags, resolveConfig } from "../config/config.ts";
 import { DEFAULT_NAME } from "../cursor-name.ts";
 import { shortened } from "../shell-word.ts";
 import { type Command, findCommand, nearest } from "./arguments.ts";
@@ -33,7 +33,10 @@ import { print } from "./output.ts";
 /** What only a server has a use for. */
 const SERVING_FLAGS = { ...SERVER_FLAGS, ...LIMIT_FLAGS, ...CURSORS_FLAGS, ...TASK_FLAGS };
 
-const MISPLACED = { metrics: "that is a worker's; a server has /livez and /readyz on its own port" };
+const MISPLACED = {
+  metrics: "that is a worker's; a server has /metrics, /livez and /readyz on its own port",
+  cors: "--allow-origin names pages of other origins that may ask",
+};
 
 /** The same, and what is for letters. */
 const MISPLACED_AT_SERVER = {
@@ -53,14 +56,13 @@ const root = defineCommand({
     ],
     groups: {
       Numbers: ["fib", "fact", "ack", "index", "seq"],
-      "Servers and tasks": ["serve", "worker", "task"],
+      "Servers and tasks": ["serve", "worker", "status", "task", "token"],
       "The cursor and this program": ["cursor", "backup", "restore", "help", "version"],
     },
     examples: [
       "fibserver n n p -f my-cursor  # three moves of the cursor in a file",
       "fibserver c  # where the cursor stands; moves nothing",
       "fibserver fib 100000000 -o f.txt  # F(10^8): 20,898,764 digits",
-      "fibserver -p 8080 --debug",
     ],
     unlisted: [
       ...Object.keys({ ...SERVING_FLAGS, ...PROCESS_FLAGS }),
@@ -109,7 +111,7 @@ const server = defineCommand({
     description: "Serve the cursor, numbers and tasks over HTTP",
     examples: [
       "fibserver serve -p 8080",
-      "fibserver serve --host 0.0.0.0 --allow-host fib.example.org  # open to the network",
+      "fibserver serve --host 0.0.0.0 --allow-host fib.example.org --tokens tokens  # open to the network",
       "fibserver serve --redis redis://127.0.0.1:6379  # one of several servers",
     ],
     misplaced: MISPLACED_AT_SERVER,
@@ -145,6 +147,7 @@ const numbers = () => import("./numbers.ts");
 const subCommands = {
   serve: server,
   worker: async () => (await import("./worker.ts")).worker,
+  status: async () => (await import("./status.ts")).status,
   cursor: async () => (await import("./cursor.ts")).cursor,
   backup: async () => (await import("./backup.ts")).backup,
   restore: async () => (await import("./backup.ts")).restore,
@@ -154,6 +157,7 @@ const subCommands = {
   index: async () => (await numbers()).index,
   seq: async () => (await import("./sequence.ts")).seq,
   task: async () => (await import("./task.ts")).task,
+  token: async () => (await import("./token.ts")).token,
   help,
   version: versionCommand,
 };
@@ -176,7 +180,7 @@ function serverConfig(args: object): Config {
 
 async function serve(config: Config): Promise<void> {
   if (config.oneCpu) (await import("./one-cpu.ts")).useOneCpu();
-  await (await import("./serve.ts")).serve(config);
+  await (await import("../serving/serve.ts")).serve(config);
 }
 
 function checkLetters(words: readonly string[]): (keyof typeof LETTERS)[] {

@@ -3,7 +3,7 @@
  * @module
  */
 import { defineCommand } from "citty";
-import { parseInteger } from "../config.ts";
+import { parseInteger } from "../config/config.ts";
 import { shortened } from "../shell-word.ts";
 import { LAYOUTS } from "../numbers/layouts.ts";
 import { fibonacciPair } from "../numbers/fibonacci.ts";

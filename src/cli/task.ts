@@ -4,7 +4,7 @@
  */
 import { defineCommand } from "citty";
 import type { Computation, FibClient, Task, TaskStatus } from "../client/client.ts";
-import { resolveServerUrl } from "../config.ts";
+import { resolveServerUrl } from "../config/config.ts";
 import { jsonLine, shortened, visible } from "../shell-word.ts";
 import { jsonFrame } from "../numbers/layouts.ts";
 import { TASK_STATES } from "../tasks/task.ts";

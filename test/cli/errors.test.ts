@@ -8,7 +8,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
-import { environmentName } from "../../src/config.ts";
+import { environmentName } from "../../src/config/config.ts";
 import {
   BINARY,
   requires,
@@ -211,8 +211,17 @@ test("a wrong word or flag is refused with a line to try", async () => {
       "it shows a file; fibserver c, which takes --redis, shows the cursor in Redis. Try: ",
       2,
     ],
-    ['"$FIBSERVER" serve --metrics 9090', "a server has /livez and /readyz on its own port. Try: ", 2],
-    ['"$FIBSERVER" -p 0 --metrics 9090', "a server has /livez and /readyz on its own port. Try: ", 2],
+    ['"$FIBSERVER" serve --cors x', "it knows no --cors: --allow-origin names pages", 2],
+    [
+      '"$FIBSERVER" serve --metrics 9090',
+      "a server has /metrics, /livez and /readyz on its own port. Try: ",
+      2,
+    ],
+    [
+      '"$FIBSERVER" -p 0 --metrics 9090',
+      "a server has /metrics, /livez and /readyz on its own port. Try: ",
+      2,
+    ],
     ['"$FIBSERVER" help n x', "there is no command 'n x'", 2],
     ['"$FIBSERVER" worker', "it needs --redis URL. Try: fibserver help worker", 2],
     ['"$FIBSERVER" worker --concurrency 3', "it knows no --concurrency", 2],

@@ -4,7 +4,7 @@ import type { ArgsDef } from "citty";
 import { checkArguments, findCommand, type Found, resolved } from "../../src/cli/arguments.ts";
 import { pageOf, renderHelp } from "../../src/cli/help.ts";
 import { fibserver } from "../../src/cli/root.ts";
-import { environmentName, resolveConfig } from "../../src/config.ts";
+import { environmentName, resolveConfig } from "../../src/config/config.ts";
 import { output, requireTool, runInShell, temporaryFolder } from "../binary.ts";
 
 setDefaultTimeout(60_000);
