@@ -13,6 +13,9 @@ import path from "node:path";
 /** What `make build` makes. */
 export const BINARY = path.resolve(import.meta.dir, "../dist/fibserver");
 
+/** Where servers answer that were started here: what comes from there is held against the API's description. */
+export const PORTS = new Set<string>();
+
 /** How a program is started. */
 export interface Start {
   /** Another copy of it than {@link BINARY}. */
@@ -107,7 +110,10 @@ export interface Server extends Program {
  * @throws {@link Error} with its stderr, when it ends instead.
  */
 export async function startServer(args: readonly string[], start: Start = {}): Promise<Server> {
-  const { said, ...program } = await startProgram(["-p", "0", ...args], /"url":"(http:[^"]*)\/"/, start);
+  const { said, ...program } = await startProgram(["-p", "0", ...args], /"url":"(https?:[^"]*)\/"/, start);
+  const { port } = new URL(said);
+  PORTS.add(port);
+  void program.exited.then(() => PORTS.delete(port));
   return { url: said, ...program };
 }
 
@@ -121,7 +127,7 @@ export async function startProgram(
   args: readonly string[],
   sign: RegExp,
   start: Start = {},
-): Promise<Program & { readonly said: string }> {
+): Promise<Program & { readonly said: string; readonly exited: Promise<unknown> }> {
   const child = spawn(args, start);
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   let log = "";
@@ -140,6 +146,7 @@ export async function startProgram(
   })();
   return {
     said: await promise,
+    exited,
     pid: child.pid,
     kill: (signal: NodeJS.Signals) => child.kill(signal),
     async ended() {
@@ -298,6 +305,10 @@ export function requireTool(probe: readonly string[], install: string): Test {
       throw new Error(otherwise);
     });
 }
+
+/** A `test` that needs strace and what the kernel lets it do; looked for only where one is declared. */
+export const withStrace: Test = (...declared) =>
+  requireTool(["strace", "-o", "/dev/null", "true"], "apt-get install strace")(...declared);
 
 /** Says whether a command line succeeds. */
 export function isWorking(probe: readonly string[]): boolean {

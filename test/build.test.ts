@@ -17,8 +17,12 @@ test("make build makes the same bytes in another folder", async () => {
     await Bun.$`cp -a ${path.join(ROOT, name)} ${folder.path}`;
   }
   // Not the flags of a make that runs this.
+  const commit = fs.readFileSync(path.join(ROOT, "build/commit"), "utf8").trim();
   const env = { ...process.env, MAKEFLAGS: "" };
-  const { exitCode, stderr } = Bun.spawnSync(["make", "build"], { cwd: folder.path, env });
+  const { exitCode, stderr } = Bun.spawnSync(["make", "build", `COMMIT=${commit}`], {
+    cwd: folder.path,
+    env,
+  });
   expect({ exitCode, said: exitCode === 0 ? "" : stderr.toString() }).toEqual({ exitCode: 0, said: "" });
   const files = await Array.fromAsync(new Bun.Glob("**").scan(path.join(ROOT, "dist")));
   const built = files.filter((name) => name === "fibserver" || name.startsWith("client/"));

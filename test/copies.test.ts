@@ -14,7 +14,6 @@ import {
   mustRequest,
   output,
   readTrace,
-  requireTool,
   run,
   type Server,
   spawn,
@@ -22,12 +21,11 @@ import {
   strace,
   temporaryFolder,
   until,
+  withStrace,
 } from "./binary.ts";
 import { sha256 } from "./oracle.ts";
 
 setDefaultTimeout(120_000);
-
-const withStrace = requireTool(["strace", "-o", "/dev/null", "true"], "apt-get install strace");
 
 const NAMES = ["alice", "bob", "carol"];
 /** A result that is a row, and two that are files. */

@@ -11,13 +11,13 @@ import {
   type Answer,
   mustRequest,
   request,
-  requireTool,
   run,
   type Server,
   spawn,
   startServer,
   strace,
   temporaryFolder,
+  withStrace,
 } from "./binary.ts";
 import { failingDisk, withFailingDisk } from "./failing-disk.ts";
 import { bigTerms } from "./oracle.ts";
@@ -30,8 +30,6 @@ const CLIENT_COUNT = 6;
 /** What one round may request, so that `previous` never comes near the start. */
 const REQUEST_COUNT_MAX = 1500;
 const VALUES = bigTerms(0, 2 * REQUEST_COUNT_MAX);
-
-const withStrace = requireTool(["strace", "-o", "/dev/null", "true"], "apt-get install strace");
 
 /** What happened between a start of the server and its death. */
 interface History {

@@ -26,3 +26,13 @@ export async function startWorker(
   };
   return { ...program, end };
 }
+
+/** Starts one with a port for those who watch it. */
+export async function startWatched(
+  redis: string,
+  args: readonly string[] = [],
+): Promise<Executor & { readonly url: string }> {
+  const executor = await startWorker(redis, {}, ["--metrics", "127.0.0.1:0", ...args]);
+  const [, url] = /Watched at .*"url":"(http:[^"]*)\/"/.exec(executor.log())!;
+  return { ...executor, url: url! };
+}

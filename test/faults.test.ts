@@ -22,6 +22,7 @@ import {
   strace,
   temporaryFolder,
   until,
+  withStrace,
 } from "./binary.ts";
 import { failingDisk, withFailingDisk } from "./failing-disk.ts";
 import { ext4Disk, withPowerLoss } from "./power-loss.ts";
@@ -32,7 +33,6 @@ const MANY = ["--max-index", "1000000"];
 /** The calls that Bun may answer with; it uses sendto today. */
 const SENDS = "sendto,sendmsg,write,writev,pwritev";
 
-const withStrace = requireTool(["strace", "-o", "/dev/null", "true"], "apt-get install strace");
 const withPrlimit = requireTool(["prlimit", "--version"], "apt-get install util-linux");
 const withSetpriv =
   process.getuid?.() === 0

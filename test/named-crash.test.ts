@@ -8,7 +8,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
-import { requireTool, run, type Server, startServer, strace, temporaryFolder, until } from "./binary.ts";
+import { run, type Server, startServer, strace, temporaryFolder, until, withStrace } from "./binary.ts";
 
 setDefaultTimeout(60_000);
 
@@ -16,8 +16,6 @@ const ROUND_COUNT = Number(process.env["ROUNDS"] ?? 6);
 const SEED = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
 const NAMES = ["alice", "bob", "carol"];
 const ALICE = ["--cursor", "alice"];
-
-const withStrace = requireTool(["strace", "-o", "/dev/null", "true"], "apt-get install strace");
 
 /** What is known of one cursor over all rounds. */
 interface History {

@@ -13,13 +13,13 @@ import {
   strace,
   temporaryFolder,
   until,
+  withStrace,
 } from "./binary.ts";
 import { sha256 } from "./oracle.ts";
 
 setDefaultTimeout(60_000);
 
 const withScript = requireTool(["script", "--version"], "apt-get install bsdutils");
-const withStrace = requireTool(["strace", "-V"], "apt-get install strace");
 const withPrlimit = requireTool(["prlimit", "--version"], "apt-get install util-linux");
 
 /** Takes a minute or more, in half a gigabyte. */

@@ -11,18 +11,17 @@ import {
   BINARY,
   output,
   readTrace,
-  requireTool,
   spawn,
   startServer,
   strace,
   temporaryFolder,
+  withStrace,
 } from "./binary.ts";
 import { startWorker } from "./executor.ts";
 import { hasRedis, startRedis, withRedis } from "./redis.ts";
 
 setDefaultTimeout(60_000);
 
-const withStrace = requireTool(["strace", "-V"], "apt-get install strace");
 const withBoth = hasRedis ? withStrace : withRedis;
 /** F(300,000): on a thread. */
 const LONG = "300000";
@@ -38,6 +37,7 @@ const FILES = [
   "libc.so.6",
   "main.js",
   "dist/cjs/classes/main.js",
+  "log-worker.ts",
   "numbers/worker.ts",
   "tasks/store-worker.ts",
   "build/Release/extract.node",

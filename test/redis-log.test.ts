@@ -1,6 +1,6 @@
 /** What is logged of a Redis that is short of replicas, away, and back: the reason, once. */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { redisLog } from "../src/cli/redis-log.ts";
+import { redisLog } from "../src/serving/redis-log.ts";
 import type { Logger } from "../src/log.ts";
 import { startServer, until } from "./binary.ts";
 import { startWorker } from "./executor.ts";

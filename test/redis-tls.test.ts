@@ -100,7 +100,8 @@ withTls("files of TLS that cannot be used are named, with what is wrong", async 
       ["--redis-tls-key", at("client.key")],
       "Cannot use --redis-tls-key without its certificate: --redis-tls-cert is missing",
     ],
-    [["--redis-tls-ca", at("gone")], `Cannot use ${at("gone")} for --redis-tls-ca: ENOENT`],
+    [["--redis-tls-ca", at("gone")], `Cannot use ${at("gone")} for --redis-tls-ca: there is no such file`],
+    [["--redis-tls-ca", "/dev/zero"], "Cannot use /dev/zero for --redis-tls-ca: it is no file"],
     [
       ["--redis-tls-ca", at("text")],
       `Cannot use ${at("text")} for --redis-tls-ca: it is no certificate in PEM`,
@@ -122,7 +123,7 @@ withTls("files of TLS that cannot be used are named, with what is wrong", async 
   }
   for (const [name, file, said] of [
     ["CERT", "client.crt", "FIBSERVER_REDIS_TLS_CERT without its key: FIBSERVER_REDIS_TLS_KEY is missing"],
-    ["CA", "gone", `${at("gone")} for FIBSERVER_REDIS_TLS_CA: ENOENT`],
+    ["CA", "gone", `${at("gone")} for FIBSERVER_REDIS_TLS_CA: there is no such file`],
   ] as const) {
     const env = { FIBSERVER_REDIS: url, [`FIBSERVER_REDIS_TLS_${name}`]: at(file) };
     const { stderr, exitCode } = await run(["n"], { env });

@@ -5,20 +5,19 @@ import path from "node:path";
 import {
   mustRequest,
   request,
-  requireTool,
   run,
   type Server,
   startServer,
   strace,
   temporaryFolder,
   until,
+  withStrace,
 } from "./binary.ts";
 import { bigTerms } from "./oracle.ts";
 
 setDefaultTimeout(60_000);
 
 const MANY = ["--max-index", "5000"];
-const withStrace = requireTool(["strace", "-o", "/dev/null", "true"], "apt-get install strace");
 const VALUES = bigTerms(0, 5001);
 /** From here on a value tells its index; 1 is both F(1) and F(2). */
 const INDEX_FIRST = 3;

@@ -15,13 +15,13 @@ import {
   strace,
   temporaryFolder,
   until,
+  withStrace,
 } from "./binary.ts";
 
 setDefaultTimeout(60_000);
 
 const withFlock = requireTool(["flock", "--version"], "apt-get install util-linux");
 const withScript = requireTool(["script", "--version"], "apt-get install bsdutils");
-const withStrace = requireTool(["strace", "-o", "/dev/null", "true"], "apt-get install strace");
 const withPython = requireTool(
   ["python3", "-c", "import fcntl; fcntl.F_GETPIPE_SZ"],
   "apt-get install python3",

@@ -8,12 +8,12 @@
 import { expect, setDefaultTimeout } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
-import { injectInto, mustRequest, requireTool, startServer, temporaryFolder, until } from "./binary.ts";
+import { injectInto, mustRequest, startServer, temporaryFolder, until, withStrace } from "./binary.ts";
+import { makeToken, tokenLine } from "../src/token.ts";
 import { failingDisk, withFailingDisk } from "./failing-disk.ts";
 
 setDefaultTimeout(60_000);
 
-const withStrace = requireTool(["strace", "-o", "/dev/null", "true"], "apt-get install strace");
 const STALL_SECONDS = 20;
 /** What must not wait gets far less than the stall, and far more than it takes: a busy machine is no failure. */
 const PATIENCE_MS = 2000;
@@ -74,6 +74,35 @@ withStrace("while every sync hangs, what needs none goes on, and SIGTERM ends in
   const after = await mustRequest(again, "current");
   // What was answered is there; what was not may be.
   expect([before.index, before.index + 1]).toContain(after.index);
+});
+
+withStrace("while the disk with the tokens hangs, SIGHUP holds up nobody", async () => {
+  using folder = temporaryFolder();
+  const [tokens, trace] = [path.join(folder.path, "tokens"), path.join(folder.path, "trace")];
+  const token = makeToken();
+  fs.writeFileSync(tokens, tokenLine("ci", "write", token), { mode: 0o600 });
+  await using server = await startServer(["-f", path.join(folder.path, "cursor"), "--tokens", tokens]);
+  await using _ = await injectInto(
+    server.pid,
+    trace,
+    "open,openat",
+    `delay_enter=${STALL_SECONDS * 1_000_000}`,
+    tokens,
+  );
+  const signal = () => server.kill("SIGHUP");
+  signal();
+  await until("the file is opened", () => fs.readFileSync(trace, "latin1").includes("tokens"));
+  // Each of these would take a thread more.
+  for (let count = 0; count < 8; count++) signal();
+  for (let count = 0; count < 20; count++) {
+    const response = await fetch(`${server.url}/v1/cursor/next`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+    expect(response.status).toBe(200);
+  }
+  expect(server.log()).not.toContain("again; tokens");
 });
 
 withFailingDisk("cursor, named cursors and results that hung together go on, each where it was", async () => {

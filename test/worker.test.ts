@@ -1,7 +1,7 @@
 /** An executor can be watched, and ends in order and in time, whatever it does and wherever its Redis is. */
 import { expect, setDefaultTimeout } from "bun:test";
 import { run, type Server, spawn, startProgram, startServer, until } from "./binary.ts";
-import { type Executor, startWorker } from "./executor.ts";
+import { startWatched, startWorker } from "./executor.ts";
 import { freePort, type Redis, startRedis, withRedis } from "./redis.ts";
 
 setDefaultTimeout(60_000);
@@ -16,16 +16,6 @@ interface TaskView {
   readonly id: string;
   readonly state: string;
   readonly attempts: number;
-}
-
-/** An executor that is watched, and where. */
-async function startWatched(
-  redis: string,
-  args: readonly string[] = [],
-): Promise<Executor & { readonly url: string }> {
-  const executor = await startWorker(redis, {}, ["--metrics", "127.0.0.1:0", ...args]);
-  const [, url] = /Watched at .*"url":"(http:[^"]*)\/"/.exec(executor.log())!;
-  return { ...executor, url: url! };
 }
 
 async function post({ url }: Server, kind: "fibonacci" | "factorial", n: number): Promise<TaskView> {
@@ -56,37 +46,50 @@ async function untilReadiness(executor: { readonly url: string }, status: number
   });
 }
 
-withRedis("--metrics answers /livez and /readyz to those whom it knows, and nothing else", async () => {
-  await using redis = await startRedis();
-  await using executor = await startWatched(redis.url);
-  for (const route of ["/livez", "/readyz"]) {
-    const response = await fetch(executor.url + route);
-    expect([response.status, await response.text()]).toEqual([200, "ok\n"]);
-    expect(response.headers.get("cache-control")).toBe("no-store");
-    const head = await fetch(executor.url + route, { method: "HEAD" });
-    expect([head.status, await head.text(), head.headers.get("content-length")]).toEqual([200, "", "3"]);
-    const posted = await fetch(executor.url + route, { method: "POST" });
-    expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
-    expect(await posted.json()).toMatchObject({ code: "method_not_allowed", instance: route });
-  }
-  for (const route of ["/", "/api0/next", "/v1/tasks", "/test/stats", "/livez/"]) {
-    const response = await fetch(executor.url + route);
-    expect([response.status, response.headers.get("content-type")]).toEqual([
-      404,
-      "application/problem+json",
+withRedis(
+  "--metrics answers /livez, /readyz and /metrics to those whom it knows, and nothing else",
+  async () => {
+    await using redis = await startRedis();
+    await using executor = await startWatched(redis.url);
+    for (const route of ["/livez", "/readyz"]) {
+      const response = await fetch(executor.url + route);
+      expect([response.status, await response.text()]).toEqual([200, "ok\n"]);
+      expect(response.headers.get("cache-control")).toBe("no-store");
+      const head = await fetch(executor.url + route, { method: "HEAD" });
+      expect([head.status, await head.text(), head.headers.get("content-length")]).toEqual([200, "", "3"]);
+      const posted = await fetch(executor.url + route, { method: "POST" });
+      expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+      expect(await posted.json()).toMatchObject({ code: "method_not_allowed", instance: route });
+    }
+    const metrics = await fetch(`${executor.url}/metrics`);
+    expect([metrics.status, metrics.headers.get("content-type")]).toEqual([
+      200,
+      "text/plain; version=0.0.4; charset=utf-8",
     ]);
-  }
-  const foreign = await fetch(`${executor.url}/livez`, { headers: { host: "foreign.test" } });
-  expect([foreign.status, await foreign.json()]).toMatchObject([403, { code: "forbidden" }]);
-  expect(executor.log()).not.toContain("Open to the network");
+    const text = await metrics.text();
+    expect(text).toContain(
+      'http_request_duration_seconds_count{method="GET",route="/livez",status="200"} 1\n',
+    );
+    expect(text).toContain("\nprocess_resident_memory_bytes ");
+    for (const route of ["/", "/api0/next", "/v1/tasks", "/test/stats", "/livez/"]) {
+      const response = await fetch(executor.url + route);
+      expect([response.status, response.headers.get("content-type")]).toEqual([
+        404,
+        "application/problem+json",
+      ]);
+    }
+    const foreign = await fetch(`${executor.url}/livez`, { headers: { host: "foreign.test" } });
+    expect([foreign.status, await foreign.json()]).toMatchObject([403, { code: "forbidden" }]);
+    expect(executor.log()).not.toContain("Open to the network");
 
-  const named = ["--metrics", "0.0.0.0:0", "--allow-host", "executor.test"];
-  await using open = await startWorker(redis.url, {}, named);
-  expect(open.log()).toContain("Open to the network: whoever reaches");
-  const port = /"url":"http:[^"]*:(\d+)\/"/.exec(open.log())![1]!;
-  const headers = { host: "executor.test" };
-  expect((await fetch(`http://127.0.0.1:${port}/livez`, { headers })).status).toBe(200);
-});
+    const named = ["--metrics", "0.0.0.0:0", "--allow-host", "executor.test"];
+    await using open = await startWorker(redis.url, {}, named);
+    expect(open.log()).toContain("Open to the network: whoever reaches");
+    const port = /"url":"http:[^"]*:(\d+)\/"/.exec(open.log())![1]!;
+    const headers = { host: "executor.test" };
+    expect((await fetch(`http://127.0.0.1:${port}/livez`, { headers })).status).toBe(200);
+  },
+);
 
 withRedis("/readyz of an executor that waits for its Redis says that it is starting", async () => {
   await using redis = await startRedis();
