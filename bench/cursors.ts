@@ -13,7 +13,7 @@ const MOVES = "bench/moves.lua";
 const INDEX = 40;
 /** Cursors that are moved, of so many that there are. */
 const MOVED_COUNT = 1000;
-const MANY_COUNT = 100_000;
+export const MANY_COUNT = 100_000;
 /** Requests at a time while a server is filled. */
 const FILL_COUNT = 200;
 
@@ -90,7 +90,7 @@ async function compare(rounds: number, connections: number, trials: readonly Tri
 }
 
 /** Makes that many cursors, n0 and on, at {@link INDEX}. */
-async function fill({ url }: Server, count: number): Promise<void> {
+export async function fill({ url }: Server, count: number): Promise<void> {
   const body = JSON.stringify({ index: String(INDEX) });
   const put = async (route: string) => {
     const { status } = await fetch(url + route, { method: "PUT", body });
@@ -112,7 +112,7 @@ async function fillClients({ url }: Server, count: number): Promise<string[]> {
   return cookies;
 }
 
-async function eachOf(count: number, work: (i: number) => Promise<void>): Promise<void> {
+export async function eachOf(count: number, work: (i: number) => Promise<void>): Promise<void> {
   let next = 0;
   const worker = async () => {
     while (next < count) await work(next++);

@@ -39,9 +39,14 @@ export async function wrk(
   args: readonly string[] = [],
 ): Promise<Load> {
   const isScript = target.endsWith(".lua");
+  const headers = Object.entries(server.headers ?? {}).flatMap(([name, value]) => [
+    "-H",
+    `${name}: ${value}`,
+  ]);
   const what = isScript ? ["-s", target, server.url, "--", ...args] : [new URL(target, server.url).href];
   return withCpu(server, async () => {
-    const report = await Bun.$`${ON_CLIENT_CPU} wrk -t1 -c${connections} -d${seconds}s ${what}`.text();
+    const report =
+      await Bun.$`${ON_CLIENT_CPU} wrk -t1 -c${connections} -d${seconds}s ${headers} ${what}`.text();
     if (/Non-2xx|Socket errors/.test(report)) throw new Error(`wrk had errors:\n${report}`);
     return {
       count: Number(/(\d+) requests in/.exec(report)![1]),
@@ -54,20 +59,24 @@ export async function wrk(
  * Moves to and fro by wrk, from an index; the answers are checked before they are timed, and the position behind.
  */
 export async function wrkMoves(server: Server, index: number, connections: number): Promise<Load> {
-  await fetch(`${server.url}v1/cursor`, { method: "PUT", body: JSON.stringify({ index: String(index) }) });
+  const { headers = {} } = server;
+  const body = JSON.stringify({ index: String(index) });
+  await fetch(`${server.url}v1/cursor`, { method: "PUT", headers, body });
   const values = [];
   for (const move of ["next", "next", "previous", "previous", "current"]) {
-    values.push(await (await fetch(`${server.url}api0/${move}`)).text());
+    values.push(await (await fetch(`${server.url}api0/${move}`, { headers })).text());
   }
   mustBe(
     values,
-    [1, 2, 1, 0, 0].map((step) => body(index + step)),
+    [1, 2, 1, 0, 0].map((step) => answer(index + step)),
     "the cursor's answers",
   );
   const load = await wrk(server, MOVES, connections);
   // What was asked for when the time was up has moved the cursor, too.
-  const near = Array.from({ length: 2 * connections }, (_, i) => body(Math.max(0, index - connections + i)));
-  const last = await (await fetch(`${server.url}api0/current`)).text();
+  const near = Array.from({ length: 2 * connections }, (_, i) =>
+    answer(Math.max(0, index - connections + i)),
+  );
+  const last = await (await fetch(`${server.url}api0/current`, { headers })).text();
   mustBe(near.includes(last), true, `the position behind the moves, ${last}`);
   return load;
 }
@@ -110,5 +119,5 @@ function cpuTicks(pid: number): number {
   return Number(fields[11]) + Number(fields[12]);
 }
 
-const body = (index: number): string =>
+const answer = (index: number): string =>
   `{"value":"${Buffer.from(fibonacci(index)).toString()}","status":"200"}`;

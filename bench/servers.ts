@@ -15,6 +15,8 @@ const TMPFS = 0x0102_1994;
 export interface Server extends AsyncDisposable {
   readonly url: string;
   readonly pid: number;
+  /** Sent with each request to it. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Where files are. A sync costs nothing in memory: there the CPU of requests shows. */
@@ -28,6 +30,8 @@ export interface Start {
   readonly syncDelayMs?: number;
   /** As taskset takes them. */
   readonly cpus?: string;
+  /** Another build of it. */
+  readonly binary?: string;
 }
 
 /** Says whether a program can be run; `make bench` goes on without those that are missing. */
@@ -71,9 +75,15 @@ export function startLimit(medium: Medium): Promise<Server> {
 }
 
 /** Starts fibserver on a new file. */
-export function startFibserver({ args = [], medium, syncDelayMs, cpus }: Start = {}): Promise<Server> {
+export function startFibserver({
+  args = [],
+  medium,
+  syncDelayMs,
+  cpus,
+  binary = BINARY,
+}: Start = {}): Promise<Server> {
   const folder = newFolder(medium);
-  const command = [BINARY, "-p", "0", "-f", path.join(folder, "cursor"), ...args];
+  const command = [binary, "-p", "0", "-f", path.join(folder, "cursor"), ...args];
   return start(command, /"url":"(http:[^"]+)"/, "stderr", { folder, syncDelayMs, cpus });
 }
 
