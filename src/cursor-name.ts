@@ -32,6 +32,11 @@ export function parseName(text: string, source: string): string {
   return text;
 }
 
+/** Says whether a text is a name that somebody may give, or what such names begin with. */
+export function isName(text: string): boolean {
+  return NAME.test(text) && !isClient(text);
+}
+
 /**
  * The name of a client's own cursor.
  *

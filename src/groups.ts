@@ -16,6 +16,7 @@ export class Groups<Request, Outcome> {
   readonly #countMax: number;
   #waiting: Waiting<Request, Outcome>[] = [];
   #running: Promise<void> | undefined;
+  #underwayCount = 0;
 
   /**
    * @param countMax - Requests in one group.
@@ -29,6 +30,11 @@ export class Groups<Request, Outcome> {
   /** How many wait for their group to begin. */
   get waitingCount(): number {
     return this.#waiting.length;
+  }
+
+  /** How many wait for the outcome of the group that is under way. */
+  get underwayCount(): number {
+    return this.#underwayCount;
   }
 
   /** Queues a request; `settle` gets its outcome, and must not throw. */
@@ -47,7 +53,9 @@ export class Groups<Request, Outcome> {
       // The requests of this turn join the group; the ones after it find a group that is under way.
       await new Promise((resolve) => setImmediate(resolve));
       const group = this.#waiting.splice(0, this.#countMax);
+      this.#underwayCount = group.length;
       const outcomes = await this.#apply(group.map(({ request }) => request));
+      this.#underwayCount = 0;
       for (const [i, { settle }] of group.entries()) settle(outcomes[i]!);
     } while (this.#waiting.length > 0);
     this.#running = undefined;
