@@ -20,7 +20,7 @@ import { type StatusServices, statusRoutes } from "./status.ts";
 /** No healthy disk takes so long for a sync; one that is asleep, or has much to write, a second or two. */
 const STALLED_MS = 5000;
 
-/** Another process may hold the file for as long: then moves wait, and who has to be told at once is not kept waiting. */
+/** For so long who asks waits for another process that moves the file; moves wait until it is done. */
 const LOCKED_MS = 500;
 
 /** What these routes need. */
