@@ -32,9 +32,11 @@ async function expectCleanEnds(command: string, isUnderWay: RegExp, folder: stri
       await terminal.shows(isUnderWay);
       terminal.press("C-c");
     }
-    terminal.type('echo "status=$?"');
-    const [, status] = await terminal.shows(/^status=(\d+)$/m);
-    expect({ command, signal, status }).toEqual({ command, signal, status: String(exitCode) });
+    expect({ command, signal, status: await terminal.status() }).toEqual({
+      command,
+      signal,
+      status: exitCode,
+    });
     expect(terminal.flags()).toBe("cursor 1 wrap 1");
     expect(fs.readdirSync(folder)).toEqual([]);
   }
@@ -96,8 +98,7 @@ withTmux("fibserver cursor watch goes on after ^Z and fg, and ends with 130 on ^
       await terminal.foreground();
       await terminal.shows(/^1779979416004714189$/m);
       terminal.press("C-c");
-      terminal.type('echo "status=$?"');
-      await terminal.shows(/^status=130$/m);
+      expect(await terminal.status()).toBe(130);
       expect(terminal.flags()).toBe("cursor 1 wrap 1");
       expect(fs.readdirSync(folder.path)).toEqual([]);
     }
@@ -116,8 +117,7 @@ withTmux("fibserver -i answers again after ^Z and fg, and ends with ^D", async (
   terminal.type("n");
   await terminal.shows(/^1\nfib>/m);
   terminal.press("C-d");
-  terminal.type('echo "status=$?"');
-  expect((await terminal.shows(/status=(\d+)$/m))[1]).toBe("0");
+  expect(await terminal.status()).toBe(0);
 });
 
 withTmux("fibserver -i ends with 0 when ^D comes before the answer to a letter", async () => {
@@ -130,8 +130,7 @@ withTmux("fibserver -i ends with 0 when ^D comes before the answer to a letter",
     terminal.type("clear; $F cursor set 0 -f cursor; $F -i -f cursor");
     await terminal.shows(/^fib>/m);
     terminal.press(...keys);
-    terminal.type('echo "status=$?"');
-    await terminal.shows(/^status=0$/m);
+    expect(await terminal.status()).toBe(0);
     // What was typed ahead may stand before it.
     expect(terminal.screen()).toMatch(/1$/m);
   }

@@ -64,6 +64,14 @@ export class Terminal implements AsyncDisposable {
     return found!;
   }
 
+  /** How the last program ended; asked when the shell reads again, lest a program that is ending takes the question. */
+  async status(): Promise<number> {
+    await this.shows(/\$$/);
+    this.type('echo "status=$?"');
+    const [, status] = await this.shows(/^status=(\d+)$/m);
+    return Number(status);
+  }
+
   /** Lets go on what was stopped, on a screen that shows nothing of before. */
   async foreground(): Promise<void> {
     this.type("clear; fg");
