@@ -10,6 +10,8 @@ import { FibError } from "../errors.ts";
 /** Bytes of a kernel CPU mask: 1,024 CPUs. */
 const MASK_BYTES = 128;
 
+const TASKS = "/proc/self/task";
+
 /**
  * Keeps every thread of this process, and every one that they start, on the first CPU that it may use.
  *
@@ -21,14 +23,25 @@ export function useOneCpu(): void {
     sched_setaffinity: { args: ["i32", "u64", "ptr"], returns: "i32" },
   });
   const mask = new Uint8Array(MASK_BYTES);
-  let failed = symbols.sched_getaffinity(0, MASK_BYTES, mask) < 0;
+  if (symbols.sched_getaffinity(0, MASK_BYTES, mask) < 0) throw refusal();
   const byte = mask.findIndex((bits) => bits !== 0);
   const lowest = mask[byte]! & -mask[byte]!;
   mask.fill(0)[byte] = lowest;
-  // The runtime has started threads already; a new one inherits the mask of the one that starts it.
-  for (const thread of fs.readdirSync("/proc/self/task")) {
-    failed ||= symbols.sched_setaffinity(Number(thread), MASK_BYTES, mask) !== 0;
+  // The runtime has started threads already. A new one inherits the mask of the one that starts it, which may not have
+  // had its turn: so until there is none that is new.
+  const kept = new Set<string>();
+  for (;;) {
+    const others = fs.readdirSync(TASKS).filter((thread) => !kept.has(thread));
+    if (others.length === 0) return;
+    for (const thread of others) {
+      const isKept = symbols.sched_setaffinity(Number(thread), MASK_BYTES, mask) === 0;
+      // One that has ended by now is no refusal.
+      if (!isKept && fs.existsSync(`${TASKS}/${thread}`)) throw refusal();
+      kept.add(thread);
+    }
   }
-  if (failed)
-    throw new FibError("system_failed", "Cannot stay on one CPU: the kernel refuses; start without -t");
+}
+
+function refusal(): FibError {
+  return new FibError("system_failed", "Cannot stay on one CPU: the kernel refuses; start without -t");
 }
