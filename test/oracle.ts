@@ -39,17 +39,32 @@ export function isFibonacci(n: number, digits: Uint8Array): boolean {
   });
 }
 
-/** F(from), F(from + 1), … in decimal. */
-export function bigTerms(from: number, count: number): string[] {
+/** G(from), G(from + 1), … in decimal: F's own terms, or those that follow from G(0) and G(1). */
+export function bigTerms(
+  from: number,
+  count: number,
+  [first, second] = [0n, 1n] as readonly [bigint, bigint],
+): string[] {
   const terms: string[] = [];
-  for (let [f, next] = bigPair(from); terms.length < count; [f, next] = [next, f + next])
-    terms.push(String(f));
+  const [f, next] = bigPair(from);
+  for (
+    let [g, after] = [first * (next - f) + second * f, first * f + second * next];
+    terms.length < count;
+    [g, after] = [after, g + after]
+  ) {
+    terms.push(String(g));
+  }
   return terms;
 }
 
 /** The whole text of a sequence. */
-export function sequenceText(from: number, count: number, layout: SequenceLayout): string {
-  const records = bigTerms(from, count).map((term, i) => {
+export function sequenceText(
+  from: number,
+  count: number,
+  layout: SequenceLayout,
+  start?: readonly [bigint, bigint],
+): string {
+  const records = bigTerms(from, count, start).map((term, i) => {
     const index = layout.infix === undefined ? "" : from + i + layout.infix;
     return layout.prefix + index + term + layout.suffix;
   });

@@ -51,7 +51,7 @@ export interface Records {
   readonly second: Uint8Array;
   /** What the first two values must be modulo {@link MODULUS}. */
   readonly residues: readonly [bigint, bigint];
-  /** Digits of the longest value, `second` included. */
+  /** Digits of the longest value, the first two included. */
   readonly digitsMax: number;
   readonly count: number;
   /** Stands before the first record, once: at most {@link FRAME_BYTES_MAX}. */
@@ -117,7 +117,9 @@ export class Adder {
       this.#writeAscii(index, INDEX_END + copy - index.length, PIECE_BYTES_MAX);
     }
     const ringEnd = RING + ringBytes(digitsMax);
-    assert(adderMemoryBytes(digitsMax) <= this.memoryBytes && second.length <= digitsMax);
+    assert(
+      adderMemoryBytes(digitsMax) <= this.memoryBytes && Math.max(first.length, second.length) <= digitsMax,
+    );
     this.#bytes.set(second, ringEnd - second.length);
     this.#bytes.set(first, ringEnd - second.length - first.length);
     this.#kernel.setLayout(prefix.length, index.length, infix.length, suffix.length);

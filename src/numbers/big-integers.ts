@@ -63,3 +63,12 @@ export function fibonacciByBigInt(n: number): bigint {
   const [f, next] = pairByBigInt(Math.floor(n / 2));
   return n % 2 === 0 ? f * (2n * next - f) : f * f + next * next;
 }
+
+/** L(n), likewise: L(2k) = L(k)^2 - 2 (-1)^k, L(2k+1) = L(k) L(k+1) - (-1)^k. */
+export function lucasByBigInt(n: number): bigint {
+  const k = Math.floor(n / 2);
+  const [f, next] = pairByBigInt(k);
+  const l = 2n * next - f;
+  const sign = k % 2 === 0 ? 1n : -1n;
+  return n % 2 === 0 ? l * l - 2n * sign : l * (2n * f + next) - sign;
+}

@@ -35,6 +35,8 @@ export const LAYOUTS = {
   json: { ...BARE, head: "[", prefix: '"', suffix: '"', separator: ",", tail: "]" },
   ndjson: { ...BARE, prefix: '{"n":"', infix: '","value":"', suffix: '"}\n' },
   csv: { ...BARE, head: "n,value\n", infix: ",", suffix: "\n" },
+  /** As the OEIS has it: https://oeis.org/SubmitB.html */
+  bfile: { ...BARE, infix: " ", suffix: "\n" },
 } as const satisfies Record<string, SequenceLayout>;
 
 /** A layout with other text before its first record and behind its last, at most 64 bytes each. */

@@ -60,7 +60,17 @@ interface Multiplier {
   readonly trim: (limbs: number, length: number) => number;
   readonly pad: (limbs: number, length: number, count: number) => void;
   readonly stepPair: (f: number, l: number, length: number, base: number) => void;
-  readonly stepFibonacci: (f: number, l: number, length: number, base: number) => void;
+  readonly stepOne: (a: number, b: number, length: number, base: number, factor: number) => void;
+  readonly addMultiples: (
+    a: number,
+    p: number,
+    b: number,
+    q: number,
+    digits: number,
+    out: number,
+    length: number,
+    base: number,
+  ) => number;
   readonly writeText: (limbs: number, length: number, text: number, width: number) => number;
   readonly readText: (text: number, length: number, limbs: number, width: number) => number;
   readonly textResidue: (text: number, length: number, prime: bigint) => bigint;

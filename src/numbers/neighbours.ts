@@ -12,8 +12,9 @@
 import { noticeFailed } from "../notices.ts";
 import { MODULUS, returnAdder, takeAdder } from "./adder.ts";
 import { textOf } from "./decimal.ts";
-import { fibonacciPair, fibonacciResidues } from "./fibonacci.ts";
+import { fibonacciResidues } from "./start.ts";
 import type { Pool } from "./pool.ts";
+import { termPair } from "./term-pair.ts";
 
 /** Values from here on (400,000 digits, 4 ms) are computed on a thread, and the last one is kept. */
 const THREAD_INDEX_MIN = 2_000_000;
@@ -47,7 +48,7 @@ export class Neighbours {
     if (index === this.#index) return this.#text;
     if (index >= THREAD_INDEX_MIN) return this.#computeOnThread(index);
     if (!this.#step(index)) {
-      this.#pair = fibonacciPair(index);
+      this.#pair = termPair(index);
       this.#residues = fibonacciResidues(index, MODULUS);
     }
     this.#index = index;

@@ -1,5 +1,5 @@
 /**
- * Two decimal registers, X and Y, and their products: what F(n), n! and 2^k are computed in.
+ * Two decimal registers, X and Y, and their products: what F(n), L(n), n! and 2^k are computed in.
  *
  * A register holds either limbs (int32, lowest first, balanced digits of base 10^5
  * or 10^4) or, for the moment of a product, coefficients (doubles) in the same
@@ -52,6 +52,9 @@ const registerBytes = (count: number): number => align(8 * sum(ringSizes(count))
 /** Bytes of WASM memory behind `new Registers(count, spareBytes, …)`. */
 export const registersBytes = (count: number, spareBytes: number): number =>
   reservedBytes(ringSizes(count)[0], 2 * registerBytes(count) + spareBytes);
+
+/** What {@link Registers.addMultiples} needs in limbs beside those of its summands, and of a step before it. */
+export const multiplesLimbs = (digitsCount: number): number => 2 * digitsCount + 8;
 
 export class Registers {
   readonly x: Register;
@@ -148,15 +151,54 @@ export class Registers {
     lowest[0] = (lowest[0] ?? 0) + delta;
   }
 
-  /** (X, Y) = (F, L) of index n becomes (F, L) of n + 1; with `keepY` only X does. */
-  step(keepY = false): void {
-    const { pad, stepFibonacci, stepPair, trim } = multiplier();
+  /** (X, Y) = (F, L) of index n becomes (F, L) of n + 1. */
+  step(): void {
+    const { stepPair, trim } = multiplier();
     const { x, y } = this;
     const length = Math.max(x.length, y.length);
-    for (const register of [x, y]) pad(register.address, register.length, length + 2 - register.length);
-    (keepY ? stepFibonacci : stepPair)(x.address, y.address, length, this.base);
+    this.#padTo(length + 5);
+    stepPair(x.address, y.address, length, this.base);
     x.length = trim(x.address, length + 1);
-    if (!keepY) y.length = trim(y.address, length + 1);
+    y.length = trim(y.address, length + 1);
+  }
+
+  /** One register becomes (factor · itself + the other) / 2, which must be exact; the other one stays. */
+  stepOne(register: Register, factor: 1 | 5 = 1): void {
+    const { stepOne, trim } = multiplier();
+    const other = register === this.x ? this.y : this.x;
+    const length = Math.max(register.length, other.length);
+    this.#padTo(length + 5);
+    stepOne(register.address, other.address, length, this.base, factor);
+    register.length = trim(register.address, length + 1);
+  }
+
+  /**
+   * p X + q Y, which must be positive, behind the limbs in X's memory. X and Y stay; the spare room is written over.
+   *
+   * @param p - With q, of `digitsCount` digits of base^2; the constructor's count has {@link multiplesLimbs} more then.
+   * @throws {@link Distrust}, when there is no room: as {@link multiply}.
+   */
+  addMultiples(p: bigint, q: bigint, digitsCount: number): Register {
+    const { x, y } = this;
+    const length = 2 * Math.ceil(Math.max(x.length, y.length) / 2) + 2 * digitsCount + 2;
+    if (length > this.#countMax) throw new Distrust("residue");
+    this.#padTo(length);
+    const { addMultiples, memory } = multiplier();
+    const [pAddress, qAddress] = [this.spare, this.spare + 8 * digitsCount];
+    const room = new Float64Array(memory.buffer, this.spare, 2 * digitsCount);
+    room.set([p, q].flatMap((factor) => balancedDigits(factor, this.base ** 2, digitsCount)));
+    const address = x.address + 4 * this.#countMax;
+    const args = [x.address, pAddress, y.address, qAddress] as const;
+    const register = { address, length: addMultiples(...args, digitsCount, address, length, this.base) };
+    this.#fault?.("limbs", this.base, new Int32Array(memory.buffer, address, register.length));
+    return register;
+  }
+
+  /** Writes zeros behind the limbs of X and Y, up to this length. */
+  #padTo(length: number): void {
+    for (const register of [this.x, this.y]) {
+      multiplier().pad(register.address, register.length, length - register.length);
+    }
   }
 
   /** Reads a non-negative integer into limbs at an address, behind which there is room. */
@@ -187,18 +229,29 @@ export class Registers {
   }
 
   /**
-   * The digits of X, in the multiplier's memory until the next operation.
+   * The digits of X or of other limbs, in the multiplier's memory until the next operation.
    *
    * @param room - Where to write them; `limbDigits` bytes for each limb.
    */
-  text(room: number): Digits {
+  text(room: number, { address, length }: Readonly<Register> = this.x): Digits {
     const { memory, writeText } = multiplier();
-    const { address, length } = this.x;
     const start = writeText(address, length, room, this.limbDigits) >>> 0;
     const text = new Uint8Array(memory.buffer, start, room + this.limbDigits * length - start);
     this.#fault?.("text", this.base, text);
     return text;
   }
+}
+
+/** The digits of a number, lowest first, each at most half the base. */
+function balancedDigits(value: bigint, base: number, count: number): number[] {
+  const unit = BigInt(base);
+  let left = value;
+  return Array.from({ length: count }, () => {
+    // In [-unit / 2, unit / 2): % has the sign of what is left.
+    const digit = ((((left + unit / 2n) % unit) + unit) % unit) - unit / 2n;
+    left = (left - digit) / unit;
+    return Number(digit);
+  });
 }
 
 function combine(address: number, [first, second, third]: readonly [number, ...number[]]): void {

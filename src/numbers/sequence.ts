@@ -1,5 +1,6 @@
 /**
- * The terms F(from), F(from + 1), … as text, or any range of the bytes of that text.
+ * The terms F(from), F(from + 1), … as text, or those of another sequence of the same rule (start.ts), or any range of
+ * the bytes of that text.
  *
  * In two steps, because the first is cheap and pure and the second may not be: `planSequence` says how
  * long the text is and with which term a range begins; `openSequence` takes that term and its successor
@@ -23,14 +24,17 @@ import {
   returnAdder,
   takeAdder,
 } from "./adder.ts";
-import { fibonacciMemoryBytes, fibonacciPair, fibonacciResidues } from "./fibonacci.ts";
 import type { SequenceLayout } from "./layouts.ts";
 import { SequenceOffsets, termDigits } from "./offsets.ts";
+import { type Start, termName, termResidues } from "./start.ts";
+import { termPair, termPairMemoryBytes } from "./term-pair.ts";
 
 /** Which terms, and how they are written. `from` and `count` are integers from 0. */
 export interface SequenceRequest {
   readonly from: number;
   readonly count: number;
+  /** Of another sequence than F. */
+  readonly start?: Start | undefined;
   readonly layout: SequenceLayout;
 }
 
@@ -51,7 +55,7 @@ export interface SequencePlan extends SequenceRequest {
   readonly touchedCount: number;
   /** Offsets in the whole text of the touched terms' records, the end with one more separator. */
   readonly touched: ByteRange;
-  /** Digits of the last touched term. */
+  /** Digits of the longest touched term. */
   readonly digitsMax: number;
 }
 
@@ -62,24 +66,25 @@ export interface SequencePlan extends SequenceRequest {
  * @throws {@link FibError} `range_not_satisfiable`; `result_too_large` for texts of more than 2^53 bytes.
  */
 export function planSequence(request: SequenceRequest, range?: ByteRange): SequencePlan {
-  const { layout, from, count } = request;
-  const offsets = new SequenceOffsets(layout, from, count);
+  const { layout, from, count, start } = request;
+  const offsets = new SequenceOffsets(layout, from, count, start);
   const { sizeBytes } = offsets;
-  const { start, end } = range ?? { start: 0, end: sizeBytes };
-  if (range !== undefined && !(start >= 0 && start < end && end <= sizeBytes)) {
-    const what = `bytes ${start} to ${end - 1}`;
+  const bytes = range ?? { start: 0, end: sizeBytes };
+  if (range !== undefined && !(range.start >= 0 && range.start < range.end && range.end <= sizeBytes)) {
+    const what = `bytes ${range.start} to ${range.end - 1}`;
     throw new FibError("range_not_satisfiable", `Cannot send ${what}: the text has ${sizeBytes} bytes`);
   }
-  const first = start === 0 ? 0 : offsets.positionOf(start);
-  const last = end === sizeBytes ? Math.max(count - 1, 0) : offsets.positionOf(end - 1);
+  const first = bytes.start === 0 ? 0 : offsets.positionOf(bytes.start);
+  const last = bytes.end === sizeBytes ? Math.max(count - 1, 0) : offsets.positionOf(bytes.end - 1);
   return {
     ...request,
     sizeBytes,
-    range: { start, end },
+    range: bytes,
     firstIndex: from + first,
     touchedCount: Math.min(last - first + 1, count),
-    touched: { start: offsets.start(first), end: offsets.start(Math.min(last + 1, count)) },
-    digitsMax: termDigits(from + last),
+    touched: { start: offsets.offsetOf(first), end: offsets.offsetOf(Math.min(last + 1, count)) },
+    // The last one, or G(0).
+    digitsMax: Math.max(termDigits(from + first, start), termDigits(from + last, start)),
   };
 }
 
@@ -164,24 +169,24 @@ export class SequenceReader {
   /** With another instance, and with terms that are computed anew. The last one is not given back: it may be damaged. */
   #beginAgain(isAgain: boolean): void {
     this.#adder = undefined;
-    const { from, count, layout } = this.#plan;
-    const index = from + new SequenceOffsets(layout, from, count).positionOf(this.#writeOffset);
-    const what = `The terms from F(${index}) were wrong before they were sent`;
+    const { from, count, layout, start } = this.#plan;
+    const index = from + new SequenceOffsets(layout, from, count, start).positionOf(this.#writeOffset);
+    const what = `The terms from ${termName(index, start)} were wrong before they were sent`;
     noticeFailed("recurrence", what);
     if (isAgain) throw new FibError("machine_unreliable", `${what}, twice: the memory or the CPU is failing`);
-    this.#adder = beginAt(this.#plan, index, fibonacciPair(index));
+    this.#adder = beginAt(this.#plan, index, termPair(index, start));
   }
 }
 
 /** Bytes of memory that {@link openSequence} needs at its peak, to be asked before it is called. */
-export const sequenceMemoryBytes = ({ firstIndex, digitsMax }: SequencePlan): number =>
-  // What computed the first two terms keeps its memory, with one of their texts in it.
-  fibonacciMemoryBytes(firstIndex) + 3 * termDigits(firstIndex) + adderMemoryBytes(digitsMax);
+export const sequenceMemoryBytes = ({ firstIndex, start, digitsMax }: SequencePlan): number =>
+  // What computed the first two terms keeps its memory.
+  termPairMemoryBytes(firstIndex, start) + adderMemoryBytes(digitsMax);
 
 /**
  * Starts to write what was planned.
  *
- * @param pair - F(plan.firstIndex) and the next one, if the caller has them. Else they are computed here:
+ * @param pair - The term plan.firstIndex and the next one, if the caller has them. Else they are computed here:
  * 0.4 s at 10^8, 3 ms at 10^6.
  * @throws {@link FibError} `result_too_large`, when there is no memory for four terms.
  */
@@ -192,19 +197,19 @@ export function openSequence(
 ): SequenceReader {
   const { firstIndex, touchedCount, range } = plan;
   if (touchedCount === 0 || range.end === range.start) return new SequenceReader(plan, undefined);
-  return new SequenceReader(plan, beginAt(plan, firstIndex, pair ?? fibonacciPair(firstIndex)), fault);
+  return new SequenceReader(plan, beginAt(plan, firstIndex, pair ?? termPair(firstIndex, plan.start)), fault);
 }
 
 /** An instance of the kernel that writes the terms of a plan from an index on. */
 function beginAt(plan: SequencePlan, index: number, pair: readonly [Uint8Array, Uint8Array]): Adder {
   const { layout, from, firstIndex, touchedCount } = plan;
   const [first, second] = pair;
-  const digitsMax = Math.max(plan.digitsMax, second.length);
+  const digitsMax = Math.max(plan.digitsMax, first.length, second.length);
   const adder = takeAdder(digitsMax);
   adder.begin({
     first,
     second,
-    residues: fibonacciResidues(index, MODULUS),
+    residues: termResidues(index, MODULUS, plan.start),
     digitsMax,
     count: firstIndex + touchedCount - index,
     head: index === from ? layout.head : "",

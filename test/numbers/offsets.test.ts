@@ -3,14 +3,8 @@ import { expect, test } from "bun:test";
 import * as fc from "fast-check";
 import reference from "../vectors/reference.json";
 import { LAYOUTS } from "../../src/numbers/layouts.ts";
-import {
-  INTERCEPT_SCALED,
-  INDEX_MAX,
-  LOG10_PHI_SCALED,
-  SequenceOffsets,
-  floorSum,
-  termDigits,
-} from "../../src/numbers/offsets.ts";
+import { SequenceOffsets, termDigits } from "../../src/numbers/offsets.ts";
+import { INDEX_MAX, INTERCEPT_SCALED, LOG10_PHI_SCALED, floorSum } from "../../src/numbers/term-lengths.ts";
 
 const MODULUS = 1n << 128n;
 
@@ -111,7 +105,7 @@ for (const [name, layout] of Object.entries(LAYOUTS)) {
         const position = seed % count;
         let start: number = layout.head.length;
         for (let k = 0; k < position; k++) start += record(from + k);
-        expect(offsets.start(position)).toBe(position === 0 ? 0 : start);
+        expect(offsets.offsetOf(position)).toBe(position === 0 ? 0 : start);
         expect(offsets.positionOf(start)).toBe(position);
         expect(offsets.positionOf(start + record(from + position) - 1)).toBe(position);
         for (let k = position; k < count; k++) start += record(from + k);
@@ -133,12 +127,14 @@ test("SequenceOffsets is exact where indices and texts are longest", () => {
   // Three records of F(10^14 - 1) … F(10^14 + 1): the sum of their parts.
   const offsets = new SequenceOffsets(LAYOUTS.csv, 1e14 - 1, 3);
   const records = [14, 15, 15].map((digits, i) => digits + 2 + termDigits(1e14 - 1 + i));
-  expect(offsets.start(1)).toBe(8 + records[0]!);
-  expect(offsets.start(2)).toBe(8 + records[0]! + records[1]!);
+  expect(offsets.offsetOf(1)).toBe(8 + records[0]!);
+  expect(offsets.offsetOf(2)).toBe(8 + records[0]! + records[1]!);
   expect(offsets.sizeBytes).toBe(8 + records[0]! + records[1]! + records[2]!);
 });
 
 test("SequenceOffsets refuses a text of more than 2^53 bytes, and indices beyond INDEX_MAX", () => {
   expect(() => new SequenceOffsets(LAYOUTS.text, 1e12, 1_000_000)).toThrow("too long to be addressed");
-  expect(() => new SequenceOffsets(LAYOUTS.text, 2 ** 52, 1)).toThrow("too long to be addressed");
+  expect(() => new SequenceOffsets(LAYOUTS.text, 2 ** 52, 1)).toThrow(
+    "a sequence ends below 281474976710656",
+  );
 });

@@ -1,4 +1,4 @@
-/** 2^k - 3: BigInt at every threshold and thousands of k, memory and progress; ackermann.test.ts has GMP's digests. */
+/** 2^k - 3: BigInt at every threshold and a thousand k, memory and progress; ackermann.test.ts has GMP's digests. */
 import { expect, test } from "bun:test";
 import { textOf } from "../../src/numbers/decimal.ts";
 import { multiplier, multiplierMemoryBytes, restartMultiplier } from "../../src/numbers/multiplier.ts";
@@ -25,10 +25,10 @@ test("powerLessThree() equals BigInt at every k to 1000 and around the crossover
   for (let k = KERNEL_FROM - 40; k <= KERNEL_FROM + 40; k++) mustBeRight(k);
 });
 
-test("powerLessThree() equals BigInt at 3,000 random k, and distrusts none", () => {
+test("powerLessThree() equals BigInt at 800 random k, and distrusts none", () => {
   multiplier();
   const before = { ...distrusted };
-  for (let round = 0; round < 3000; round++) mustBeRight(Math.floor(10 ** (3.9 + 1.4 * Math.random())));
+  for (let round = 0; round < 800; round++) mustBeRight(Math.floor(10 ** (3.9 + 1.4 * Math.random())));
   expect(distrusted).toEqual(before);
 }, 60_000);
 
@@ -44,7 +44,7 @@ test("powerLessThree() is right at lengths around every change of the rings and 
   for (const size of [2048, 4096]) {
     for (const ratio of [1, 1.125, 1.25, 1.5, 1.75]) {
       const k = Math.floor((5 * size * ratio) / Math.log10(2));
-      for (let near = k - 48; near <= k + 24; near += 3) mustBeRight(near);
+      for (let near = k - 48; near <= k + 24; near += 4) mustBeRight(near);
     }
   }
 });

@@ -113,6 +113,27 @@ test("stepPair() leaves balanced limbs", () => {
   }
 });
 
+test("stepOne() leaves balanced limbs", () => {
+  const { memory, stepOne } = multiplier();
+  const [a, b, count] = [65_536, 66_560, 100];
+  const limbs = (at: number) => new Int32Array(memory.buffer, at, count + 6);
+  const half = 50_000;
+  for (const sign of [1, -1]) {
+    for (const at of [a, b]) {
+      limbs(at)
+        .fill(sign * half)
+        .fill(0, count);
+      // Two go up from here, to where one is at the border already.
+      limbs(at)[0] = sign * (half + 1);
+    }
+    stepOne(a, b, count, 100_000, 5);
+    for (const limb of limbs(a)) expect(Math.abs(limb)).toBeLessThanOrEqual(half + 1);
+  }
+});
+
 test("longer than the registers is distrusted", () => {
   expect(() => new Registers(100, 0, 5).multiply("product", 101)).toThrow("failed its residue check");
+  const registers = new Registers(100, 500, 5);
+  registers.x.length = 97;
+  expect(() => registers.addMultiples(1n, 1n, 1)).toThrow("failed its residue check");
 });

@@ -4,10 +4,11 @@ import * as fc from "fast-check";
 import { distrusted, onNotice } from "../../src/notices.ts";
 import { Adder, type ChunkFault } from "../../src/numbers/adder.ts";
 import { textOf } from "../../src/numbers/decimal.ts";
-import { fibonacci, fibonacciPair } from "../../src/numbers/fibonacci.ts";
+import { fibonacci } from "../../src/numbers/fibonacci.ts";
 import { LAYOUTS, type SequenceLayout, framed } from "../../src/numbers/layouts.ts";
 import { Neighbours } from "../../src/numbers/neighbours.ts";
 import { type ByteRange, openSequence, planSequence, readSequence } from "../../src/numbers/sequence.ts";
+import { termPair } from "../../src/numbers/term-pair.ts";
 import { bigPair, sequenceText } from "../oracle.ts";
 
 setDefaultTimeout(60_000);
@@ -206,7 +207,7 @@ describe("a bit of what is still to be used", () => {
         );
         expect(text === whole).toBe(true);
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 });
@@ -345,7 +346,7 @@ test("two chunks of one text that are wrong, each once", () => {
 
 test("residues come from the index, not from the text: a wrong pair is noticed", () => {
   const before = distrusted.recurrence;
-  const [first, second] = fibonacciPair(30_000).map((digits) => digits.slice());
+  const [first, second] = termPair(30_000).map((digits) => digits.slice());
   second![1000]! ^= 1;
   const plan = planSequence({ from: 30_000, count: 5, layout: LAYOUTS.text });
   expect(textOf(readSequence(plan, [first!, second!]))).toBe(textOf(readSequence(plan)));

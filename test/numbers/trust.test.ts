@@ -5,6 +5,7 @@ import { ackermann } from "../../src/numbers/ackermann.ts";
 import { type ComputeOptions, type Digits, textOf } from "../../src/numbers/decimal.ts";
 import { factorial } from "../../src/numbers/factorial.ts";
 import { fibonacci } from "../../src/numbers/fibonacci.ts";
+import { lucas } from "../../src/numbers/lucas.ts";
 import { multiplier, restartMultiplier } from "../../src/numbers/multiplier.ts";
 import { Registers } from "../../src/numbers/registers.ts";
 import {
@@ -119,6 +120,7 @@ function expectHalfTheLimits({ roundingError, coefficient }: ReturnType<typeof o
 // 25 million digits each, what a server computes unless it is told otherwise.
 for (const [name, compute] of [
   ["F(119,620,000)", (options) => fibonacci(119_620_000, options)],
+  ["L(119,620,000)", (options) => lucas(119_620_000, options)],
   ["4,000,000!", (options) => factorial(4_000_000, options)],
   ["A(3, 83,048,190)", (options) => ackermann(3n, 83_048_190n, options)],
 ] as const satisfies readonly (readonly [string, (options: ComputeOptions) => Digits])[]) {

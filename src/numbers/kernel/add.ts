@@ -92,10 +92,11 @@ let indexLength: usize = 0;
 let infixLength: usize = 0;
 let suffixLength: usize = 0;
 
-// What the check is at: the residues of the next two values, the length of the one before, the next index's.
+// What the check is at: the residues of the next two values, the fewest digits that they can have, the next index's.
 let nextResidue: u64 = 0;
 let afterNextResidue: u64 = 0;
-let checkedLength: i32 = 0;
+let nextLength: i32 = 0;
+let afterNextLength: i32 = 0;
 let checkedIndexLength: usize = 0;
 
 /** Says how long the texts at PREFIX, INDEX, INFIX and SUFFIX are; an index of length 0 is not written. */
@@ -118,7 +119,8 @@ export function begin(
 ): void {
   nextResidue = firstResidue;
   afterNextResidue = secondResidue;
-  checkedLength = firstLength;
+  nextLength = firstLength;
+  afterNextLength = secondLength;
   ringEnd = endOfRing;
   b = endOfRing - secondLength;
   bLength = secondLength;
@@ -163,7 +165,11 @@ function writeRecord(): void {
     memory.copy(out, a, aLength);
     seedsLeft--;
   } else {
-    length = add(a, aLength, b, bLength, out);
+    // The older value is the longer one only where both are the start's: 1000, 0, 1000, 1000, 2000.
+    const isFalling = aLength > bLength;
+    length = add(
+      isFalling ? b : a, isFalling ? bLength : aLength, isFalling ? a : b, isFalling ? aLength : bLength, out,
+    );
   }
   a = b;
   aLength = bLength;
@@ -223,14 +229,18 @@ function checkRecord(at: usize): usize {
     if (at != 0) at = behind(at, INFIX + TO_COPY, infixLength);
   }
   if (at == 0) return 0;
-  // A value is as long as the one before it, or has one more digit if there is one, which is no zero in front.
-  if (<u8>(load<u8>(at + checkedLength) - 0x30) < 10) checkedLength++;
-  if (load<u8>(at) == 0x30 && checkedLength > 1) return 0;
-  if (residue(at, checkedLength) != nextResidue) return 0;
+  // A value is as long as the longer one of the two before it, or has one more digit if there is one, which is no
+  // zero in front. It is below three times the older one of them, or one of them is the start's.
+  let length = nextLength;
+  if (<u8>(load<u8>(at + length) - 0x30) < 10) length++;
+  if (load<u8>(at) == 0x30 && length > 1) return 0;
+  if (residue(at, length) != nextResidue) return 0;
+  nextLength = afterNextLength;
+  afterNextLength = max(length, nextLength);
   const sum = nextResidue + afterNextResidue;
   nextResidue = afterNextResidue;
   afterNextResidue = sum < MODULUS ? sum : sum - MODULUS;
-  return behind(at + checkedLength, SUFFIX + TO_COPY, suffixLength);
+  return behind(at + length, SUFFIX + TO_COPY, suffixLength);
 }
 
 /** Checks all records of the chunk that {@link fill} wrote last; no further one can be, when this fails. */

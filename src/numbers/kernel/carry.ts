@@ -67,41 +67,106 @@ export function pad(limbs: usize, length: usize, count: usize): void {
   memory.fill(limbs + (length << 2), 0, count << 2);
 }
 
+/** Four limbs one place up: the last one of `below`, and the first three of `here`. */
+@inline function raised(below: v128, here: v128): v128 {
+  return v128.shuffle<i32>(below, here, 3, 4, 5, 6);
+}
+
+/** What of each limb goes one place up, -2 to 2: how many bounds it passes. (A comparison gives -1 for true.) */
+@inline function excess(limbs: v128, half: v128, more: v128): v128 {
+  return i32x4.sub(
+    i32x4.add(i32x4.lt_s(limbs, i32x4.neg(half)), i32x4.lt_s(limbs, i32x4.neg(more))),
+    i32x4.add(i32x4.gt_s(limbs, half), i32x4.gt_s(limbs, more)),
+  );
+}
+
+/** Halves of four sums of limbs; each takes base/2 from an odd sum one place up. */
+@inline function halved(sums: v128, above: v128, half: v128): v128 {
+  const odd = i32x4.neg(v128.and(above, i32x4.splat(1)));
+  return i32x4.add(i32x4.shr_s(sums, 1), v128.and(half, odd));
+}
+
 /**
  * From index n to n+1: (F, L) becomes ((F + L) / 2, (5F + L) / 2), both halves exact.
  *
- * Each limb takes base/2 from an odd limb above it, and its carry is settled in two steps of -1, 0 or 1.
+ * What is too much in a limb goes one place up, and what that makes too much there another one, and no further, as in
+ * carry(): four limbs at a time, of which none waits for those below.
  *
- * @param F - F(n) as balanced limbs, zeros up to `length` + 2.
+ * @param F - F(n) as balanced limbs, zeros up to `length` + 5.
  * @param L - The Lucas number L(n), likewise.
  * @param length - Of the longer one; the results have up to one limb more.
  */
 export function stepPair(F: usize, L: usize, length: usize, base: i32): void {
-  const half = base >> 1;
-  let f = load<i32>(F), l = load<i32>(L);
-  let sumF = f + l, sumL = 5 * f + l, carryF: i32 = 0, carryL: i32 = 0;
-  for (let i: usize = 0; i <= length; i++) {
-    f = load<i32>(F + ((i + 1) << 2)); l = load<i32>(L + ((i + 1) << 2));
-    const nextF = f + l, nextL = 5 * f + l;
-    let v = (sumF >> 1) + (half & -(nextF & 1)) + carryF, w = (sumL >> 1) + (half & -(nextL & 1)) + carryL;
-    carryF = i32(v > half) - i32(v < -half); v -= base * carryF;
-    let again = i32(v > half) - i32(v < -half); v -= base * again; carryF += again;
-    carryL = i32(w > half) - i32(w < -half); w -= base * carryL;
-    again = i32(w > half) - i32(w < -half); w -= base * again; carryL += again;
-    store<i32>(F + (i << 2), v); store<i32>(L + (i << 2), w);
-    sumF = nextF; sumL = nextL;
+  const bases = i32x4.splat(base), half = i32x4.splat(base >> 1), more = i32x4.add(half, bases);
+  let qF = i32x4.splat(0), qL = qF, tF = qF, tL = qF;
+  for (let i: usize = 0; i <= length; i += 4, F += 16, L += 16) {
+    const f = v128.load(F), sums = i32x4.add(f, v128.load(L));
+    const above = i32x4.add(v128.load(F, 4), v128.load(L, 4));
+    const v = halved(sums, above, half), w = halved(i32x4.add(sums, i32x4.shl(f, 2)), above, half);
+    const qv = excess(v, half, more), qw = excess(w, half, more);
+    const v1 = i32x4.add(i32x4.sub(v, i32x4.mul(qv, bases)), raised(qF, qv));
+    const w1 = i32x4.add(i32x4.sub(w, i32x4.mul(qw, bases)), raised(qL, qw));
+    qF = qv; qL = qw;
+    const tv = excess(v1, half, more), tw = excess(w1, half, more);
+    v128.store(F, i32x4.add(i32x4.sub(v1, i32x4.mul(tv, bases)), raised(tF, tv)));
+    v128.store(L, i32x4.add(i32x4.sub(w1, i32x4.mul(tw, bases)), raised(tL, tw)));
+    tF = tv; tL = tw;
   }
 }
 
-/** As stepPair, but only F: it becomes F(n+1) = (F + L) / 2 and L stays. */
-export function stepFibonacci(F: usize, L: usize, length: usize, base: i32): void {
-  const half = base >> 1;
-  let sum = load<i32>(F) + load<i32>(L), carried: i32 = 0;
-  for (let i: usize = 0; i <= length; i++) {
-    const next = load<i32>(F + ((i + 1) << 2)) + load<i32>(L + ((i + 1) << 2));
-    let v = (sum >> 1) + (half & -(next & 1)) + carried;
-    carried = i32(v > half) - i32(v < -half); v -= base * carried;
-    store<i32>(F + (i << 2), v);
-    sum = next;
+/**
+ * As stepPair, but only one register: A becomes (factor A + B) / 2, exactly half, and B stays. From (F, L) of n that is
+ * F(n+1) with factor 1, whichever of the two becomes it, and L(n+1) = (5F + L) / 2.
+ *
+ * @param factor - An odd one, at most 5.
+ */
+export function stepOne(A: usize, B: usize, length: usize, base: i32, factor: i32): void {
+  const bases = i32x4.splat(base), half = i32x4.splat(base >> 1), more = i32x4.add(half, bases);
+  const factors = i32x4.splat(factor);
+  let q = i32x4.splat(0), t = q;
+  for (let i: usize = 0; i <= length; i += 4, A += 16, B += 16) {
+    const sums = i32x4.add(i32x4.mul(v128.load(A), factors), v128.load(B));
+    const v = halved(sums, i32x4.add(v128.load(A, 4), v128.load(B, 4)), half), qv = excess(v, half, more);
+    const v1 = i32x4.add(i32x4.sub(v, i32x4.mul(qv, bases)), raised(q, qv)), tv = excess(v1, half, more);
+    v128.store(A, i32x4.add(i32x4.sub(v1, i32x4.mul(tv, bases)), raised(t, tv)));
+    q = qv; t = tv;
   }
+}
+
+/**
+ * p A + q B as balanced limbs, for p and q that are short: a convolution by the book, two places at a time.
+ *
+ * A digit of p or q stands for two limbs, so that there are half as many products. With 13 digits (128 decimal ones) a
+ * sum is below 7*10^15, so it is exact; it is one digit longer than what carry() takes, and carried in the same manner.
+ *
+ * @param A - Balanced limbs, zeros up to `length`; B likewise.
+ * @param p - `digits` doubles, balanced digits of base^2, lowest first; q likewise.
+ * @param out - Where to: room for `length` limbs (an even number), which hold the result.
+ * @returns The number of limbs without leading zeros.
+ */
+export function addMultiples(
+  A: usize, p: usize, B: usize, q: usize, digits: usize, out: usize, length: usize, base: f64,
+): usize {
+  const magic = both(TO_INTEGER), bases = both(base), inverse = both(1 / base);
+  let d1Before = both(0), d2Before = d1Before, q3Before = d1Before, q3Earlier = d1Before, tBefore = d1Before;
+  for (let i: usize = 0; i < length; i += 2) {
+    let v = both(0);
+    const toLowest = i << 2, end = min(digits, (i >> 1) + 1) << 3;
+    for (let j: usize = 0; j < end; j += 8) {
+      const place = toLowest - j;
+      const a = f64x2.convert_low_i32x4_s(v128.load64_zero(A + place));
+      const b = f64x2.convert_low_i32x4_s(v128.load64_zero(B + place));
+      v = add(v, add(mul(a, v128.load64_splat(p + j)), mul(b, v128.load64_splat(q + j))));
+    }
+    const q1 = f64x2.nearest(mul(v, inverse)), d0 = sub(v, mul(q1, bases));
+    const q2 = f64x2.nearest(mul(q1, inverse)), d1 = sub(q1, mul(q2, bases));
+    const q3 = f64x2.nearest(mul(q2, inverse)), d2 = sub(q2, mul(q3, bases));
+    const s = add(add(d0, shifted(d1Before, d1)), add(d2Before, shifted(q3Earlier, q3Before)));
+    d1Before = d1; d2Before = d2; q3Earlier = q3Before; q3Before = q3;
+    const t = f64x2.nearest(mul(s, inverse));
+    const limb = add(add(sub(s, mul(t, bases)), shifted(tBefore, t)), magic);
+    tBefore = t;
+    v128.store_lane<u64>(out + toLowest, v128.shuffle<i32>(limb, limb, 0, 2, 0, 2), 0);
+  }
+  return trim(out, length);
 }

@@ -2,6 +2,6 @@
 export { setRoots, fillRoots } from "./roots";
 export { multiplyBlock } from "./transform";
 export { loadRing, loadRingInPlace, combineTwo, combineThree } from "./rings";
-export { carry, takeRoundingError, trim, pad, stepPair, stepFibonacci } from "./carry";
+export { carry, takeRoundingError, trim, pad, stepPair, stepOne, addMultiples } from "./carry";
 export { setDigits, writeText, readText, textResidue, factorialResidue } from "./text";
 export { isPrime, powerModulo } from "./primes";
