@@ -3,7 +3,10 @@
  * @module
  */
 
-/** A number as ASCII digits, without leading zeros, in a buffer of its own unless it was asked to be borrowed. */
+/**
+ * ASCII, in a buffer of its own unless it was asked to be borrowed: the digits of a number, without leading zeros, or what
+ * is found out about one, in words.
+ */
 export type Digits = Uint8Array<ArrayBuffer>;
 
 /** Digits in a limb: 5, or 4 to try again with a smaller rounding error. */
@@ -25,8 +28,8 @@ export interface ComputeOptions {
   /** Called now and then with the part of the work that is done, from 0 to 1. */
   readonly onProgress?: ((fraction: number) => void) | undefined;
   /**
-   * Leaves the digits of F(n) and A(3, n) in the multiplier's memory, until this thread computes again: saves a copy,
-   * and for F(10^9) a fifth of the memory. Others ignore it.
+   * Leaves the digits of F(n), L(n) and A(3, n) in the multiplier's memory, until this thread computes again: saves a
+   * copy, and for F(10^9) a fifth of the memory. Others ignore it.
    */
   readonly borrow?: boolean;
   /** For tests: corrupts what is being computed. */
@@ -35,10 +38,14 @@ export interface ComputeOptions {
 
 /** The digits of a small number; the time grows with nearly the square of their number. */
 export function toDigits(value: bigint): Digits {
-  const text = value.toString();
-  const digits = new Uint8Array(text.length);
-  new TextEncoder().encodeInto(text, digits);
-  return digits;
+  return toAscii(value.toString());
+}
+
+/** ASCII text as bytes. */
+export function toAscii(text: string): Digits {
+  const bytes = new Uint8Array(text.length);
+  new TextEncoder().encodeInto(text, bytes);
+  return bytes;
 }
 
 /**

@@ -2,70 +2,112 @@
  * One computation as data: what crosses to a worker thread, a queue, another machine.
  * @module
  */
-import { ackermann } from "./ackermann.ts";
-import type { ComputeOptions, Digits } from "./decimal.ts";
-import { LOG10_PHI } from "./digits.ts";
-import { factorial } from "./factorial.ts";
-import { fibonacci, fibonacciPair } from "./fibonacci.ts";
+import { type Start, startText } from "./start.ts";
 
-/** A computation of one number. */
-export type Job =
-  | { readonly kind: "fibonacci" | "factorial"; readonly n: number }
+/**
+ * A natural number in decimal, without leading zeros: what may have 15,000 digits is read by whoever computes, and
+ * nowhere else. To read so many and to write them takes the event loop 0.7 ms.
+ */
+export type Natural = string;
+
+interface OfIndex<Kind extends string> {
+  readonly kind: Kind;
+  readonly n: number;
+}
+
+/** A number whose digits are counted before it is computed. */
+export type NumberJob =
+  | OfIndex<"fibonacci">
+  | OfIndex<"lucas">
+  | OfIndex<"factorial">
   | { readonly kind: "ackermann"; readonly m: bigint; readonly n: bigint };
 
-/**
- * What a thread computes: a job, or where a sequence begins, F(n) and F(n+1) as one text behind the other. That is had
- * in two thirds of the time of two jobs.
- */
-export type Computation = Job | { readonly kind: "pair"; readonly n: number };
+/** What can be asked for, now or as a task. */
+export type Job =
+  | NumberJob
+  /** How often each digit is in F(n). */
+  | OfIndex<"statistics">
+  /** F(n) modulo a number. */
+  | { readonly kind: "remainder"; readonly n: Natural; readonly mod: Natural }
+  /** The Pisano period of m. */
+  | { readonly kind: "pisano"; readonly m: bigint };
 
-/** What the function is given, by name, as text. */
-export function argumentsOf(job: Computation): Record<string, string> {
-  return job.kind === "ackermann" ? { m: String(job.m), n: String(job.n) } : { n: String(job.n) };
+/** What never takes so long that it would be a task. */
+export type ShortInquiry =
+  | { readonly kind: "ends"; readonly n: bigint; readonly first: number; readonly last: number }
+  | { readonly kind: "zeckendorf"; readonly value: Natural };
+
+/** What is found out about a number, of which the length is not known before. */
+export type Inquiry = Exclude<Job, NumberJob> | ShortInquiry;
+
+/**
+ * What a thread computes: a number, an inquiry, or where a sequence begins, G(n) and G(n+1) as one text behind the
+ * other, which is had in two thirds of the time of two numbers.
+ */
+export type Computation =
+  | NumberJob
+  | Inquiry
+  | { readonly kind: "pair"; readonly n: number; readonly start?: Start | undefined };
+
+/** A computation of one kind. */
+export type OfKind<Kind> = Extract<Computation, { readonly kind: Kind }>;
+
+/** What each job is given, by name, in the order in which it is asked for and written. */
+export const JOB_ARGUMENTS = {
+  fibonacci: ["n"],
+  lucas: ["n"],
+  factorial: ["n"],
+  ackermann: ["m", "n"],
+  remainder: ["n", "mod"],
+  statistics: ["n"],
+  pisano: ["m"],
+} as const satisfies Readonly<Record<Job["kind"], readonly string[]>>;
+
+/** The job of a kind with these arguments, each a {@link Natural}, in the order of {@link JOB_ARGUMENTS}. */
+export function jobOf(kind: Job["kind"], [first = "0", second = "0"]: readonly Natural[]): Job {
+  switch (kind) {
+    case "ackermann":
+      return { kind, m: BigInt(first), n: BigInt(second) };
+    case "remainder":
+      return { kind, n: first, mod: second };
+    case "pisano":
+      return { kind, m: BigInt(first) };
+    default:
+      return { kind, n: Number(first) };
+  }
 }
 
-/** Shorter numbers are computed at once, on the thread that is asked: 0.4 ms at most. */
-export const INLINE_DIGITS_MAX = 5000;
+/** What a computation is given, by name, as text; of a job in the order of {@link JOB_ARGUMENTS}. */
+export function argumentsOf(computation: Computation): Record<string, string> {
+  const given: Readonly<Record<string, unknown>> = { ...computation };
+  const names = isJob(computation) ? JOB_ARGUMENTS[computation.kind] : OTHER_ARGUMENTS[computation.kind];
+  return Object.fromEntries(
+    names.filter((name) => given[name] !== undefined).map((name) => [name, argumentText(given[name])]),
+  );
+}
 
-/**
- * What a digit costs, in a thread that is warm. Measured (x64): F(10^8) 133 ms and F(10^6) 1.2 ms, 10^6! 79 ms and
- * 10^5! 6.6 ms, A(3, 83,048,190) 98 ms and A(3, 1,234,567) 1.6 ms.
- */
-const DIGIT_NS: Readonly<Record<Computation["kind"], number>> = {
-  fibonacci: 6.5,
-  pair: 8.5,
-  factorial: 14,
-  ackermann: 4,
+/** The same for what is no job. */
+const OTHER_ARGUMENTS: Readonly<Record<Exclude<Computation, Job>["kind"], readonly string[]>> = {
+  ends: ["n", "first", "last"],
+  zeckendorf: ["value"],
+  pair: ["n", "start"],
 };
 
-/** All that a thread computes. */
-export const COMPUTATION_KINDS = Object.keys(DIGIT_NS);
+const argumentText = (value: unknown): string =>
+  Array.isArray(value) ? startText(value as never) : String(value);
 
-/** What any job costs: to a thread and back. */
-const JOB_MS = 0.1;
-
-/** How long a job takes on a thread, roughly: what matters is the order. */
-export function estimateMs(job: Computation): number {
-  return JOB_MS + estimateDigits(job) * DIGIT_NS[job.kind] * 1e-6;
+function isJob(computation: Computation): computation is Job {
+  return Object.hasOwn(JOB_ARGUMENTS, computation.kind);
 }
 
-/** Cheaper than digits.ts, and good enough: Stirling's first terms, and of A(m, n) what can be long. */
-function estimateDigits(job: Computation): number {
-  if (job.kind === "ackermann") return job.m === 3n ? Number(job.n) * Math.log10(2) : 0;
-  return job.n * (job.kind === "factorial" ? Math.log10(Math.max(job.n / Math.E, 1)) : LOG10_PHI);
-}
+const NUMBER_KINDS: Readonly<Record<NumberJob["kind"], true>> = {
+  fibonacci: true,
+  lucas: true,
+  factorial: true,
+  ackermann: true,
+};
 
-/**
- * Computes a job on this thread.
- *
- * @returns ASCII digits, in a buffer of their own.
- * @throws `FibError` `result_too_large`.
- */
-export function compute(job: Computation, options: ComputeOptions = {}): Digits {
-  if (job.kind === "ackermann") return ackermann(job.m, job.n, options);
-  if (job.kind === "pair") {
-    const [first, second] = fibonacciPair(job.n, options);
-    return new Uint8Array(first.buffer, 0, first.length + second.length);
-  }
-  return (job.kind === "fibonacci" ? fibonacci : factorial)(job.n, options);
+/** Whether it is a number, whose length is known to the digit before it is there. */
+export function isNumberJob(computation: Computation): computation is NumberJob {
+  return Object.hasOwn(NUMBER_KINDS, computation.kind);
 }

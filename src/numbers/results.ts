@@ -8,7 +8,9 @@
  */
 import { FibError } from "../errors.ts";
 import type { Digits } from "./decimal.ts";
-import { argumentsOf, compute, INLINE_DIGITS_MAX, type Computation } from "./job.ts";
+import { isInline } from "./cost.ts";
+import { compute } from "./compute.ts";
+import { argumentsOf, type Computation } from "./job.ts";
 import type { Pool } from "./pool.ts";
 import type { Span } from "../tracing.ts";
 
@@ -42,7 +44,7 @@ export class Results {
   /**
    * Computes a number, or joins those who wait for the same.
    *
-   * @param sizeBytes - Its number of digits.
+   * @param sizeBytes - Its number of digits; of what is no number the most that it can have.
    * @param signal - A reader who leaves; the computation ends when the last one has.
    * @param holder - Who waits for it, such as a client's address; the first one's place in the queue serves all.
    * @param span - Of what it is a part, in a trace; the first one's, too.
@@ -55,7 +57,7 @@ export class Results {
     holder = "",
     span?: Span,
   ): Promise<Result> {
-    if (sizeBytes <= INLINE_DIGITS_MAX) return { digits: compute(job), release: () => {} };
+    if (isInline(job, sizeBytes)) return { digits: compute(job), release: () => {} };
     const key = [job.kind, ...Object.values(argumentsOf(job))].join(" ");
     const number = this.#inUse.get(key) ?? this.#start(key, job, sizeBytes, holder, span);
     number.readers++;

@@ -6,7 +6,8 @@ import { setPriority } from "node:os";
 import { type ErrorCode, FibError } from "../errors.ts";
 import { type Check, onNotice } from "../notices.ts";
 import type { Digits } from "./decimal.ts";
-import { type Computation, compute } from "./job.ts";
+import { compute } from "./compute.ts";
+import type { Computation } from "./job.ts";
 import { multiplierMemoryBytes, loadMultiplier } from "./multiplier.ts";
 
 /** What a worker says: any number of `progress` and `distrusted`, then one `done` or `failed`. */
