@@ -15,11 +15,11 @@ import type { CursorCounts } from "../cursor/named.ts";
 import { FibError } from "../errors.ts";
 import type { Counter, Histogram, Registry } from "../metrics.ts";
 import { distrusted } from "../notices.ts";
-import { COMPUTATION_KINDS } from "../numbers/job.ts";
+import { COMPUTATION_KINDS } from "../numbers/compute.ts";
 import type { Pool, PoolOptions } from "../numbers/pool.ts";
 import { promptly } from "../promptly.ts";
 import type { OnTaskEnd, TaskQueue } from "../tasks/queue.ts";
-import { TASK_KINDS } from "../tasks/task.ts";
+import { kindOf, TASK_ARGUMENTS } from "../tasks/task.ts";
 
 /** How many wait for one sync: up to a thousand in SQLite and Redis, and as many as there are in the file. */
 const GROUP_BOUNDS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] as const;
@@ -165,7 +165,11 @@ export function countComputations(registry: Registry): NonNullable<PoolOptions["
     )
     .declare(COMPUTATION_KINDS);
   const digits = registry
-    .counter("fibserver_digits_total", "Digits of the numbers that threads have computed.", ["kind"])
+    .counter(
+      "fibserver_digits_total",
+      "Digits of the numbers that threads have computed, and characters of what they have found out.",
+      ["kind"],
+    )
     .declare(COMPUTATION_KINDS);
   registry.gauge(
     "fibserver_distrusted_total",
@@ -203,8 +207,8 @@ export function countTasks(registry: Registry): OnTaskEnd {
       "Tasks that have ended in this process; on Redis add up all servers and executors.",
       ["kind", "outcome"],
     )
-    .declare(TASK_KINDS, ["ready", "failed", "cancelled"]);
-  return ({ request, state }) => finished.cell(request.kind, state).add();
+    .declare(Object.keys(TASK_ARGUMENTS), ["ready", "failed", "cancelled"]);
+  return ({ request, state }) => finished.cell(kindOf(request), state).add();
 }
 
 /** Shows the tasks that there are. */

@@ -96,6 +96,7 @@ export async function openServices(
     watchers: new Watchers(config.watchersMax, "tasks"),
     cursorWatchers: new Watchers(config.watchersMax, "cursors"),
     digitsMax: config.digitsMax,
+    pisanoMax: config.pisanoMax,
     termsMax: config.termsMax,
     earlierTermsMax: config.earlierTermsMax,
     tasks: engine.tasks,

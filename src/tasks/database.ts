@@ -8,7 +8,7 @@
  * @module
  */
 import { type DatabaseKind, SqliteFile } from "../sqlite.ts";
-import type { TaskFilter } from "./queue.ts";
+import { PAGE_CHARS_MAX, type TaskFilter } from "./queue.ts";
 import type { TaskRow } from "./row.ts";
 import type { TaskState } from "./task.ts";
 
@@ -37,6 +37,8 @@ const MIGRATIONS = [
    CREATE INDEX held ON tasks (holder, expiresAtMs) WHERE expiresAtMs IS NOT NULL;`,
   `ALTER TABLE tasks ADD COLUMN requestId TEXT;
    ALTER TABLE tasks ADD COLUMN traceparent TEXT;`,
+  // Nothing is changed. There are requests now that an earlier version cannot read, and would try again and again.
+  "SELECT 1",
 ] as const;
 
 /** Which file it is. */
@@ -52,7 +54,16 @@ export const IN_FILES = `SELECT * FROM tasks WHERE state = 'ready' AND request N
   AND id NOT IN (SELECT id FROM results)`;
 
 /** What a finished task takes at least, for its row and the room in the indices. */
-export const KEPT_BYTES_MIN = 4096;
+const KEPT_BYTES_MIN = 4096;
+
+/** So long a request is counted with that. Of a longer one each character is there twice, in the row and in an index. */
+const REQUEST_CHARS_FREE = 1000;
+
+/** What a finished task takes of the room for results. */
+export function keptBytesOf(request: string, resultBytes: number): number {
+  const longBytes = 2 * Math.max(request.length - REQUEST_CHARS_FREE, 0);
+  return Math.max(resultBytes, KEPT_BYTES_MIN) + longBytes;
+}
 
 /** How a task ends. */
 export interface Ending {
@@ -77,6 +88,14 @@ export interface Removed extends Kept {
   /** Its result is in a file. */
   readonly hasFile: boolean;
 }
+
+/** What is known of a task that waits or runs before its request is read. */
+export interface Unfinished extends Pick<TaskRow, "id" | "holder" | "state" | "deaths"> {
+  readonly requestChars: number;
+}
+
+/** The kinds of the first release. */
+const FIRST_KINDS = ["fibonacci", "factorial", "ackermann", "sequence"];
 
 /** An open database of tasks. */
 export class TaskDatabase extends SqliteFile {
@@ -127,16 +146,18 @@ export class TaskDatabase extends SqliteFile {
   }
 
   list({ state, limit, after = "" }: TaskFilter, nowMs: number): TaskRow[] {
-    const isLive = "id > ? AND (expiresAtMs IS NULL OR expiresAtMs > ?)";
-    return state === undefined
-      ? this.#all(`SELECT * FROM tasks WHERE ${isLive} ORDER BY id LIMIT ?`, after, nowMs, limit)
-      : this.#all(
-          `SELECT * FROM tasks WHERE state = ? AND ${isLive} ORDER BY id LIMIT ?`,
-          state,
-          after,
-          nowMs,
-          limit,
-        );
+    const isState = state === undefined ? "" : "state = ?4 AND";
+    const sql = `SELECT * FROM tasks WHERE ${isState} id > ?1 AND (expiresAtMs IS NULL OR expiresAtMs > ?2)
+                 ORDER BY id LIMIT ?3`;
+    const found: TaskRow[] = [];
+    let chars = 0;
+    const values = [after, nowMs, limit, ...(state === undefined ? [] : [state])];
+    // One by one: a thousand of the longest are 15 MB.
+    for (const row of this.db.query<TaskRow, (string | number)[]>(sql).iterate(...values)) {
+      found.push(row);
+      if ((chars += row.request.length) >= PAGE_CHARS_MAX) break;
+    }
+    return found;
   }
 
   /** Says that a task is running; undefined when it has ended meanwhile. */
@@ -152,10 +173,12 @@ export class TaskDatabase extends SqliteFile {
     // keeps no digits.
     const ran = state === "cancelled" ? 0 : 1;
     const sql = `UPDATE tasks SET state = ?1, reason = ?2, finishedAtMs = ?3, expiresAtMs = ?4,
-                   keptBytes = iif(?1 = 'ready' AND request NOT LIKE 'sequence %', max(sizeBytes, ?5), ?5),
+                   keptBytes = iif(?1 = 'ready' AND request NOT LIKE 'sequence %',
+                     max(coalesce(?8, sizeBytes), ?5), ?5) + 2 * max(length(request) - ?9, 0),
                    startedAtMs = coalesce(startedAtMs, iif(?6, ?3, NULL)), attempts = max(attempts, ?6)
                  WHERE id = ?7 AND state IN ('queued', 'running') RETURNING *`;
-    const row = this.#one(sql, state, reason ?? null, atMs, atMs + ttlMs, KEPT_BYTES_MIN, ran, id);
+    const values = [state, reason ?? null, atMs, atMs + ttlMs, KEPT_BYTES_MIN, ran, id];
+    const row = this.#one(sql, ...values, digits?.length ?? null, REQUEST_CHARS_FREE);
     if (row !== undefined && digits !== undefined) this.#insertDigits(id, digits);
     return row;
   }
@@ -205,9 +228,16 @@ export class TaskDatabase extends SqliteFile {
     return this.#all("SELECT * FROM tasks WHERE state = 'queued' ORDER BY id LIMIT 1")[0]?.createdAtMs;
   }
 
-  /** All that are to be computed, in the order of their creation. */
-  unfinished(): TaskRow[] {
-    return this.#all("SELECT * FROM tasks WHERE state IN ('queued', 'running') ORDER BY id");
+  /** All that are to be computed, in the order of their creation; without their requests, which may be long. */
+  unfinished(): Unfinished[] {
+    const sql = `SELECT id, holder, state, deaths, length(request) AS requestChars FROM tasks WHERE state IN ('queued', 'running') ORDER BY id`;
+    return this.db.query(sql).all() as Unfinished[];
+  }
+
+  /** What is queued of the kinds of the first release. */
+  queuedOfFirst(): TaskRow[] {
+    const isFirst = FIRST_KINDS.map((kind) => `request LIKE '${kind} %'`).join(" OR ");
+    return this.#all(`SELECT * FROM tasks WHERE state = 'queued' AND (${isFirst}) ORDER BY id`);
   }
 
   /** Ready numbers whose digits must be in a file. */

@@ -9,7 +9,7 @@
  * A task that is cancelled leaves the pool's queue, or ends with its thread.
  * @module
  */
-import { FibError } from "../errors.ts";
+import { FibError, isFault, toldOf } from "../errors.ts";
 import type { Digits } from "../numbers/decimal.ts";
 import type { Pool } from "../numbers/pool.ts";
 import type { Tracer } from "../tracing.ts";
@@ -34,6 +34,8 @@ export interface Ledger {
   readonly progressed: (task: Task) => void;
   /** Told of each error that is a bug. */
   readonly onBug: (error: unknown) => void;
+  /** Told of each that those who run the server have to put right. */
+  readonly onFault: (error: FibError) => void;
 }
 
 /** How an executor works. */
@@ -65,9 +67,9 @@ export class Executor {
     this.#options = options;
   }
 
-  /** Takes a task that is queued durably. */
+  /** Takes a task that is queued durably, once. */
   submit(task: Task): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#held.has(task.id)) return;
     const held: Held = {
       abort: new AbortController(),
       progress: 0,
@@ -124,10 +126,13 @@ export class Executor {
     } catch (error) {
       // Whoever cancelled it has written that down.
       if (signal.aborted) return span?.end("cancelled");
-      if (!(error instanceof FibError)) ledger.onBug(error);
       const reason = error instanceof Error ? error.message : String(error);
       span?.end(reason);
-      await ledger.fail(task, reason).catch(() => this.#submitLater(task));
+      if (!(error instanceof FibError)) ledger.onBug(error);
+      else if (isFault(error)) ledger.onFault(error);
+      // Whoever asks for the task is told this.
+      const told = error instanceof FibError ? toldOf(error) : reason;
+      await ledger.fail(task, told).catch(() => this.#submitLater(task));
     }
   }
 

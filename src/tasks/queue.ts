@@ -18,7 +18,7 @@ import type { Task, TaskRequest, TaskState } from "./task.ts";
 
 /** The limits of an engine. */
 export interface TaskLimits {
-  /** Tasks that wait or run; more are refused with `too_many_tasks`. */
+  /** Tasks that wait or run; more are refused with `too_many_tasks`. A long request counts as several: see `weightOf`. */
   readonly tasksMax: number;
   /** How long a finished task is kept. */
   readonly resultTtlMs: number;
@@ -28,7 +28,19 @@ export interface TaskLimits {
   readonly attemptsMax: number;
 }
 
-/** Which tasks to list: in the order of creation, at most `limit`. */
+/**
+ * A page of tasks ends behind the one with which what they ask for has so many characters, whatever its limit: a page may
+ * be of a thousand tasks, and each of them may have 15,000.
+ */
+export const PAGE_CHARS_MAX = 128 * 1024;
+
+/** Whether a page has ended for that, and there may be more. */
+export function isFullPage(tasks: readonly Pick<Task, "request">[]): boolean {
+  const chars = tasks.reduce((total, { request }) => total + request.length, 0);
+  return chars >= PAGE_CHARS_MAX;
+}
+
+/** Which tasks to list: in the order of creation, at most `limit`, and fewer where {@link isFullPage}. */
 export interface TaskFilter {
   readonly state?: TaskState | undefined;
   readonly limit: number;

@@ -21,6 +21,7 @@ import {
   PROGRESS,
   PURGE,
   PUT_CHUNK,
+  RECOUNT,
   REQUEUE,
   RESERVE,
   SWEEP,
@@ -28,8 +29,8 @@ import {
 } from "./scripts.ts";
 import {
   requestKey,
-  requestOfKey,
   type Task,
+  TASK_ARGUMENTS,
   TASK_STATES,
   type TaskRequest,
   type TaskState,
@@ -120,9 +121,15 @@ export class TaskRecords {
     }
   }
 
-  /** Marks a task as running, or as failed when it was begun too often; undefined when it has ended before. */
+  /**
+   * Marks a task as running, or as failed when it was begun too often.
+   *
+   * @returns undefined when it has ended before, and when its kind is one of a newer version.
+   */
   async begin(id: string): Promise<Task | undefined> {
-    return found(await this.#run(BEGIN, id, String(this.#limits.current.attemptsMax), ...this.#keeping()));
+    const args = [id, String(this.#limits.current.attemptsMax), ...this.#keeping()];
+    const reply = await this.#run(BEGIN, ...args, ...Object.keys(TASK_ARGUMENTS));
+    return reply === 0 ? undefined : found(reply);
   }
 
   /** @returns Whether this attempt is to go on. */
@@ -203,6 +210,11 @@ export class TaskRecords {
     return bytes && { bytes, start: chunk * RESULT_CHUNK_BYTES };
   }
 
+  /** Mends the count of what waits and runs. */
+  async recount(): Promise<void> {
+    await this.#run(RECOUNT);
+  }
+
   /** Forgets what has expired, or is more than there is room for, a few in each step. */
   async purge(): Promise<void> {
     while ((await this.#run(PURGE, String(this.#limits.current.resultBytesMax))) === 1);
@@ -261,6 +273,9 @@ function found(reply: unknown): Task | undefined {
   return reply === null ? undefined : taskOf(reply as Row);
 }
 
+/** What a request looks like, of whatever kind. */
+const REQUEST = /^[a-z]+( [\d,]+)*$/;
+
 // What cannot be read was damaged on its way: a network without TLS can do that.
 function taskOf(row: Row): Task {
   try {
@@ -276,9 +291,11 @@ function read(row: Row): Task {
     if (text !== undefined && !(Number(text) >= 0)) throw new Error(`'${text}' is no number`);
     return text === undefined ? undefined : Number(text);
   };
+  const request = row[1]!;
+  if (!REQUEST.test(request)) throw new Error(`'${request.slice(0, 80)}' is no task`);
   return {
     id: row[0]!,
-    request: requestOfKey(row[1]!),
+    request,
     sizeBytes: number(2)!,
     state: row[3] as TaskState,
     progress: number(4)!,

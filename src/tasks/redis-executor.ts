@@ -5,6 +5,9 @@
  * that is away or full while a result is ready is waited for. Should another executor have begun the same task
  * meanwhile (this one was stopped, or cut off for longer than a lock), the task is the other's: each step names the
  * attempt that it is made for, and the first that is refused ends this one's.
+ *
+ * What only a newer version can compute is not begun: its delivery ends, and the next round of a front ({@link Upkeep})
+ * makes another, until an executor has it that knows the kind. Given back to the queue it would be the next again.
  * @module
  */
 import { WaitingError } from "bullmq";

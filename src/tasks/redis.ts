@@ -15,7 +15,7 @@ import { Groups } from "../groups.ts";
 import { kindOf } from "../redis/client.ts";
 import type { Origin } from "../tracing.ts";
 import { Changes } from "./changes.ts";
-import { computeShort, isShort } from "./compute.ts";
+import { type Computable, computeShort, isShort } from "./compute.ts";
 import { openQueue } from "./delivery.ts";
 import type {
   CancelOptions,
@@ -27,8 +27,9 @@ import type {
   TaskQueue,
 } from "./queue.ts";
 import type { Outcome, Wanted } from "./records.ts";
+import { RESULT_CHUNK_BYTES } from "./script-base.ts";
 import { SharedStore, type SharedStoreOptions } from "./shared-store.ts";
-import { isFinished, type Task, type TaskRequest } from "./task.ts";
+import { isFinished, kindOf as requestKind, type Task, type TaskRequest } from "./task.ts";
 import { Upkeep } from "./upkeep.ts";
 
 export interface RedisTasksOptions extends SharedStoreOptions {
@@ -139,7 +140,7 @@ export class RedisTasks implements TaskQueue {
   async openResult(id: string): Promise<StoredResult | undefined> {
     const { records } = this.#shared;
     const task = await records.find(id);
-    if (task?.state !== "ready" || task.request.kind === "sequence") return undefined;
+    if (task?.state !== "ready" || requestKind(task.request) === "sequence") return undefined;
     // Read before anything is promised: the result may just have given way to another.
     let chunk = await records.chunkAt(id, 0);
     if (chunk === undefined) return undefined;
@@ -159,7 +160,9 @@ export class RedisTasks implements TaskQueue {
       bytes.set(next.bytes.subarray(0, end - next.start), part.length);
       return bytes;
     };
-    return { sizeBytes: task.sizeBytes, read, close: () => {} };
+    // One that is no longer than a chunk is all there: of what has no known length this is it.
+    const sizeBytes = chunk.bytes.length < RESULT_CHUNK_BYTES ? chunk.bytes.length : task.sizeBytes;
+    return { sizeBytes, read, close: () => {} };
   }
 
   async *watch(id: string, signal: AbortSignal): AsyncGenerator<Task, void, undefined> {
@@ -245,13 +248,13 @@ export class RedisTasks implements TaskQueue {
   #tooMany(): FibError {
     return new FibError(
       "too_many_tasks",
-      `Cannot take another task: ${this.#shared.limits.current.tasksMax} may wait or run, and one address has no more of them than are free; try again later`,
+      `Cannot take another task: ${this.#shared.limits.current.tasksMax} may wait or run, where long requests count as several, and one address has no more of them than are free; try again later`,
     );
   }
 }
 
 /** What a short task comes to. */
-function outcomeOf(task: Pick<Task, "request" | "sizeBytes">): Outcome {
+function outcomeOf(task: Computable): Outcome {
   try {
     return { digits: computeShort(task) };
   } catch (error) {

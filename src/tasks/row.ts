@@ -2,7 +2,7 @@
  * A task as a row of the database, which is also what crosses from its thread to the loop. Pure.
  * @module
  */
-import { requestOfKey, type Task } from "./task.ts";
+import type { Task } from "./task.ts";
 
 /**
  * A task as it is stored, and as it crosses to the loop: all JSON, of which a group of 64 is made and read in a third of
@@ -10,10 +10,8 @@ import { requestOfKey, type Task } from "./task.ts";
  */
 export type TaskRow = Omit<
   Task,
-  "request" | "progress" | "startedAtMs" | "finishedAtMs" | "expiresAtMs" | "reason" | "origin"
+  "progress" | "startedAtMs" | "finishedAtMs" | "expiresAtMs" | "reason" | "origin"
 > & {
-  /** As {@link requestKey} writes it. */
-  readonly request: string;
   /** How often its process died while it ran; `attempts` counts each time that it was begun. */
   readonly deaths: number;
   /** The address that asked first. */
@@ -32,7 +30,7 @@ export type TaskRow = Omit<
 export function taskOf(row: TaskRow): Task {
   return {
     id: row.id,
-    request: requestOfKey(row.request),
+    request: row.request,
     sizeBytes: row.sizeBytes,
     state: row.state,
     progress: row.state === "ready" ? 1 : 0,

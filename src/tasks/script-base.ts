@@ -8,7 +8,8 @@
  *   PREFIX:tasks            zset    all ids; all scores 0, so they stand in the order of the ids
  *   PREFIX:tasks:STATE      zset    the ids in a state, in the same way
  *   PREFIX:task-keys        hash    what is computed → id: the same computation is one task
- *   PREFIX:holders          hash    an address → how many of its tasks wait or run
+ *   PREFIX:holders          hash    an address → how many of its tasks wait or run; long requests count as several
+ *   PREFIX:open-more        string  how many more tasks there would be, of all that wait or run, if those were several
  *   PREFIX:expiring         zset    finished ids by the time when they are forgotten
  *   PREFIX:kept-bytes       string  what finished tasks and their results take, and results that are being written
  *   PREFIX:result:ID:N      string  chunk N of a result
@@ -32,6 +33,7 @@
  * cannot. Steps that end something begin with such a one, and so can always be made.
  * @module
  */
+import { WEIGHT_CHARS } from "./task.ts";
 import { defineScript, type Script } from "../redis/connection.ts";
 
 /**
@@ -41,6 +43,8 @@ import { defineScript, type Script } from "../redis/connection.ts";
 export const RESULT_CHUNK_BYTES = 320 * 1024 - 64;
 /** What a finished task counts for at least: its record, with its places in the sets, takes some 1.5 KiB. */
 export const KEPT_BYTES_MIN = 4096;
+/** So long a request is counted with that. Of a longer one each character is there twice, in the record and in task-keys. */
+const REQUEST_CHARS_FREE = 1000;
 /** Expired tasks that one script forgets, and those that it forgets to make room: the work of a script has a limit. */
 const PURGE_COUNT_MAX = 20;
 const EVICT_COUNT_MAX = 500;
@@ -96,12 +100,16 @@ end
 local function release(id, key)
   if redis.call('HGET', P .. 'task-keys', key) == id then redis.call('HDEL', P .. 'task-keys', key) end
 end
+-- As how many tasks a request counts while it waits or runs.
+local function weightOf(chars) return math.max(1, math.ceil(chars / ${WEIGHT_CHARS})) end
 -- It waits or runs no more.
 local function close(id)
   local holder = redis.call('HGET', P .. 'task:' .. id, 'holder')
   if not holder then return end
+  local weight = weightOf(redis.call('HSTRLEN', P .. 'task:' .. id, 'key'))
   redis.call('HDEL', P .. 'task:' .. id, 'holder')
-  if redis.call('HINCRBY', P .. 'holders', holder, -1) <= 0 then redis.call('HDEL', P .. 'holders', holder) end
+  if redis.call('HINCRBY', P .. 'holders', holder, -weight) <= 0 then redis.call('HDEL', P .. 'holders', holder) end
+  if weight > 1 then redis.call('DECRBY', P .. 'open-more', weight - 1) end
 end
 local function forget(id)
   local task = redis.call('HMGET', P .. 'task:' .. id, 'key', 'state')
@@ -145,7 +153,9 @@ local function finish(id, from, to, reason, ttl, room)
     release(id, redis.call('HGET', P .. 'task:' .. id, 'key'))
     drop(id)
   end
-  keep(id, math.max(tonumber(redis.call('HGET', P .. 'task:' .. id, 'stored') or 0), ${KEPT_BYTES_MIN}))
+  local stored = tonumber(redis.call('HGET', P .. 'task:' .. id, 'stored') or 0)
+  local long = math.max(redis.call('HSTRLEN', P .. 'task:' .. id, 'key') - ${REQUEST_CHARS_FREE}, 0)
+  keep(id, math.max(stored, ${KEPT_BYTES_MIN}) + 2 * long)
   makeRoom(room, id)
   tell(id, to)
 end

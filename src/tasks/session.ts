@@ -13,6 +13,7 @@
  */
 import fs from "node:fs";
 import path from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { FibError } from "../errors.ts";
 import { Groups } from "../groups.ts";
 import { type Digits, textOf } from "../numbers/decimal.ts";
@@ -28,8 +29,13 @@ import type { GroupAnswer, StepCall, StepName, TaskStore } from "./store.ts";
 import { requestKey, type Task, type TaskRequest } from "./task.ts";
 import type { SessionThreads } from "./threads.ts";
 
-/** Results up to this size are rows: one sync together with their state, where a file takes three. */
+/**
+ * Results up to this size are rows: one sync together with their state, where a file takes three. Those that have no
+ * length that is known before are always rows, as HTTP takes no more than 15,000 digits: a file is known by its length.
+ */
 const ROW_BYTES_MAX = 16 * 1024;
+/** What was queued at the start is read so many at a time. */
+const QUEUED_PAGE_COUNT = 100;
 /** Expired tasks are looked for this often. */
 const SWEEP_MS = { min: 50, max: 30_000 } as const;
 /** Steps in one commit: some 10 ms of the thread's work. */
@@ -68,6 +74,7 @@ export class Session {
   readonly #steps = new Groups<StepCall, Outcome>(GROUP_COUNT_MAX, (calls) => this.#apply(calls));
   readonly #executor: Executor;
   #sweep: Timer | undefined;
+  #isClosing = false;
   #failure: Error | undefined;
 
   private constructor(options: SessionOptions) {
@@ -96,11 +103,11 @@ export class Session {
     holder: string,
     origin: Origin,
   ): Promise<{ task: Task; created: boolean }> {
-    const task = newTask(request, sizeBytes, origin);
+    const task = newTask(requestKey(request), sizeBytes, origin);
     const { id, createdAtMs } = task;
     const row = await this.#ask("create", {
       id,
-      request: requestKey(request),
+      request: task.request,
       sizeBytes,
       createdAtMs,
       holder,
@@ -117,7 +124,7 @@ export class Session {
   }
 
   async list(filter: TaskFilter): Promise<Task[]> {
-    const rows = await this.#ask("list", filter);
+    const rows: TaskRow[] = await this.#ask("list", filter);
     return rows.map((row) => this.#current(row));
   }
 
@@ -158,6 +165,7 @@ export class Session {
 
   /** Stops computing. What was running is queued, as if it had not been begun. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     clearInterval(this.#sweep);
     const cut = await this.#executor.close();
     // A commit that fails changes nothing for the worse: what is running on disk is queued again by the next start.
@@ -195,8 +203,9 @@ export class Session {
     const lost = await this.#results.call("open", [this.#folder, owners]);
     const pending = await this.#store.call("recover", [lost, processDied]);
     if (lost.length > 0) notice(`The results of ${lost.length} tasks are gone: computing them again`);
-    if (pending.length > 0) notice(`Going on with ${pending.length} tasks`);
-    for (const row of pending) this.#executor.submit(taskOf(row));
+    if (pending > 0) notice(`Going on with ${pending} tasks`);
+    // What cannot be read now has ended the session, and is read by the next.
+    void this.#submitQueued().catch(() => {});
     const { min, max } = SWEEP_MS;
     const sweepMs = Math.min(Math.max(limits.resultTtlMs / 2, min), max);
     // What a sweep cannot do now the next one does.
@@ -204,8 +213,21 @@ export class Session {
     this.#sweep.unref();
   }
 
+  /** Takes what is queued to the executor, page by page: 10,000 requests of 15,000 digits are 1.3 s of the loop. */
+  async #submitQueued(): Promise<void> {
+    let after: string | undefined = "";
+    while (after !== undefined && this.#failure === undefined && !this.#isClosing) {
+      const rows: TaskRow[] = await this.#ask("list", { state: "queued", limit: QUEUED_PAGE_COUNT, after });
+      for (const row of rows) {
+        this.#executor.submit(taskOf(row));
+        await setImmediate();
+      }
+      after = rows.at(-1)?.id;
+    }
+  }
+
   #ledger(): Ledger {
-    const { changes, onBug } = this.#options;
+    const { changes, notice, onBug } = this.#options;
     return {
       begin: async ({ id }) => {
         const row = await this.#ask("begin", id);
@@ -217,6 +239,7 @@ export class Session {
       fail: async ({ id }, reason) => void (await this.#writeEnd(id, { state: "failed", reason })),
       progressed: (task) => changes.publish(task),
       onBug,
+      onFault: ({ message }) => notice(message),
     };
   }
 
@@ -313,7 +336,7 @@ export class Session {
   }
 }
 
-function newTask(request: TaskRequest, sizeBytes: number, origin: Origin): Task {
+function newTask(request: string, sizeBytes: number, origin: Origin): Task {
   return {
     id: Bun.randomUUIDv7(),
     request,

@@ -11,11 +11,11 @@ import { FibError } from "../errors.ts";
 import { textOf } from "../numbers/decimal.ts";
 import { Shares } from "../shares.ts";
 import type { Origin } from "../tracing.ts";
-import { computeShort, isShort } from "./compute.ts";
-import { type Ending, type Kept, KEPT_BYTES_MIN, type Removed, type TaskDatabase } from "./database.ts";
+import { type Computable, computeShort, isShort } from "./compute.ts";
+import { type Ending, type Kept, keptBytesOf, type Removed, type TaskDatabase } from "./database.ts";
 import { type CancelOptions, NO_TASKS, type TaskCounts, type TaskFilter, type TaskLimits } from "./queue.ts";
 import type { TaskRow } from "./row.ts";
-import { isFinished, requestOfKey, type Task } from "./task.ts";
+import { isFinished, kindOf, requestOfKey, weightOf } from "./task.ts";
 
 /** Expired tasks that one step forgets. */
 const SWEEP_COUNT = 500;
@@ -68,7 +68,7 @@ export class Steps {
     if (found !== undefined && !isExpired(found))
       return isFinished(found.state) ? found : this.#database.countRequest(found.id);
     const task = { request: requestOfKey(wanted.request), sizeBytes: wanted.sizeBytes };
-    const share = isShort(task) ? undefined : this.#unfinished.take(wanted.holder);
+    const share = isShort(task) ? undefined : this.#takeShare(wanted);
     if (!isShort(task) && share === undefined) throw this.#tooMany();
     if (found !== undefined) this.forget(found.id);
     const { requestId = null, traceparent = null } = wanted;
@@ -100,7 +100,7 @@ export class Steps {
   /** A ready number, and its digits unless they are in a file; undefined when there is none. */
   result(id: string): { readonly row: TaskRow; readonly digits?: string | undefined } | undefined {
     const row = this.find(id);
-    if (row?.state !== "ready" || requestOfKey(row.request).kind === "sequence") return undefined;
+    if (row?.state !== "ready" || kindOf(row.request) === "sequence") return undefined;
     return { row, digits: this.#database.digits(id) };
   }
 
@@ -109,7 +109,7 @@ export class Steps {
     const row = this.find(id);
     if (row?.state !== "ready" || row.attempts !== attempts) return undefined;
     this.#keep({ ...row, keptBytes: -row.keptBytes });
-    this.#shares.set(id, this.#unfinished.count(row.holder));
+    this.#shares.set(id, this.#unfinished.count(row.holder, weightOf(row.request.length)));
     return this.#database.requeue(id);
   }
 
@@ -156,7 +156,7 @@ export class Steps {
   }
 
   /** See `TaskStore.recover`. */
-  recover(lost: readonly string[], processDied: boolean): TaskRow[] {
+  recover(lost: readonly string[], processDied: boolean): number {
     for (const id of lost) this.#database.requeue(id);
     this.count();
     for (const { id, state, deaths } of this.#database.unfinished()) {
@@ -166,14 +166,14 @@ export class Steps {
       if (deathsNow >= this.#limits.attemptsMax) this.end(id, { state: "failed", reason });
       else this.#database.requeue(id, processDied ? 1 : 0);
     }
-    // Short ones of the first release, which wrote them down before they were computed.
-    return this.#database.unfinished().filter((row) => {
-      const task = { request: requestOfKey(row.request), sizeBytes: row.sizeBytes };
-      if (!isShort(task)) return true;
+    // The first release wrote short ones down before it computed them.
+    for (const { id, request, sizeBytes } of this.#database.queuedOfFirst()) {
+      const task = { request: requestOfKey(request), sizeBytes };
+      if (!isShort(task)) continue;
       const { reason, ...ending } = endingOf(task);
-      this.end(row.id, { ...ending, ...(reason !== null && { reason }) });
-      return false;
-    });
+      this.end(id, { ...ending, ...(reason !== null && { reason }) });
+    }
+    return this.#shares.size;
   }
 
   /** Counts anew what is in the database. */
@@ -181,15 +181,15 @@ export class Steps {
     this.#unfinished = new Shares(this.#limits.tasksMax);
     this.#shares = new Map();
     // Also beyond a limit that is lower than that of the last start: what was accepted is not given up.
-    for (const { id, holder } of this.#database.unfinished())
-      this.#shares.set(id, this.#unfinished.count(holder));
+    for (const { id, holder, requestChars } of this.#database.unfinished())
+      this.#shares.set(id, this.#unfinished.count(holder, weightOf(requestChars)));
     this.#greedy = undefined;
     this.#keptBytes = 0;
     this.#keptBytesOf = new Map();
     for (const kept of this.#database.keptBytes()) this.#keep(kept);
   }
 
-  #createFinished(queued: TaskRow, task: Pick<Task, "request" | "sizeBytes">): TaskRow {
+  #createFinished(queued: TaskRow, task: Computable): TaskRow {
     const { digits, ...ending } = endingOf(task);
     const atMs = Date.now();
     const row: TaskRow = {
@@ -199,13 +199,21 @@ export class Steps {
       startedAtMs: atMs,
       finishedAtMs: atMs,
       expiresAtMs: atMs + this.#limits.resultTtlMs,
-      keptBytes: Math.max(digits?.length ?? 0, KEPT_BYTES_MIN),
+      keptBytes: keptBytesOf(queued.request, digits?.length ?? 0),
     };
     this.#database.insert(row, digits);
     this.#keep(row);
     this.#makeRoom(row.id);
     this.onTaskEnd(row);
     return row;
+  }
+
+  /** Undefined when it cannot be had. One that counts for more than there is can be had alone. */
+  #takeShare({ holder, request }: Wanted): (() => void) | undefined {
+    const weight = weightOf(request.length);
+    return this.#shares.size === 0
+      ? this.#unfinished.count(holder, weight)
+      : this.#unfinished.take(holder, weight);
   }
 
   #giveBackShare(id: string): void {
@@ -236,13 +244,13 @@ export class Steps {
   #tooMany(): FibError {
     return new FibError(
       "too_many_tasks",
-      `Cannot take another task: ${this.#unfinished.taken} wait or run, of ${this.#limits.tasksMax} at most, and one address has no more of them than are free; try again later`,
+      `Cannot take another task: ${this.#shares.size} wait or run, of ${this.#limits.tasksMax} at most, where long requests count as several, and one address has no more of them than are free; try again later`,
     );
   }
 }
 
 /** What a short task comes to. */
-function endingOf(task: Pick<Task, "request" | "sizeBytes">) {
+function endingOf(task: Computable) {
   try {
     const digits = computeShort(task);
     return { state: "ready", reason: null, digits: digits && textOf(digits) } as const;

@@ -64,10 +64,10 @@ export class TaskStore {
    *
    * @param lost - Ready tasks whose file is gone.
    * @param processDied - Of what runs on disk; false when only a session of this process has failed.
-   * @returns What is to be computed.
+   * @returns How many are to be computed: all that are queued then.
    * @throws {@link FibError} `tasks_io`.
    */
-  recover(lost: readonly string[], processDied: boolean): readonly TaskRow[] {
+  recover(lost: readonly string[], processDied: boolean): number {
     return this.#database.transaction(() => this.#steps.recover(lost, processDied));
   }
 

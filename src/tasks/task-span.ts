@@ -4,12 +4,12 @@
  * @module
  */
 import { epochMs, type Span, type Tracer } from "../tracing.ts";
-import type { Task } from "./task.ts";
+import { kindOf, type Task } from "./task.ts";
 
 /** Begins it, when the task is about to be computed; undefined where nobody traces. */
 export function beginTaskSpan(tracer: Tracer | undefined, task: Task): Span | undefined {
   const { id, request, sizeBytes, createdAtMs, origin } = task;
-  return tracer?.start(`task ${request.kind}`, {
+  return tracer?.start(`task ${kindOf(request)}`, {
     parent: origin.traceparent,
     kind: "consumer",
     // Of another clock, Redis's or that of the wall: one that is ahead must not make a span that ends before it begins.

@@ -4,11 +4,13 @@
  *     queued → running → ready | failed | cancelled
  *
  * A running task goes back to queued when its executor dies. What is asked for is one line of
- * text, such as `fibonacci 1000` or `sequence 0 100`: the key by which the same
- * computation asked twice is one task, and the form in which engines keep it. Pure.
+ * text, such as `fibonacci 1000` or `sequence 0 100`: the key by which the same computation asked twice is one task, and
+ * the form in which engines keep it and tell of it. It is read where it is computed or sent, and only there: it may have
+ * 15,000 digits, and a page or a start thousands of them. Pure.
  * @module
  */
-import { argumentsOf, type Job } from "../numbers/job.ts";
+import { argumentsOf, isNumberJob, type Job, JOB_ARGUMENTS, jobOf } from "../numbers/job.ts";
+import { type Start, startText } from "../numbers/start.ts";
 import type { Origin } from "../tracing.ts";
 
 /** In the order in which a task goes through them; the last three end it. */
@@ -19,25 +21,26 @@ export type TaskState = (typeof TASK_STATES)[number];
 /** One that ends it. */
 export type FinishedState = Exclude<TaskState, "queued" | "running">;
 
-/** What can be asked for: a number, or the terms F(from) … F(from + count - 1). */
-export type TaskRequest = Job | { readonly kind: "sequence"; readonly from: number; readonly count: number };
+/** The terms of index from … from + count - 1, of F or of a sequence with another start. */
+export interface SequenceRequest {
+  readonly kind: "sequence";
+  readonly from: number;
+  readonly count: number;
+  readonly start?: Start | undefined;
+}
 
-/** How many arguments each kind has: a table, so that none can be left out. */
-const ARGUMENT_COUNTS: Readonly<Record<TaskRequest["kind"], number>> = {
-  fibonacci: 1,
-  factorial: 1,
-  ackermann: 2,
-  sequence: 2,
-};
+/** What can be asked for: what a thread computes, or terms. */
+export type TaskRequest = Job | SequenceRequest;
 
-/** All that can be asked for. */
-export const TASK_KINDS = Object.keys(ARGUMENT_COUNTS);
+/** All that can be asked for, with what each takes. */
+export const TASK_ARGUMENTS = { ...JOB_ARGUMENTS, sequence: ["from", "count"] } as const;
 
 export interface Task {
   /** UUIDv7: in the order of creation, not to be guessed. */
   readonly id: string;
-  readonly request: TaskRequest;
-  /** Digits of the number, or bytes of the sequence as text: known before it is computed. */
+  /** What is asked for, as {@link requestKey} writes it. */
+  readonly request: string;
+  /** Digits of the number, bytes of the sequence as text, or of anything else the most that it can have: known before it is computed. */
   readonly sizeBytes: number;
   readonly state: TaskState;
   /** From 0 to 1. */
@@ -58,14 +61,20 @@ export interface Task {
   readonly origin: Origin;
 }
 
+/** Characters of a request that count as one task. */
+export const WEIGHT_CHARS = 750;
+
 /** A task as HTTP shows it: big integers as text, times as RFC 3339. */
 export interface TaskJson {
   readonly id: string;
   readonly kind: TaskRequest["kind"];
   readonly m?: string;
   readonly n?: string;
+  readonly mod?: string;
   readonly from?: string;
   readonly count?: string;
+  /** Of another sequence than F, such as `2,1`. */
+  readonly start?: string;
   readonly state: TaskState;
   readonly progress: number;
   /** Of a number. */
@@ -97,30 +106,48 @@ export function requestKey(request: TaskRequest): string {
  * @throws {@link Error} for what requestKey() does not write.
  */
 export function requestOfKey(key: string): TaskRequest {
-  const [kind = "", ...values] = key.split(" ");
+  const [kind = "", ...values] = key.split(/[ ,]/);
   const isRight =
-    isKind(kind) && values.length === ARGUMENT_COUNTS[kind] && values.every((value) => /^\d+$/.test(value));
+    isKind(kind) &&
+    (values.length === TASK_ARGUMENTS[kind].length || (kind === "sequence" && values.length === 4)) &&
+    values.every((value) => /^\d+$/.test(value));
   if (!isRight) throw new Error(`'${key.slice(0, 80)}' is no task`);
-  const [first, second] = values as [string, string];
-  if (kind === "ackermann") return { kind, m: BigInt(first), n: BigInt(second) };
-  if (kind === "sequence") return { kind, from: Number(first), count: Number(second) };
-  return { kind, n: Number(first) };
+  if (kind !== "sequence") return jobOf(kind, values);
+  const [from, count, ...start] = values;
+  const terms = { kind, from: Number(from), count: Number(count) } as const;
+  return start.length === 0 ? terms : { ...terms, start: start.map(BigInt) as [bigint, bigint] };
 }
 
-function isKind(kind: string): kind is TaskRequest["kind"] {
-  return Object.hasOwn(ARGUMENT_COUNTS, kind);
+/**
+ * As how many tasks a request counts while it waits: Redis keeps a short one in 1.8 KB, and of a long one each character
+ * twice, so that ten thousand take 18 MB, however long they are.
+ */
+export function weightOf(requestChars: number): number {
+  return Math.max(1, Math.ceil(requestChars / WEIGHT_CHARS));
+}
+
+/** Of a request as {@link requestKey} writes it; of a newer version it may be one that is not known here. */
+export function kindOf(request: string): string {
+  return request.split(" ", 1)[0]!;
+}
+
+/** Whether this version knows such. */
+export function isKind(kind: string): kind is TaskRequest["kind"] {
+  return Object.hasOwn(TASK_ARGUMENTS, kind);
 }
 
 /** The task as HTTP shows it. */
 export function taskJson(task: Task): TaskJson {
   const { id, request, sizeBytes, state, progress, attempts, requestCount, reason } = task;
+  const kind = kindOf(request);
   return {
     id,
-    kind: request.kind,
-    ...termsOrArguments(request),
+    kind: kind as TaskRequest["kind"],
+    ...givenIn(request),
     state,
     progress,
-    ...(request.kind === "sequence" ? { bytes: sizeBytes } : { digits: sizeBytes }),
+    ...(kind === "sequence" && { bytes: sizeBytes }),
+    ...(kind !== "sequence" && isNumberJob({ kind } as Job) && { digits: sizeBytes }),
     attempts,
     requests: requestCount,
     createdAt: time(task.createdAtMs),
@@ -131,10 +158,17 @@ export function taskJson(task: Task): TaskJson {
   };
 }
 
+/** What the request gives, by name; nothing of a kind that is not known here. */
+function givenIn(request: string): Record<string, string> {
+  const [kind = "", ...values] = request.split(" ");
+  const names: readonly string[] = isKind(kind) ? [...TASK_ARGUMENTS[kind], "start"] : [];
+  return Object.fromEntries(names.slice(0, values.length).map((name, i) => [name, values[i]!]));
+}
+
 function termsOrArguments(request: TaskRequest): Record<string, string> {
-  return request.kind === "sequence"
-    ? { from: String(request.from), count: String(request.count) }
-    : argumentsOf(request);
+  if (request.kind !== "sequence") return argumentsOf(request);
+  const { from, count, start } = request;
+  return { from: String(from), count: String(count), ...(start && { start: startText(start) }) };
 }
 
 function time(ms: number): string {

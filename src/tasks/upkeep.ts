@@ -1,6 +1,6 @@
 /**
  * What the fronts on one Redis do every few seconds, besides answering: forget what has expired, and (one of them for
- * all) put what the queue has lost into it again, and look for results that belong to nobody.
+ * all) count anew what waits, put what the queue has lost into it again, and look for results that belong to nobody.
  *
  * A task whose front died before it was in the queue is one that the queue has lost. What is missing is asked for by
  * name, so that neither the age of a task nor anybody's clock matters: 10,000 tasks that wait cost Redis 5 ms a round.
@@ -55,6 +55,7 @@ export class Upkeep {
     await records.purge();
     const mine = await store.send("SET", [`${prefix}:round`, "1", "NX", "PX", String(ROUND_MS - 1)]);
     if (mine === null) return;
+    await records.recount();
     for await (const ids of lostDeliveries(queue, prefix, () => records.openIds())) await deliver(ids);
     for (let count = 0; count < SWEEP_COUNT; count++) {
       this.#sweptTo = await records.sweep(this.#sweptTo);

@@ -6,6 +6,7 @@ import { Registry } from "../../src/metrics.ts";
 import { distrusted, noticeFailed } from "../../src/notices.ts";
 import { NO_TASKS } from "../../src/tasks/queue.ts";
 import { Scrape } from "../scrape.ts";
+import { TASK_ARGUMENTS } from "../../src/tasks/task.ts";
 
 /** What a scrape of it would say now. */
 async function told(registry: Registry): Promise<Scrape> {
@@ -42,13 +43,15 @@ test("each kind begins at 0: of what appears at 1 Prometheus sees no growth", as
   countServer(registry);
   countTasks(registry);
   const found = await told(registry);
-  const ofJobs = ["fibonacci", "pair", "factorial", "ackermann"];
+  const ofJobs = [
+    "fibonacci", "lucas", "pair", "factorial", "ackermann", "remainder", "statistics", "pisano", "ends", "zeckendorf",
+  ]; // prettier-ignore
   expect(found.by("fibserver_digits_total")).toEqual(
     Object.fromEntries(ofJobs.map((kind) => [`kind="${kind}"`, 0])),
   );
   for (const kind of ofJobs) expect(found.get(`fibserver_computation_seconds_count{kind="${kind}"}`)).toBe(0);
   const finished = found.by("fibserver_tasks_finished_total");
-  for (const kind of ["fibonacci", "factorial", "ackermann", "sequence"]) {
+  for (const kind of Object.keys(TASK_ARGUMENTS)) {
     for (const outcome of ["ready", "failed", "cancelled"])
       expect(finished[`kind="${kind}",outcome="${outcome}"`]).toBe(0);
   }

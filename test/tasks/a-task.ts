@@ -5,7 +5,7 @@ import type { Task } from "../../src/tasks/task.ts";
 export function aTask(known: Partial<Task> = {}): Task {
   return {
     id: "a",
-    request: { kind: "fibonacci", n: 1 },
+    request: "fibonacci 1",
     sizeBytes: 1,
     state: "queued",
     progress: 0,

@@ -3,15 +3,19 @@ import { describe, expect, onTestFinished, spyOn, test } from "bun:test";
 import { Database } from "bun:sqlite";
 import fs from "node:fs";
 import path from "node:path";
+import { fibonacciDigits } from "../../src/numbers/digits.ts";
 import { Pool } from "../../src/numbers/pool.ts";
+import { SqliteFile } from "../../src/sqlite.ts";
+import { TaskDatabase, TASKS_KIND } from "../../src/tasks/database.ts";
 import { EmbeddedTasks } from "../../src/tasks/embedded.ts";
 import type { TaskLimits, TaskQueue } from "../../src/tasks/queue.ts";
-import type { Task } from "../../src/tasks/task.ts";
+import { type Task, TASK_ARGUMENTS } from "../../src/tasks/task.ts";
 import { Thread } from "../../src/thread.ts";
 import { until } from "../binary.ts";
 import { rejected } from "../refusal.ts";
 import { temporaryFolder } from "../temporary.ts";
-import { testContract } from "./contract.ts";
+import { type OpenEngine, testContract } from "./contract.ts";
+import { testKinds } from "./kinds.ts";
 
 const LIMITS: TaskLimits = {
   tasksMax: 1000,
@@ -46,7 +50,7 @@ function openOn(file: string, limits: Partial<TaskLimits> = {}) {
   return { tasks, notices, bugs, close };
 }
 
-testContract("embedded", async ({ limits } = {}) => {
+const openEngine: OpenEngine = async ({ limits } = {}) => {
   const file = path.join(temporaryFolder(), "cursor.tasks");
   const { tasks, close } = openOn(file, limits);
   const reopen = async () => {
@@ -54,7 +58,10 @@ testContract("embedded", async ({ limits } = {}) => {
     return openOn(file, limits).tasks;
   };
   return { tasks, reopen };
-});
+};
+
+testContract("embedded", openEngine);
+testKinds("embedded", openEngine);
 
 /** The task once it is ready. */
 async function ready(tasks: TaskQueue, { id }: Task): Promise<Task> {
@@ -299,6 +306,25 @@ const FIRST_LAYOUT = `
    INSERT INTO tasks (id, request, sizeBytes, state, attempts, createdAtMs, keptBytes)
      VALUES ('a', 'factorial 100000000', 756570557, 'running', 1, 1, 0)`;
 
+test(
+  "all that wait are gone on with, of however many pages they are",
+  async () => {
+    const file = path.join(temporaryFolder(), "c.tasks");
+    const first = openOn(file);
+    const { task: blocking } = await first.tasks.create(...ENDLESS);
+    const waiting = Array.from({ length: 250 }, (_, i) =>
+      first.tasks.create({ kind: "fibonacci", n: 30_000 + i }, Number(fibonacciDigits(30_000n + BigInt(i)))),
+    );
+    await Promise.all(waiting);
+    await first.close();
+    const { tasks, bugs } = openOn(file);
+    await tasks.cancel(blocking.id);
+    await until("all are ready", async () => (await tasks.count()).states.ready === 250, 60);
+    expect(bugs).toEqual([]);
+  },
+  TIMEOUT_MS,
+);
+
 test("a database of the first layout is used further, and each of its tasks was asked for once", async () => {
   const file = path.join(temporaryFolder(), "c.tasks");
   change(file, FIRST_LAYOUT);
@@ -311,6 +337,27 @@ test("a database of the first layout is used further, and each of its tasks was 
   });
   expect(await tasks.cancel("a", { unlessShared: true })).not.toMatchObject({ state: "cancelled" });
   expect(await tasks.cancel("a")).toMatchObject({ state: "cancelled" });
+});
+
+test("a version that knows fewer kinds refuses the database: each new kind comes with a layout", () => {
+  // Who adds a kind adds a migration, and both here: an earlier version would try again for ever to read it.
+  const kinds = [
+    "ackermann",
+    "factorial",
+    "fibonacci",
+    "lucas",
+    "pisano",
+    "remainder",
+    "sequence",
+    "statistics",
+  ];
+  const layout = TASKS_KIND.migrations.length;
+  expect({ layout, kinds: Object.keys(TASK_ARGUMENTS).toSorted() }).toEqual({ layout: 4, kinds });
+  const file = path.join(temporaryFolder(), "c.tasks");
+  new TaskDatabase(file).close();
+  const earlier = { ...TASKS_KIND, migrations: TASKS_KIND.migrations.slice(0, -1) };
+  const open = () => new SqliteFile({ ...earlier, path: file, advice: { locked: "", damaged: "" } });
+  expect(open).toThrow("a newer fibserver wrote it");
 });
 
 describe("a database that cannot be used", () => {
@@ -386,10 +433,10 @@ describe("a database that cannot be used", () => {
   );
 
   test(
-    "a folder of results that cannot be written makes the task fail, with the reason",
+    "a folder of results that cannot be written makes the task fail, with the reason, whose file the log alone names",
     async () => {
       const file = path.join(temporaryFolder(), "c.tasks");
-      const { tasks } = openOn(file);
+      const { tasks, notices } = openOn(file);
       const { task: short } = await tasks.create(...SHORT);
       await ready(tasks, short);
       fs.writeFileSync(`${file}.results`, "not a folder");
@@ -397,8 +444,9 @@ describe("a database that cannot be used", () => {
       const states = await Array.fromAsync(tasks.watch(task.id, AbortSignal.timeout(TIMEOUT_MS)));
       expect(states.at(-1)).toMatchObject({
         state: "failed",
-        reason: expect.stringContaining("Cannot store"),
+        reason: "The tasks cannot be read or written; the server's log says why",
       });
+      expect(notices).toEqual([expect.stringContaining(`Cannot store ${file}.results`)]);
     },
     TIMEOUT_MS,
   );

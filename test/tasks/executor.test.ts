@@ -12,7 +12,7 @@ const LONG_BYTES = 41_798;
 const MiB = 2 ** 20;
 
 const taskOf = (id: string, sizeBytes = LONG_BYTES): Task =>
-  aTask({ id, request: { kind: "fibonacci", n: 200_000 }, sizeBytes });
+  aTask({ id, request: "fibonacci 200000", sizeBytes });
 
 /** Records a call, which the test ends. */
 function called<T>(calls: PromiseWithResolvers<T>[]): Promise<T> {
@@ -25,6 +25,7 @@ function openHeld() {
   const runs: (RunOptions & { done: (sizeBytes?: number) => void })[] = [];
   const begins: PromiseWithResolvers<Task | undefined>[] = [];
   const finishes: PromiseWithResolvers<void>[] = [];
+  const faults: string[] = [];
   const [failed, progressed, bugs, holds] = [[] as string[], [] as Task[], [] as unknown[], [] as boolean[]];
   const pool = {
     run: (_: unknown, options: RunOptions = {}) => {
@@ -41,6 +42,7 @@ function openHeld() {
     fail: async (_: Task, reason: string) => void failed.push(reason),
     progressed: (task: Task) => void progressed.push(task),
     onBug: (error: unknown) => void bugs.push(error),
+    onFault: ({ message }: FibError) => void faults.push(message),
   };
   const spans: (string | undefined)[] = [];
   const span = {
@@ -50,7 +52,7 @@ function openHeld() {
     end: (failure?: string) => void spans.push(failure),
   };
   const executor = new Executor({ pool, ledger, tracer: { start: () => span } });
-  return { executor, spans, ledger, runs, begins, finishes, failed, progressed, bugs, holds };
+  return { executor, spans, ledger, runs, begins, finishes, failed, progressed, bugs, faults, holds };
 }
 
 test("a long task waits in the pool, in the background, and begins when a thread has it", () => {
@@ -150,7 +152,7 @@ test("close() gives what had begun, once that is written, and not what only wait
 });
 
 test("an error that is no FibError is a bug, and told as one; a FibError is not", async () => {
-  const { executor, runs, begins, finishes, failed, bugs } = openHeld();
+  const { executor, runs, begins, finishes, failed, bugs, faults } = openHeld();
   for (const id of ["a", "b"]) executor.submit(taskOf(id));
   for (const { onStart, done } of runs) {
     onStart!();
@@ -160,9 +162,12 @@ test("an error that is no FibError is a bug, and told as one; a FibError is not"
   await until("both are computed", () => finishes.length === 2);
   const bug = new Error("made up");
   finishes[0]!.reject(bug);
-  finishes[1]!.reject(new FibError("tasks_io", "no room"));
+  finishes[1]!.reject(new FibError("tasks_io", "Cannot store /secret: no room"));
   await until("both have failed", () => failed.length === 2);
   expect(bugs).toEqual([bug]);
+  // Those who ask are not told where files are.
+  expect(faults).toEqual(["Cannot store /secret: no room"]);
+  expect(failed[1]).toBe("The tasks cannot be read or written; the server's log says why");
 });
 
 test("a task of which nothing can be written is kept, and tried again", async () => {

@@ -23,10 +23,18 @@ export function open(
 ) {
   const store = new TaskStore();
   store.open(file, { ...LIMITS, ...limits });
-  const pending = store.recover([], processDied);
+  store.recover([], processDied);
   onTestFinished(() => store.close());
   const apply = (...calls: StepCall[]) => JSON.parse(store.apply(JSON.stringify(calls))) as GroupAnswer;
-  return { store, file, pending, apply };
+  return {
+    store,
+    file,
+    apply,
+    /** What is to be computed. */
+    get pending() {
+      return apply(["list", { state: "queued", limit: 1000 }]).outcomes[0]!.value as TaskRow[];
+    },
+  };
 }
 
 type Create = Extract<StepCall, readonly ["create", ...unknown[]]>;

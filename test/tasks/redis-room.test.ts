@@ -1,5 +1,6 @@
 /** Redis never fills up with what nobody wants: room, attempts, limits, pages. */
 import { expect, setDefaultTimeout } from "bun:test";
+import { fibonacciDigits } from "../../src/numbers/digits.ts";
 import { fibonacci } from "../../src/numbers/fibonacci.ts";
 import { RedisConnection } from "../../src/redis/connection.ts";
 import { RedisPlace } from "../../src/redis/place.ts";
@@ -229,13 +230,36 @@ withRedis("a Redis with little memory is not filled with results, and that is to
   await tasks.close();
 });
 
+withRedis(
+  "what long requests count for is nothing once none is open, whatever was lost meanwhile",
+  async () => {
+    await using redis = await startRedis();
+    const tasks = await openFront(redis, { tasksMax: 10 });
+    await redis.cli("SET", "fibserver:open-more", "99");
+    const { task } = await tasks.create(...LONG);
+    expect(await redis.cli("GET", "fibserver:open-more")).toBe("0\n");
+    const long = { kind: "remainder", n: "9".repeat(7500), mod: "8".repeat(7500) } as const;
+    expect((await rejected(tasks.create(long, 7500))).code).toBe("too_many_tasks");
+    await tasks.cancel(task.id);
+    const { task: alone } = await tasks.create(long, 7500);
+    expect(await redis.cli("GET", "fibserver:open-more")).toBe("20\n");
+    await tasks.forget(alone.id);
+    expect(await redis.cli("GET", "fibserver:open-more")).toBe("0\n");
+    await tasks.close();
+  },
+);
+
 withRedis("a queue that has lost 10,000 tasks has them again soon", async () => {
   await using store = await startRedis();
   await using queue = await startRedis();
   const tasks = await openFront(store, { tasksMax: 10_000 }, queue);
   await Promise.all(
     Array.from({ length: 10_000 }, (_, i) =>
-      tasks.create({ kind: "ackermann", m: 1n, n: 10n ** 6000n + BigInt(i) }, 6001, String(i)),
+      tasks.create(
+        { kind: "fibonacci", n: 30_000 + i },
+        Number(fibonacciDigits(BigInt(30_000 + i))),
+        String(i),
+      ),
     ),
   );
   await queue.cli("FLUSHALL");

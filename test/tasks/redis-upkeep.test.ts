@@ -3,9 +3,13 @@ import { describe, expect, setDefaultTimeout } from "bun:test";
 import { until } from "../binary.ts";
 import { isRefused, rejected } from "../refusal.ts";
 import { startRedis, withRedis } from "../redis.ts";
-import { LONG, openFront, openRecords, SHORT, TIMEOUT_MS } from "./open-redis.ts";
+import { ended, LONG, openExecutor, openFront, openRecords, SHORT, TIMEOUT_MS } from "./open-redis.ts";
 
 setDefaultTimeout(TIMEOUT_MS);
+
+/** Counts as 21 tasks. */
+const long = (digit: string) =>
+  ({ kind: "remainder", n: digit.repeat(7500), mod: "7".repeat(7500) }) as const;
 
 // Most of them wait for a timer: side by side they take as long as the slowest.
 describe.concurrent("fronts", () => {
@@ -38,6 +42,46 @@ describe.concurrent("fronts", () => {
     await close();
     await tasks.close();
   });
+
+  withRedis("what another version has counted wrong is right again, and no address is shut out", async () => {
+    await using redis = await startRedis();
+    const tasks = await openFront(redis, { tasksMax: 100 });
+    await tasks.create(long("8"), 7500, "a");
+    const { task } = await tasks.create(long("9"), 7500, "a");
+    // As a process ends it that counts it as one.
+    await tasks.cancel(task.id);
+    await redis.cli("HINCRBY", "fibserver:holders", "a", "20");
+    await redis.cli("INCRBY", "fibserver:open-more", "20");
+    const counted = async () => (await redis.cli("HGET", "fibserver:holders", "a")).trim();
+    expect(await counted()).toBe("41");
+    await until("it is counted anew", async () => (await counted()) === "21", 20);
+    expect(await redis.cli("GET", "fibserver:open-more")).toBe("20\n");
+    await tasks.close();
+  });
+
+  withRedis(
+    "what only a newer version can compute is shown, and waits for one without holding up others",
+    async () => {
+      await using redis = await startRedis();
+      const tasks = await openFront(redis);
+      const { task } = await tasks.create(...LONG);
+      const record = `fibserver:task:${task.id}`;
+      await redis.cli("HSET", record, "key", "zeta 200000");
+      const executor = await openExecutor(redis);
+      const delivered = async () => (await redis.cli("EXISTS", `fibserver:queue:tasks:${task.id}`)) === "1\n";
+      await until("its delivery has ended", async () => !(await delivered()));
+      expect(await tasks.list({ limit: 9 })).toMatchObject([
+        { id: task.id, request: "zeta 200000", state: "queued", attempts: 0 },
+      ]);
+      const { task: next } = await tasks.create({ kind: "fibonacci", n: 200_001 }, 41_798);
+      expect((await ended(tasks, next.id))?.state).toBe("ready");
+      // As for an executor that knows it.
+      await redis.cli("HSET", record, "key", "fibonacci 200000");
+      expect(await ended(tasks, task.id)).toMatchObject({ state: "ready", attempts: 1 });
+      await executor.close();
+      await tasks.close();
+    },
+  );
 
   withRedis("a change that nobody was told of is seen by who watches", async () => {
     await using redis = await startRedis();

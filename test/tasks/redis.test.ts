@@ -5,7 +5,8 @@ import { isFinished } from "../../src/tasks/task.ts";
 import { until } from "../binary.ts";
 import { hasRedis, startRedis, withRedis } from "../redis.ts";
 import { rejected } from "../refusal.ts";
-import { testContract } from "./contract.ts";
+import { type OpenEngine, testContract } from "./contract.ts";
+import { testKinds } from "./kinds.ts";
 import {
   ended,
   ENDLESS,
@@ -19,29 +20,32 @@ import {
 
 setDefaultTimeout(TIMEOUT_MS);
 
-if (hasRedis) {
-  testContract("shared", async ({ limits } = {}) => {
-    const redis = await startRedis();
-    const open = async () => ({
-      tasks: await openFront(redis, limits),
-      executor: await openExecutor(redis, limits),
-    });
-    let engine = await open();
-    const close = async () => {
-      await engine.executor.close();
-      await engine.tasks.close();
-    };
-    onTestFinished(async () => {
-      await close();
-      await redis[Symbol.asyncDispose]();
-    });
-    const reopen = async () => {
-      await close();
-      engine = await open();
-      return engine.tasks;
-    };
-    return { tasks: engine.tasks, reopen };
+const openEngine: OpenEngine = async ({ limits } = {}) => {
+  const redis = await startRedis();
+  const open = async () => ({
+    tasks: await openFront(redis, limits),
+    executor: await openExecutor(redis, limits),
   });
+  let engine = await open();
+  const close = async () => {
+    await engine.executor.close();
+    await engine.tasks.close();
+  };
+  onTestFinished(async () => {
+    await close();
+    await redis[Symbol.asyncDispose]();
+  });
+  const reopen = async () => {
+    await close();
+    engine = await open();
+    return engine.tasks;
+  };
+  return { tasks: engine.tasks, reopen };
+};
+
+if (hasRedis) {
+  testContract("shared", openEngine);
+  testKinds("shared", openEngine);
 }
 
 withRedis("queue and store may be two servers", async () => {

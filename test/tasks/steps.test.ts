@@ -84,7 +84,7 @@ describe("recover()", () => {
     const call = long(30_000);
     const [, { id }] = call;
     apply(call, ["begin", id], ["end", id, { state: "ready" }]);
-    expect(store.recover([id], true)).toMatchObject([{ id, state: "queued" }]);
+    expect(store.recover([id], true)).toBe(1);
     const queued = { state: "queued", finishedAtMs: null, expiresAtMs: null, keptBytes: 0 };
     expect(rowOf(apply(["find", id]))).toMatchObject(queued);
   });

@@ -7,9 +7,24 @@ import { aTask } from "./a-task.ts";
 const index = fc.nat({ max: Number.MAX_SAFE_INTEGER });
 const natural = fc.bigInt({ min: 0n, max: 10n ** 1000n });
 const request = fc.oneof(
-  fc.record({ kind: fc.constantFrom("fibonacci" as const, "factorial" as const), n: index }),
+  fc.record({
+    kind: fc.constantFrom(...(["fibonacci", "lucas", "factorial", "statistics"] as const)),
+    n: index,
+  }),
+  fc.record({
+    kind: fc.constant("remainder" as const),
+    n: natural.map(String),
+    mod: natural.map(String),
+  }),
+  fc.record({ kind: fc.constant("pisano" as const), m: natural }),
   fc.record({ kind: fc.constant("ackermann" as const), m: natural, n: natural }),
   fc.record({ kind: fc.constant("sequence" as const), from: index, count: index }),
+  fc.record({
+    kind: fc.constant("sequence" as const),
+    from: index,
+    count: index,
+    start: fc.tuple(natural, natural),
+  }),
 );
 
 test("requestOfKey() returns what requestKey() was given, and keys differ where requests do", () => {
@@ -31,6 +46,8 @@ test("requestOfKey() refuses what requestKey() does not write", () => {
     "sum 1",
     "ackermann 1",
     "sequence 1 x",
+    "sequence 1 2 3",
+    "remainder 1 2 3 4",
   ]) {
     expect(() => requestOfKey(key), key).toThrow("is no task");
   }
@@ -43,7 +60,7 @@ test("isFinished() holds for the states that end a task", () => {
 test("taskJson() shows big integers as text, times as RFC 3339, and leaves out what is not known", () => {
   const task = aTask({
     id: "01a1fd64-51f4-7678-af12-2ee8e6058112",
-    request: { kind: "ackermann", m: 2n, n: 10n ** 30n },
+    request: requestKey({ kind: "ackermann", m: 2n, n: 10n ** 30n }),
     sizeBytes: 31,
   });
   const shown = {
@@ -73,9 +90,13 @@ test("taskJson() shows big integers as text, times as RFC 3339, and leaves out w
     expiresAt: "2001-09-09T01:46:40.000Z",
     reason: "No.",
   });
-  expect(taskJson({ ...task, request: { kind: "sequence", from: 1, count: 2 } })).toMatchObject({
+  expect(taskJson({ ...task, request: "sequence 1 2" })).toMatchObject({
     from: "1",
     count: "2",
     bytes: 31,
   });
+  expect(taskJson({ ...task, request: "sequence 1 2 2,1" })).toMatchObject({ count: "2", start: "2,1" });
+  // What only a newer version knows.
+  const { kind, n, digits } = taskJson({ ...task, request: "zeta 1 2" });
+  expect([kind as string, n, digits]).toEqual(["zeta", undefined, undefined]);
 });
