@@ -38,6 +38,12 @@ export const LIMITS = {
   waitSecondsMax: 60,
   /** A task whose process died so often while it ran is given up. */
   taskAttemptsMax: 25,
+  /** Where `--max-pisano` ends: beyond, to factor a number may take minutes. */
+  pisanoMax: 10n ** 30n,
+  /** Digits of a number in a request: 10^30 is understood and refused for its size; at 1,000 digits saying the size takes 20 ms. */
+  parameterDigitsMax: 128,
+  /** Digits of n and mod together: Bun answers an address of 16,300 characters with 431, and a body has as much room. */
+  remainderDigitsMax: 15_000,
 } as const;
 
 /** What a command that moves the cursor needs. */
@@ -58,6 +64,7 @@ export interface CursorConfig {
 export interface Config extends CursorConfig, NetworkConfig, LogConfig {
   readonly port: number;
   readonly digitsMax: number;
+  readonly pisanoMax: bigint;
   /** Terms of a `/v1/sequence`, and of the earlier routes. */
   readonly termsMax: number;
   readonly earlierTermsMax: number;
@@ -91,7 +98,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
  */
 export function resolveConfig(flags: Flags, env: Environment): Config {
   const settings = settingsOf(flags, env);
-  const { setting, integer, on } = settings;
+  const { setting, integer, natural, on } = settings;
   const cursor = cursorConfig(flags, env, settings);
   const computations = cursor.oneCpu ? 1 : Math.max(1, navigator.hardwareConcurrency - 1);
   return Object.freeze({
@@ -100,6 +107,7 @@ export function resolveConfig(flags: Flags, env: Environment): Config {
     ...networkConfig(settings),
     ...logConfig(settings),
     digitsMax: integer("max-digits", 25_000_000, 1, 1_000_000_000),
+    pisanoMax: natural("max-pisano", 10n ** 18n, 1n, LIMITS.pisanoMax),
     termsMax: integer("max-sequence", 1_000_000, 1, 1_000_000_000),
     earlierTermsMax: integer("max-terms", 100_000, 1, 1_000_000_000),
     computationsMax: integer("max-computations", computations, 1, 1024),
@@ -211,13 +219,21 @@ function settingsOf(flags: Flags, env: Environment): Settings {
     const { text, source } = setting(name);
     return text === undefined ? fallback : parseInteger(text, source, min, max);
   };
+  const natural = (name: string, fallback: bigint, min: bigint, max: bigint) => {
+    const { text, source } = setting(name);
+    if (text === undefined) return fallback;
+    const value = /^\d{1,40}$/.test(text) ? BigInt(text) : -1n;
+    if (value >= min && value <= max) return value;
+    const range = `a whole number from ${min} to ${max}`;
+    throw new FibError("bad_argument", `Cannot use '${shortened(text)}' for ${source}: it takes ${range}`);
+  };
   const on = (name: string) => {
     const { text, source } = setting(name);
     if (text === undefined || text === "" || text === "0" || text === "false") return false;
     if (text === "1" || text === "true") return true;
     throw new FibError("bad_argument", `Cannot use '${shortened(text)}' for ${source}: it takes 1 or 0`);
   };
-  return { setting, integer, on };
+  return { setting, integer, natural, on };
 }
 
 function cursorConfig(flags: Flags, env: Environment, settings: Settings): CursorConfig {

@@ -16,6 +16,8 @@ export interface Settings {
   readonly setting: (name: string) => Setting;
   /** A whole number. @throws {@link FibError} `bad_argument` for anything else. */
   readonly integer: (name: string, fallback: number, min: number, max: number) => number;
+  /** The same for one beyond 2^53. */
+  readonly natural: (name: string, fallback: bigint, min: bigint, max: bigint) => bigint;
   /** Whether a switch is on. @throws {@link FibError} `bad_argument`. */
   readonly on: (name: string) => boolean;
 }
