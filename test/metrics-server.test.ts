@@ -196,12 +196,8 @@ test("tasks: by state, how long the oldest waits, those that have ended, and wha
   expect(busy.by("fibserver_computations")).toEqual({ 'state="running"': 1, 'state="waiting"': 1 });
   expect(busy.get("fibserver_result_bytes")).toBe(4096 + 208_988);
   const older = await untilScrape(server, "it is older", (found) => ageOf(found) > ageOf(busy));
-  expect(older.by("fibserver_digits_total")).toEqual({
-    'kind="fibonacci"': 208_988,
-    'kind="pair"': 0,
-    'kind="factorial"': 0,
-    'kind="ackermann"': 0,
-  });
+  const { 'kind="fibonacci"': digits, ...others } = older.by("fibserver_digits_total");
+  expect([digits, ...new Set(Object.values(others))]).toEqual([208_988, 0]);
   expect(older.get('fibserver_computation_seconds_count{kind="fibonacci"}')).toBe(1);
 
   const abort = new AbortController();

@@ -31,6 +31,7 @@ interface Options extends Pick<
   /** Keeps named cursors; a model of that unless it is given. */
   readonly named: NamedCursors;
   readonly digitsMax: number;
+  readonly pisanoMax: bigint;
   readonly termsMax: number;
   readonly earlierTermsMax: number;
   readonly resultBytesMax: number;
@@ -98,6 +99,7 @@ export async function openServices(options: Partial<Options> = {}) {
     watchers,
     cursorWatchers,
     digitsMax: options.digitsMax ?? 25_000_000,
+    pisanoMax: options.pisanoMax ?? 10n ** 18n,
     termsMax: options.termsMax ?? 1_000_000,
     earlierTermsMax: options.earlierTermsMax ?? 100_000,
     tasks,

@@ -8,11 +8,11 @@
 import { type Context, Hono } from "hono";
 import { framed, LAYOUTS } from "../numbers/layouts.ts";
 import { sizeSequence } from "../numbers/sizes.ts";
-import { isFinished } from "../tasks/task.ts";
+import { isFinished, kindOf, requestOfKey } from "../tasks/task.ts";
 import { askerOf, originOf } from "./asker.ts";
 import { GUARDED, NO_STORE, refuseForeignGet } from "./browser.ts";
-import { FORMAT_VERSION } from "./numbers.ts";
 import { queryAll } from "./parameters.ts";
+import { FORMAT_VERSION } from "./representation.ts";
 import { sendResource } from "./resource.ts";
 import { sequenceResource, type SequenceServices } from "./sequence.ts";
 import { taskUnknown } from "./stored.ts";
@@ -54,9 +54,10 @@ async function start(c: Context, services: EarlierTaskServices): Promise<Respons
 async function fetchTerms(c: Context, { tasks, results, streams }: EarlierTaskServices): Promise<Response> {
   const id = queryAll(c, "id")[0] ?? "";
   const task = await tasks.find(id);
-  const request = task?.request;
+  const request = task && kindOf(task.request) === "sequence" ? requestOfKey(task.request) : undefined;
   const hasTerms = task !== undefined && (task.state === "ready" || !isFinished(task.state));
-  if (!hasTerms || request?.kind !== "sequence" || request.from !== 0) throw taskUnknown(id);
+  const isOurs = request?.kind === "sequence" && request.from === 0 && request.start === undefined;
+  if (!hasTerms || !isOurs) throw taskUnknown(id);
   const contentType = "application/octet-stream";
   if (task.state !== "ready") {
     return new Response(`${NOT_READY}${id}`, {
@@ -64,6 +65,6 @@ async function fetchTerms(c: Context, { tasks, results, streams }: EarlierTaskSe
     });
   }
   const about = { name: `${FORMAT_VERSION}.fibotask.${request.count}`, contentType };
-  const resource = sequenceResource(results, 0, request.count, TERMS, about);
+  const resource = sequenceResource(results, request, TERMS, about);
   return sendResource(c, { ...resource, cacheControl: "private, no-cache" }, streams);
 }

@@ -7,12 +7,13 @@
  */
 import { type Context, Hono } from "hono";
 import { FibError } from "../errors.ts";
-import type { Job } from "../numbers/job.ts";
+import type { NumberJob } from "../numbers/job.ts";
 import { framed, LAYOUTS } from "../numbers/layouts.ts";
 import { sizeJob } from "../numbers/sizes.ts";
 import { GUARDED } from "./browser.ts";
-import { FORMAT_VERSION, numberResource } from "./numbers.ts";
+import { numberResource } from "./numbers.ts";
 import { queryAll } from "./parameters.ts";
+import { FORMAT_VERSION } from "./representation.ts";
 import { sendResource } from "./resource.ts";
 import { sequenceResource, type SequenceServices } from "./sequence.ts";
 
@@ -54,7 +55,7 @@ function restTerms(
   }
   const layout = framed(LAYOUTS.joined, `{"N":${count},"result":"`, `"}`);
   const about = { name: `${FORMAT_VERSION}.fib.${count}`, contentType: "application/json" };
-  return sendResource(c, sequenceResource(results, 0, count, layout, about), streams);
+  return sendResource(c, sequenceResource(results, { from: 0, count }, layout, about), streams);
 }
 
 /** The streaming service: `0 1 1 2 3 `. */
@@ -67,18 +68,18 @@ function firstTerms(
   if (!(count <= earlierTermsMax))
     return c.text(`sn must be a whole number from 0 to ${earlierTermsMax}.\n`, 400, GUARDED);
   const about = { name: `${FORMAT_VERSION}.sn.${count}`, contentType: "text/plain; charset=utf-8" };
-  return sendResource(c, sequenceResource(results, 0, count, LAYOUTS.spaced, about), streams);
+  return sendResource(c, sequenceResource(results, { from: 0, count }, LAYOUTS.spaced, about), streams);
 }
 
 /** The math service: `{"algo":"factorial","result":6,"status":"success"}`, the result a number of any length. */
 async function math(
   c: Context,
   { results, streams, ...limits }: EarlierServices,
-  algo: Job["kind"],
+  algo: NumberJob["kind"],
   names: readonly string[],
 ): Promise<Response> {
   const refuse = (result: string) => c.json({ algo, result, status: "failed" }, 400, GUARDED);
-  const values: bigint[] = [];
+  const values: string[] = [];
   for (const name of names) {
     // One that is given twice is bad input here, and not a problem document.
     const [text, ...more] = queryAll(c, name);
@@ -86,7 +87,7 @@ async function math(
       return refuse("Bad input");
     if (text.includes(".")) return refuse("Not an Integer");
     if (text.startsWith("-") && BigInt(text) !== 0n) return refuse("Negative Integer");
-    values.push(BigInt(text.replace("+", "")));
+    values.push(String(BigInt(text.replace("+", ""))));
   }
   try {
     const asked = sizeJob(algo, values, limits);

@@ -5,7 +5,7 @@
 import type { Hono } from "hono";
 import { getPath } from "hono/utils/url";
 import { FibError, isFault, systemError } from "../errors.ts";
-import { type Asked, requestIdOf } from "./asker.ts";
+import { type Asked, type PortEnvironment, requestIdOf } from "./asker.ts";
 import { METHODS } from "./methods.ts";
 import { methodNotAllowed, problem } from "./problem.ts";
 import { CHANGING_GETS } from "./rights.ts";
@@ -37,7 +37,18 @@ export function frame(app: Hono, events: ErrorEvents): void {
     if (CHANGING_GETS.has(getPath(request)))
       return methodNotAllowed({ env: environment, req: { raw: request } }, "GET");
     const get = new Request(request, { method: "GET" });
-    return fetch(get, { ...(environment as object), isHead: true }, ...rest);
+    return fetch(get, { ...ofRequest(environment, request), isHead: true }, ...rest);
+  };
+}
+
+/** What the port tells of the request that it has: it knows nothing of a copy. */
+function ofRequest(environment: unknown, request: Request): object {
+  const port = Object(environment) as Partial<PortEnvironment>;
+  return {
+    ...port,
+    keepOpen: (_: Request, idleSeconds: number) => port.keepOpen?.(request, idleSeconds) ?? (() => {}),
+    holderOf: () => port.holderOf?.(request) ?? "",
+    isSecure: () => port.isSecure?.(request) ?? false,
   };
 }
 

@@ -1,39 +1,44 @@
 /**
- * `/v1/fibonacci`, `/v1/factorial`, `/v1/ackermann` and `/v1/index`.
+ * The routes for single numbers, and for what is found out about them.
  * @module
  */
 import { type Context, Hono } from "hono";
 import { FibError } from "../errors.ts";
 import { fibonacciIndex } from "../numbers/find-index.ts";
-import { argumentsOf, type Job } from "../numbers/job.ts";
+import {
+  argumentsOf,
+  isNumberJob,
+  type Job,
+  JOB_ARGUMENTS,
+  type NumberJob,
+  type ShortInquiry,
+} from "../numbers/job.ts";
 import { jsonFrame } from "../numbers/layouts.ts";
 import type { Results } from "../numbers/results.ts";
-import { type SizedJob, sizeJob } from "../numbers/sizes.ts";
-import { parseNatural } from "./parameters.ts";
+import { type SizedJob, type SizeLimits, sizeJob, sizeShort } from "../numbers/sizes.ts";
+import { inquiryResource, readEnds, readZeckendorf, refuseQueries, storedInquiry } from "./inquiries.ts";
+import { parseArguments, queryOnce } from "./parameters.ts";
 import { answerAsPreferred, type WaitServices } from "./prefer.ts";
 import { problem } from "./problem.ts";
-import { chooseFormat, type Format, MEDIA_TYPES } from "./representation.ts";
-import { type Resource, sendResource } from "./resource.ts";
+import type { TaskQueue } from "../tasks/queue.ts";
+import type { Task } from "../tasks/task.ts";
+import { chooseFormat, contentName, type Format, MEDIA_TYPES } from "./representation.ts";
+import { contentOf, type Resource, sendResource } from "./resource.ts";
 import { type NumberText, refuseResult, storedResource } from "./stored.ts";
 import { sliced, type Streams } from "./streams.ts";
 
-/** Goes into every ETag: to be raised when the same request is to get other bytes. */
-export const FORMAT_VERSION = 1;
-
 /** What these routes need. */
-export interface NumberServices extends WaitServices {
+export interface NumberServices extends WaitServices, Pick<SizeLimits, "digitsMax" | "pisanoMax"> {
   readonly results: Results;
   readonly streams: Streams;
-  /** Digits of the longest result that is computed. */
-  readonly digitsMax: number;
 }
 
 /** How `/v1` writes a number, whoever computes it. */
-export function numberText(job: Job, digits: number, format: Format): NumberText {
+function numberText(job: NumberJob, digits: number, format: Format): NumberText {
   const given = argumentsOf(job);
   return {
     ...frame(format, given, digits),
-    name: `${FORMAT_VERSION}.${job.kind}.${Object.values(given).join(".")}.${format}`,
+    name: contentName([job.kind, ...Object.values(given)], format),
     contentType: MEDIA_TYPES[format],
   };
 }
@@ -41,7 +46,7 @@ export function numberText(job: Job, digits: number, format: Format): NumberText
 /** A number with text around it, as something that can be sent. */
 export function numberResource(
   results: Results,
-  { job, digits }: SizedJob,
+  { job, sizeBytes: digits }: SizedJob<NumberJob>,
   { head, tail, name, contentType }: NumberText,
 ): Resource {
   return {
@@ -59,30 +64,68 @@ export function numberResource(
   };
 }
 
+/** What a ready task has computed. */
+export function storedJob(
+  tasks: Pick<TaskQueue, "openResult">,
+  task: Pick<Task, "id" | "sizeBytes">,
+  job: Job,
+  format: Format,
+): Resource {
+  return isNumberJob(job)
+    ? storedResource(tasks, task, numberText(job, task.sizeBytes, format))
+    : storedInquiry(tasks, task, job, format);
+}
+
+function jobResource(results: Results, { job, sizeBytes }: SizedJob, format: Format): Resource {
+  return isNumberJob(job)
+    ? numberResource(results, { job, sizeBytes }, numberText(job, sizeBytes, format))
+    : inquiryResource(results, job, format, sizeBytes);
+}
+
 /** The routes for single numbers. */
 export function numberRoutes(services: NumberServices) {
   const { results, tasks, streams } = services;
-  const send = (c: Context, kind: Job["kind"], names: readonly string[]) => {
-    const values = names.map((name) => parseNatural(c.req.param(name) ?? "", name));
+  const send = (c: Context, kind: Job["kind"]) => {
+    // What is no part of the path is in the query.
+    const texts = JOB_ARGUMENTS[kind].map((name) => c.req.param(name) ?? queryOnce(c, name) ?? "");
+    const values = parseArguments(kind, texts);
     const format = chooseFormat(c, "json");
     const asked = sizeJob(kind, values, services);
-    const text = numberText(asked.job, asked.digits, format);
     return answerAsPreferred(c, services, {
       request: asked.job,
-      sizeBytes: asked.digits,
-      now: () => sendResource(c, numberResource(results, asked, text), streams),
+      sizeBytes: asked.sizeBytes,
+      now: () => sendResource(c, jobResource(results, asked, format), streams),
       ofTask: (task) =>
         task.state === "ready"
-          ? sendResource(c, storedResource(tasks, task, text), streams)
+          ? sendResource(c, storedJob(tasks, task, asked.job, format), streams)
           : refuseResult(c, task),
     });
   };
+  const sendAlone = (c: Context, kind: Job["kind"]) => {
+    refuseQueries(c);
+    return send(c, kind);
+  };
+  const sendShort = (c: Context, asked: ShortInquiry) =>
+    sendResource(c, inquiryResource(results, asked, chooseFormat(c, "json"), sizeShort(asked)), streams);
 
   return new Hono()
-    .get("/fibonacci/:n", (c) => send(c, "fibonacci", ["n"]))
-    .get("/factorial/:n", (c) => send(c, "factorial", ["n"]))
-    .get("/ackermann/:m/:n", (c) => send(c, "ackermann", ["m", "n"]))
+    .get("/fibonacci/:n", (c) => {
+      refuseQueries(c, "mod", "first", "last");
+      const ends = readEnds(c);
+      if (ends !== undefined) return sendShort(c, ends);
+      return send(c, queryOnce(c, "mod") === undefined ? "fibonacci" : "remainder");
+    })
+    .get("/fibonacci/:n/digits", (c) => sendAlone(c, "statistics"))
+    .get("/lucas/:n", (c) => sendAlone(c, "lucas"))
+    .get("/factorial/:n", (c) => sendAlone(c, "factorial"))
+    .get("/ackermann/:m/:n", (c) => sendAlone(c, "ackermann"))
+    .get("/zeckendorf/:value", (c) => {
+      refuseQueries(c);
+      return sendShort(c, readZeckendorf(c));
+    })
+    .get("/pisano/:m", (c) => sendAlone(c, "pisano"))
     .get("/index/:value", (c) => {
+      refuseQueries(c);
       const value = c.req.param("value");
       const format = chooseFormat(c, "json");
       const found = fibonacciIndex(Buffer.from(value));
@@ -99,12 +142,10 @@ export function numberRoutes(services: NumberServices) {
 function indexResource(value: string, index: number, format: Format): Resource {
   const json = JSON.stringify({ value, index: String(index) });
   const texts = { text: String(index), json, ndjson: `${json}\n`, csv: `value,index\n${value},${index}\n` };
-  const bytes = Buffer.from(texts[format]);
   return {
-    name: `${FORMAT_VERSION}.index.${index}.${format}`,
+    name: contentName(["index", index], format),
     contentType: MEDIA_TYPES[format],
-    sizeBytes: bytes.length,
-    open: (range) => sliced([bytes], range, () => {}),
+    ...contentOf(texts[format]),
   };
 }
 

@@ -1,12 +1,16 @@
 /**
- * Which representation a client gets: `?format=`, else `Accept`, else the default.
+ * Which representation a client gets (`?format=`, else `Accept`, else the default), and what its content is called.
  * @module
  */
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
+import { LIMITS } from "../config/config.ts";
 import { FibError } from "../errors.ts";
 import { shortened } from "../shell-word.ts";
 import { queryOnce } from "./parameters.ts";
+
+/** Goes into every ETag: to be raised when the same request is to get other bytes. */
+export const FORMAT_VERSION = 1;
 
 /** The representations, and what they are called on the wire. */
 export const MEDIA_TYPES = {
@@ -19,20 +23,42 @@ export const MEDIA_TYPES = {
 export type Format = keyof typeof MEDIA_TYPES;
 
 /**
+ * What a content is called, for its ETag: readable, but for what is too long to be read, of which it has a hash.
+ *
+ * @param parts - What was asked for; without dots and commas.
+ */
+export function contentName(parts: readonly (string | number)[], format: string): string {
+  const short = parts.map((part) => {
+    const text = String(part);
+    return text.length <= LIMITS.parameterDigitsMax
+      ? text
+      : `sha256-${new Bun.CryptoHasher("sha256").update(text).digest("base64url")}`;
+  });
+  return [FORMAT_VERSION, ...short, format].join(".");
+}
+
+/**
  * Chooses a representation.
  *
  * @param fallback - For a client that takes anything.
+ * @param named - Further ones, which are had by `?format=` alone.
  * @throws {@link FibError} `bad_argument`, when `?format=` is given twice; `not_acceptable`, when it or `Accept` names none of ours.
  * @see RFC 9110, 12.5.1
  */
-export function chooseFormat(c: Context, fallback: Format): Format {
+export function chooseFormat<Named extends string = never>(
+  c: Context,
+  fallback: Format,
+  named: readonly Named[] = [],
+): Format | Named {
   const formats = Object.keys(MEDIA_TYPES) as Format[];
   const asked = queryOnce(c, "format");
   if (asked !== undefined) {
-    if (Object.hasOwn(MEDIA_TYPES, asked)) return asked as Format;
+    const known = [...formats, ...named];
+    const found = known.find((format) => format === asked);
+    if (found !== undefined) return found;
     throw new FibError(
       "not_acceptable",
-      `Cannot write '${shortened(asked)}': format takes ${formats.join(", ")}`,
+      `Cannot write '${shortened(asked)}': format takes ${known.join(", ")}`,
     );
   }
   // The fallback first: among equals, and for */*, it wins.

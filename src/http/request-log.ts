@@ -46,6 +46,13 @@ function isAskedFor({ route }: Seen, { headers }: Response): boolean {
   return isComputed || headers.get("preference-applied")?.includes("wait=") === true;
 }
 
+/** What a line tells of a path: it stands in the message as well, and may have 16,000 characters. */
+const PATH_CHARS_MAX = 500;
+
+function cutPath(path: string): string {
+  return path.length > PATH_CHARS_MAX ? `${path.slice(0, PATH_CHARS_MAX)}…` : path;
+}
+
 /** A message, and what stands in it or beside it. */
 function told(seen: Seen, durationMs: number): [string, Record<string, unknown>] {
   const { request, method, route, requestId, grant, status, holderOf } = seen;
@@ -54,7 +61,7 @@ function told(seen: Seen, durationMs: number): [string, Record<string, unknown>]
   const who = [grant && "{token}", client && "{client}"].filter(Boolean).join(" at ");
   const facts = {
     method,
-    path: pathOf(request),
+    path: cutPath(pathOf(request)),
     route,
     status,
     durationMs: Math.round(durationMs * 1000) / 1000,

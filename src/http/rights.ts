@@ -41,9 +41,13 @@ export const NEEDS: Readonly<Record<string, Readonly<Partial<Record<Method, Need
   "/v1/cursors/:name/events": { GET: "read cursor" },
 
   "/v1/fibonacci/:n": { GET: "token" },
+  "/v1/fibonacci/:n/digits": { GET: "token" },
+  "/v1/lucas/:n": { GET: "token" },
   "/v1/factorial/:n": { GET: "token" },
   "/v1/ackermann/:m/:n": { GET: "token" },
   "/v1/index/:value": { GET: "token" },
+  "/v1/zeckendorf/:value": { GET: "token" },
+  "/v1/pisano/:m": { GET: "token" },
   "/v1/sequence": { GET: "token" },
 
   "/v1/tasks": { GET: "read", POST: "write" },

@@ -1,20 +1,22 @@
 /**
- * `/v1/sequence`: the terms F(from) … as one text, of which any range can be had.
+ * `/v1/sequence`: the terms F(from) …, or those of a sequence with another start, as one text, of which any range can be
+ * had.
  * @module
  */
 import { type Context, Hono } from "hono";
 import { FibError } from "../errors.ts";
-import { fibonacciPair } from "../numbers/fibonacci.ts";
 import { LAYOUTS, type SequenceLayout } from "../numbers/layouts.ts";
 import { termDigits } from "../numbers/offsets.ts";
 import type { Results } from "../numbers/results.ts";
 import { openSequence, planSequence, type SequencePlan, type SequenceReader } from "../numbers/sequence.ts";
 import { type SizedSequence, type SizeLimits, sizeSequence } from "../numbers/sizes.ts";
+import type { SequenceRequest } from "../tasks/task.ts";
 import type { Asker } from "./asker.ts";
-import { FORMAT_VERSION, type NumberServices } from "./numbers.ts";
-import { parseNatural, queryOnce } from "./parameters.ts";
+import { refuseQueries } from "./inquiries.ts";
+import type { NumberServices } from "./numbers.ts";
+import { parseNatural, parseStart, queryOnce } from "./parameters.ts";
 import { answerAsPreferred } from "./prefer.ts";
-import { chooseFormat, type Format, MEDIA_TYPES } from "./representation.ts";
+import { chooseFormat, contentName, type Format, MEDIA_TYPES } from "./representation.ts";
 import { type Resource, sendResource } from "./resource.ts";
 
 /** Sequences that begin earlier are begun at once: 3 ms at most. */
@@ -26,39 +28,42 @@ export interface SequenceServices extends NumberServices, SizeLimits {}
 /** The route for sequences. */
 export function sequenceRoutes(services: SequenceServices) {
   return new Hono().get("/sequence", (c) => {
-    const { from, count, sizeBytes } = readTerms(c, services);
-    const format = chooseFormat(c, "text");
-    const send = () => {
-      const about = sequenceName(from, count, format);
-      return sendResource(
-        c,
-        sequenceResource(services.results, from, count, LAYOUTS[format], about),
-        services.streams,
-      );
-    };
-    return answerAsPreferred(c, services, {
-      request: { kind: "sequence", from, count },
-      sizeBytes,
-      now: send,
-      ofTask: send,
-    });
+    refuseQueries(c, "start");
+    const { sizeBytes, ...terms } = readTerms(c, services);
+    const format = chooseSequenceFormat(c);
+    const send = () => sendResource(c, termsResource(services.results, terms, format), services.streams);
+    const request = { kind: "sequence", ...terms } as const;
+    return answerAsPreferred(c, services, { request, sizeBytes, now: send, ofTask: send });
   });
 }
 
-/** What a sequence under `/v1` is called, and its type. */
-export function sequenceName(from: number, count: number, format: Format) {
-  return { name: `${FORMAT_VERSION}.sequence.${from}.${count}.${format}`, contentType: MEDIA_TYPES[format] };
+/** Which terms. */
+type Terms = Omit<SequenceRequest, "kind">;
+
+/** Chooses how terms under `/v1` are written: as text, unless it is said; as a b-file, if its name is given. */
+export function chooseSequenceFormat(c: Context): Format | "bfile" {
+  return chooseFormat(c, "text", ["bfile"]);
+}
+
+/** Terms as `/v1` writes them. */
+export function termsResource(results: Results, terms: Terms, format: Format | "bfile"): Resource {
+  const { from, count, start = [] } = terms;
+  // A comma would end the tag in a list of them.
+  const name = contentName(["sequence", from, count, ...start.map(String)], format);
+  return sequenceResource(results, terms, LAYOUTS[format], {
+    name,
+    contentType: format === "bfile" ? MEDIA_TYPES.text : MEDIA_TYPES[format],
+  });
 }
 
 /** Terms as something that can be sent. */
 export function sequenceResource(
   results: Results,
-  from: number,
-  count: number,
+  { from, count, start }: Terms,
   layout: SequenceLayout,
   about: { name: string; contentType: string },
 ): Resource {
-  const whole = planSequence({ from, count, layout });
+  const whole = planSequence({ from, count, start, layout });
   return {
     ...about,
     sizeBytes: whole.sizeBytes,
@@ -74,12 +79,11 @@ async function begin(
   plan: SequencePlan,
   { signal, holder }: Asker,
 ): Promise<SequenceReader> {
-  const { firstIndex } = plan;
-  if (plan.touchedCount === 0) return openSequence(plan);
-  if (firstIndex <= INLINE_INDEX_MAX) return openSequence(plan, fibonacciPair(firstIndex));
-  const digits = termDigits(firstIndex);
-  const sizeBytes = digits + termDigits(firstIndex + 1);
-  const pair = await results.take({ kind: "pair", n: firstIndex }, sizeBytes, signal, holder);
+  const { firstIndex, start } = plan;
+  if (plan.touchedCount === 0 || firstIndex <= INLINE_INDEX_MAX) return openSequence(plan);
+  const digits = termDigits(firstIndex, start);
+  const sizeBytes = digits + termDigits(firstIndex + 1, start);
+  const pair = await results.take({ kind: "pair", n: firstIndex, start }, sizeBytes, signal, holder);
   try {
     return openSequence(plan, [pair.digits.subarray(0, digits), pair.digits.subarray(digits)]);
   } finally {
@@ -102,5 +106,7 @@ function readTerms(c: Context, limits: SizeLimits): SizedSequence {
   }
   if (to !== undefined && to < from)
     throw new FibError("bad_argument", `Cannot go from ${from} to ${to}: from comes after to`);
-  return sizeSequence(from, counted ?? (to === undefined ? 100n : to - from + 1n), limits);
+  const start = queryOnce(c, "start");
+  const count = counted ?? (to === undefined ? 100n : to - from + 1n);
+  return sizeSequence(from, count, limits, start === undefined ? undefined : parseStart(start));
 }

@@ -107,6 +107,11 @@ function eventId({ attempts, state, progress }: Task): string {
   return `${attempts}-${state}-${Math.round(progress * 10_000)}`;
 }
 
+/** Made once for all who follow a task, ten times a second. */
+const TEXTS = new WeakMap<Task, string>();
+
 function eventText(task: Task): string {
-  return `id: ${eventId(task)}\ndata: ${JSON.stringify(taskJson(task))}\n\n`;
+  const text = TEXTS.get(task) ?? `id: ${eventId(task)}\ndata: ${JSON.stringify(taskJson(task))}\n\n`;
+  TEXTS.set(task, text);
+  return text;
 }

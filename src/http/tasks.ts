@@ -6,28 +6,29 @@ import { type Context, Hono } from "hono";
 import { parseInteger } from "../config/config.ts";
 import { shortened } from "../shell-word.ts";
 import { FibError } from "../errors.ts";
-import { LAYOUTS } from "../numbers/layouts.ts";
 import { type SizeLimits, sizeJob, sizeSequence } from "../numbers/sizes.ts";
-import { TASK_STATES, type Task, taskJson, type TaskState } from "../tasks/task.ts";
+import { isFullPage } from "../tasks/queue.ts";
+import {
+  isKind,
+  kindOf,
+  requestOfKey,
+  TASK_ARGUMENTS,
+  TASK_STATES,
+  type Task,
+  taskJson,
+  type TaskState,
+} from "../tasks/task.ts";
 import { askerOf, originOf } from "./asker.ts";
 import { GUARDED, NO_STORE, refuseForeignPage } from "./browser.ts";
 import { sendEvents } from "./task-events.ts";
 import { sendJson } from "./json.ts";
-import { numberText } from "./numbers.ts";
-import { parseNatural, queryOnce } from "./parameters.ts";
+import { storedJob } from "./numbers.ts";
+import { parseArguments, parseNatural, parseStart, queryOnce } from "./parameters.ts";
 import { accepted } from "./prefer.ts";
 import { chooseFormat } from "./representation.ts";
 import { type Resource, sendResource } from "./resource.ts";
-import { sequenceName, sequenceResource, type SequenceServices } from "./sequence.ts";
-import { refuseResult, storedResource, taskUnknown } from "./stored.ts";
-
-/** Kinds of tasks, with the fields that each takes. */
-const FIELDS = {
-  fibonacci: ["n"],
-  factorial: ["n"],
-  ackermann: ["m", "n"],
-  sequence: ["from", "count"],
-} as const;
+import { chooseSequenceFormat, type SequenceServices, termsResource } from "./sequence.ts";
+import { refuseResult, taskUnknown } from "./stored.ts";
 
 const LIST_COUNT_MAX = 1000;
 
@@ -53,11 +54,20 @@ export function taskRoutes(services: SequenceServices) {
     })
     .get("/", async (c) => {
       const limit = parseInteger(queryOnce(c, "limit") ?? "100", "limit", 1, LIST_COUNT_MAX);
-      const after = queryOnce(c, "after");
-      const found = await tasks.list({ state: readState(c), limit, after });
-      const next = found.length === limit ? found.at(-1)?.id : undefined;
-      const body = { tasks: found.map(taskJson), ...(next !== undefined && { next }) };
-      return sendJson(c, services.streams, body);
+      const state = readState(c);
+      for (let after = queryOnce(c, "after"); ;) {
+        const found = await tasks.list({ state, limit, after });
+        const next = found.length === limit || isFullPage(found) ? found.at(-1)?.id : undefined;
+        // What only a newer version knows, which has the same Redis, its clients are told of by that one.
+        const known = found.filter(({ request }) => isKind(kindOf(request)));
+        // A page that is empty, with others behind it, would look like one of a list that goes round.
+        if (known.length > 0 || next === undefined)
+          return sendJson(c, services.streams, {
+            tasks: known.map(taskJson),
+            ...(next !== undefined && { next }),
+          });
+        after = next;
+      }
     })
     .get("/:id", async (c) => c.json(taskJson(await mustFind(c)), 200, NO_STORE))
     .get("/:id/result", async (c) => {
@@ -84,14 +94,16 @@ export function taskRoutes(services: SequenceServices) {
 }
 
 function resultResource(c: Context, services: SequenceServices, task: Task): Resource {
-  const { request } = task;
-  const format = chooseFormat(c, "text");
+  const kind: string = kindOf(task.request);
+  if (!isKind(kind)) {
+    const reason = `this version knows no '${kind}'; ask a newer one`;
+    throw new FibError("task_unknown", `Cannot send the result of ${task.id}: ${reason}`);
+  }
+  const request = requestOfKey(task.request);
   const resource =
     request.kind === "sequence"
-      ? sequenceResource(services.results, request.from, request.count, LAYOUTS[format], {
-          ...sequenceName(request.from, request.count, format),
-        })
-      : storedResource(services.tasks, task, numberText(request, task.sizeBytes, format));
+      ? termsResource(services.results, request, chooseSequenceFormat(c))
+      : storedJob(services.tasks, task, request, chooseFormat(c, "text"));
   // Never another text, but one day none: to be asked for each time.
   return { ...resource, cacheControl: "private, no-cache" };
 }
@@ -107,34 +119,36 @@ function readRequest(text: string, limits: SizeLimits) {
   if (typeof body !== "object" || body === null || Array.isArray(body))
     throw new FibError("bad_argument", `Cannot read the body: it is no object; ${example}`);
   const { kind, ...given } = body as Record<string, unknown>;
-  if (typeof kind !== "string" || !Object.hasOwn(FIELDS, kind)) {
+  if (typeof kind !== "string" || !isKind(kind)) {
     throw new FibError(
       "bad_argument",
-      `Cannot find the kind: it is one of ${Object.keys(FIELDS).join(", ")}`,
+      `Cannot find the kind: it is one of ${Object.keys(TASK_ARGUMENTS).join(", ")}`,
     );
   }
-  const names: readonly string[] = FIELDS[kind as keyof typeof FIELDS];
-  const unknown = Object.keys(given).find((name) => !names.includes(name));
+  const needed: readonly string[] = TASK_ARGUMENTS[kind];
+  const known = kind === "sequence" ? [...needed, "start"] : needed;
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new FibError(
       "bad_argument",
-      `Cannot use '${shortened(unknown)}': ${kind} takes ${names.join(", ")}`,
+      `Cannot use '${shortened(unknown)}': ${kind} takes ${known.join(", ")}`,
     );
   }
-  const values = names.map((name) => {
+  const textOf = (name: string) => {
     const value = given[name];
-    if (typeof value === "string") return parseNatural(value, name);
-    throw new FibError(
-      "bad_argument",
-      `Cannot find ${name}, a string of digits: ${kind} takes ${names.join(", ")}`,
-    );
-  });
+    if (typeof value === "string") return value;
+    const what = name === "start" ? "a string such as 2,1" : "a string of digits";
+    throw new FibError("bad_argument", `Cannot find ${name}, ${what}: ${kind} takes ${known.join(", ")}`);
+  };
+  const texts = needed.map(textOf);
   if (kind === "sequence") {
-    const { from, count, sizeBytes } = sizeSequence(values[0]!, values[1]!, limits);
-    return { request: { kind, from, count }, sizeBytes } as const;
+    const [from, count] = texts.map((value, i) => parseNatural(value, needed[i]!));
+    const start = Object.hasOwn(given, "start") ? parseStart(textOf("start")) : undefined;
+    const { sizeBytes, ...terms } = sizeSequence(from!, count!, limits, start);
+    return { request: { kind, ...terms }, sizeBytes } as const;
   }
-  const { job, digits } = sizeJob(kind as Exclude<keyof typeof FIELDS, "sequence">, values, limits);
-  return { request: job, sizeBytes: digits };
+  const { job, sizeBytes } = sizeJob(kind, parseArguments(kind, texts), limits);
+  return { request: job, sizeBytes };
 }
 
 function readState(c: Context): TaskState | undefined {

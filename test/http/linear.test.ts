@@ -73,14 +73,21 @@ const CURSOR_HEADERS = {
 /** Every place in an address that a route reads. */
 const ADDRESSES = [
   "/?sn=", "/?", "/fib/", "/fibonacci?n=", "/ackermann?m=1&n=", "/fibo?sn=", "/fibotask?id=", "/v1/fibonacci/",
-  "/v1/fibonacci/5?format=", "/v1/ackermann/1/", "/v1/index/", "/v1/index/1", "/v1/sequence?from=", "/v1/sequence?", "/v1/tasks?state=",
+  "/v1/fibonacci/5?format=", "/v1/ackermann/1/", "/v1/index/", "/v1/index/1", "/v1/sequence?from=", "/v1/sequence?start=", "/v1/sequence?",
+  "/v1/fibonacci/5?mod=", "/v1/fibonacci/5?first=", "/v1/fibonacci/5?last=", "/v1/lucas/", "/v1/pisano/", "/v1/zeckendorf/", "/v1/tasks?state=",
   "/v1/tasks?after=", "/v1/tasks/", "/v1/cursors?prefix=", "/v1/cursors?after=", "/v1/cursors?limit=", "/v1/cursors/", "/", "/v1/",
 ]; // prettier-ignore
 
 /** The bodies of the two routes that take one. */
 const BODIES = {
   "PUT /v1/cursor": (text: string) => [text, `{"index":"${text}"}`, `{"index":${text}`, "[".repeat(LENGTH)],
-  "POST /v1/tasks": (text: string) => [text, `{"kind":"fibonacci","n":"${text}"}`, `{"kind":"${text}"}`],
+  "POST /v1/tasks": (text: string) => [
+    text,
+    `{"kind":"fibonacci","n":"${text}"}`,
+    `{"kind":"${text}"}`,
+    `{"kind":"remainder","n":"1","mod":"${text}"}`,
+    `{"kind":"sequence","from":"0","count":"1","start":"${text}"}`,
+  ],
 };
 
 const TOKEN = "fib_of-a-test";

@@ -16,13 +16,14 @@ function logged(
   response = new Response(),
   route = "/v1/cursor",
   address = "192.0.2.1",
+  path = "/v1/cursor",
 ): Line[] {
   const lines: Line[] = [];
   const teller = (level: string) => (message: string, facts: Record<string, unknown>) =>
     void lines.push({ level, message, facts });
   const log = { warn: teller("warn"), debug: teller("debug") } as unknown as Logger;
   const seen: Seen = {
-    request: new Request("http://x/v1/cursor?token=s3cret", { method: "PUT" }),
+    request: new Request(`http://x${path}?token=s3cret`, { method: "PUT" }),
     method: "PUT",
     route,
     requestId: "id-1",
@@ -63,6 +64,12 @@ test("requestLog() tells who asked for what, without the query, and how long it 
 test("slowLog() warns of an answer that was slow to begin, and of no other one", () => {
   expect(warned(1001)).toMatchObject([{ facts: { requestId: "id-1", path: "/v1/cursor" } }]);
   expect(warned(1000)).toEqual([]);
+});
+
+test("a path that is very long is cut", () => {
+  const path = `/v1/zeckendorf/${"9".repeat(10_000)}`;
+  const [line] = logged(2, new Response(), "/v1/zeckendorf/:value", "", path);
+  expect(line!.facts["path"]).toBe(`${path.slice(0, 500)}…`);
 });
 
 test("slowLog() names no client that has left", () => {

@@ -80,7 +80,10 @@ function needByRule(method: string, path: string): string {
   if (path === "/v1/cursors") return "list cursors";
   if (path.startsWith("/v1/cursors/")) return isChange ? "move cursor" : "read cursor";
   if (isChange) return "write";
-  const isNumber = /^\/(v1\/)?(fib|fibonacci|factorial|ackermann|index|sequence|ping)?(\/|$)/.test(path);
+  const isNumber =
+    /^\/(v1\/)?(fib|fibonacci|lucas|factorial|ackermann|index|zeckendorf|pisano|sequence|ping)?(\/|$)/.test(
+      path,
+    );
   return isNumber ? "token" : "read";
 }
 

@@ -113,7 +113,7 @@ describe("POST /v1/tasks", () => {
       ["{", "it is not JSON"],
       ["[]", "it is no object"],
       ["null", "it is no object"],
-      [{}, "one of fibonacci, factorial, ackermann, sequence"],
+      [{}, "one of fibonacci, lucas, factorial, ackermann, remainder, statistics, pisano, sequence"],
       [{ kind: "fib", n: "1" }, "one of fibonacci"],
       [{ kind: "toString", n: "1" }, "one of fibonacci"],
       [{ kind: "__proto__" }, "one of fibonacci"],
@@ -127,7 +127,7 @@ describe("POST /v1/tasks", () => {
       [{ kind: "fibonacci", n: "1e3" }, "no whole number"],
       [{ kind: "fibonacci", n: "" }, "it is empty"],
       [{ kind: "fibonacci", n: "01" }, "leading zeros"],
-      [{ kind: "fibonacci", n: "1".repeat(1001) }, "1001 digits"],
+      [{ kind: "fibonacci", n: "1".repeat(1001) }, "1001 digits, and the most is 128"],
     ] as const) {
       const response = await post(body);
       expect(response.status, JSON.stringify(body)).toBe(400);
@@ -144,8 +144,11 @@ describe("POST /v1/tasks", () => {
       [{ kind: "factorial", n: String(10n ** 40n) }, "about 10^"],
       [{ kind: "ackermann", m: "4", n: "3" }, "cannot be written down"],
       [{ kind: "sequence", from: "0", count: "101" }, "the limit is 100"],
-      [{ kind: "sequence", from: "5000", count: "1" }, "its last term has 1045 digits"],
-      [{ kind: "sequence", from: String(10n ** 30n), count: "1" }, "Cannot begin at"],
+      [{ kind: "sequence", from: "5000", count: "1" }, "its longest term has 1045 digits"],
+      [
+        { kind: "sequence", from: String(10n ** 30n), count: "1" },
+        "its last index is 281474976710655 at most",
+      ],
     ] as const) {
       const response = await post(body);
       expect(response.status).toBe(422);
@@ -706,6 +709,15 @@ describe("Prefer", () => {
       ]);
       expect((await response.text()).length).toBe(208_988);
     }
+  });
+
+  test("what is short is answered at once for who waits, and becomes no task", async () => {
+    const { get } = await open();
+    for (const target of ["/v1/fibonacci/100", "/v1/pisano/10", "/v1/sequence?count=3"]) {
+      const response = await get(target, { prefer: "wait=60" });
+      expect([response.status, response.headers.get("preference-applied")]).toEqual([200, "wait=60"]);
+    }
+    expect(await (await get("/v1/tasks")).json()).toEqual({ tasks: [] });
   });
 
   test("what is not understood, and HEAD, are answered as without it", async () => {
