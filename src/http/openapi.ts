@@ -10,6 +10,7 @@
 import { version } from "../../package.json";
 import { CURSOR_PATHS } from "./openapi/cursors.ts";
 import { EARLIER_PATHS } from "./openapi/earlier.ts";
+import { INQUIRY_PATHS } from "./openapi/inquiries.ts";
 import { NUMBER_PATHS } from "./openapi/numbers.ts";
 import { OPERATIONS_PATHS } from "./openapi/operations.ts";
 import { HEADERS, PARAMETERS } from "./openapi/parts.ts";
@@ -25,7 +26,8 @@ A 503 or 429 carries \`Retry-After\`. A path that is not here is 404 \`not_found
 \`method_not_allowed\` with \`Allow\`. A request whose head is longer than 16 KiB is 431, one whose body is longer 413:
 of any operation, also of those that take none, and without a document.
 
-**HEAD** is there wherever GET is and changes nothing: the same headers, and nothing is computed.
+**HEAD** is there wherever GET is and changes nothing: the same headers, and nothing is computed but what has no length
+before it is known (remainders, ends, digit counts, periods, Zeckendorf's indices).
 
 **Numbers** that may be long are strings in JSON. What never changes has a strong \`ETag\`, is cached for ever, and any
 range of its bytes can be had.
@@ -89,6 +91,7 @@ export const DOCUMENT: Document = {
   ],
   paths: withSecurity({
     ...CURSOR_PATHS,
+    ...INQUIRY_PATHS,
     ...NUMBER_PATHS,
     ...TASK_PATHS,
     ...OPERATIONS_PATHS,

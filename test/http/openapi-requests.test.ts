@@ -81,12 +81,15 @@ function valueOf(schema: Schema, name: string, ids: readonly string[]): fc.Arbit
 function bodyOf({ requestBody }: Operation, ids: readonly string[]): fc.Arbitrary<string | undefined> {
   const named = requestBody?.content["application/json"]?.schema?.$ref?.split("/").at(-1);
   if (named === undefined) return fc.oneof({ weight: 8, arbitrary: fc.constant(undefined) }, junk);
-  const fields = Object.entries(DOCUMENT.components.schemas[named]!.properties!);
-  const made = fc.record(
-    Object.fromEntries(fields.map(([name, schema]) => [name, valueOf(schema, name, ids)])),
-    {
-      requiredKeys: ["kind", "index"].filter((name) => fields.some(([known]) => known === name)),
-    },
+  const shape = DOCUMENT.components.schemas[named]!;
+  const made = fc.oneof(
+    ...(shape.oneOf ?? [shape]).map(({ properties = {} }) => {
+      const fields = Object.entries(properties);
+      return fc.record(
+        Object.fromEntries(fields.map(([name, schema]) => [name, valueOf(schema, name, ids)])),
+        { requiredKeys: ["kind", "index"].filter((name) => Object.hasOwn(properties, name)) },
+      );
+    }),
   );
   const { example } = requestBody!.content["application/json"]!;
   return fc.oneof(

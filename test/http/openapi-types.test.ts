@@ -1,5 +1,6 @@
 /** What the description says of JSON, and what server and client say: as types, or this does not compile; and as values. */
 import { expect, test } from "bun:test";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import type { SERVER_CODES } from "../../src/client/codes.ts";
 import { readPosition, readWatched, VALUES } from "../../src/client/position.ts";
 import type { Output } from "../../src/client/routes.ts";
@@ -88,7 +89,7 @@ test("what the client sends and reads is what is described", () => {
     { kind: "sequence", count: 3 },
   ] as const) {
     const sent = bodyOf(computation);
-    expect(Object.keys(SCHEMAS.TaskRequest.properties)).toEqual(expect.arrayContaining(Object.keys(sent)));
+    expect(new Ajv2020().validate(SCHEMAS.TaskRequest, sent)).toBe(true);
     // What a task was made of comes back with it.
     const shown = { ...(task as object), n: undefined, ...sent };
     expect(faultsOfBody(TASK_HEAD, JSON.stringify(shown))).toEqual([]);

@@ -89,18 +89,60 @@ describe("the description", () => {
     let count = 0;
     for (const { method, path: at, operation } of OPERATIONS) {
       for (const [status, { content = {} }] of Object.entries(operation.responses)) {
-        for (const [type, { example }] of Object.entries(content)) {
-          if (example === undefined || !type.endsWith("/json")) continue;
+        for (const [type, { example, examples = {} }] of Object.entries(content)) {
+          if (!type.endsWith("/json")) continue;
           const headers = new Headers({ "content-type": type });
           const filled = at.replace("{n}", "5").replaceAll(/\{\w+\}/g, "x");
-          expect(
-            faultsOfBody({ method, path: filled, status: Number(status), headers }, JSON.stringify(example)),
-          ).toEqual([]);
-          count++;
+          const shown = example === undefined ? [] : [example];
+          for (const value of [...shown, ...Object.values(examples).map((each) => each.value)]) {
+            const head = { method, path: filled, status: Number(status), headers };
+            expect(faultsOfBody(head, JSON.stringify(value))).toEqual([]);
+            count++;
+          }
         }
       }
     }
     expect(count).toBeGreaterThan(20);
+  });
+
+  test("says of what begins at 1 that it takes no 0, as the server does", async () => {
+    const { app } = await openServices();
+    const ajv = new Ajv2020();
+    for (const [at, name, target] of [
+      ["/v1/fibonacci/{n}", "mod", "/v1/fibonacci/5?mod=0"],
+      ["/v1/fibonacci/{n}", "first", "/v1/fibonacci/5?first=0"],
+      ["/v1/fibonacci/{n}", "last", "/v1/fibonacci/5?last=0"],
+      ["/v1/pisano/{m}", "m", "/v1/pisano/0"],
+    ] as const) {
+      const given = operationOf("GET", at)!.parameters!.map((part) => resolved<Parameter>(part));
+      const { schema } = given.find((parameter) => parameter.name === name)!;
+      const takes = (value: string) =>
+        ajv.validate(schema, schema.type === "integer" ? Number(value) : value);
+      expect([takes("0"), takes("1")]).toEqual([false, true]);
+      expect((await app.request(target)).status).toBe(400);
+    }
+  });
+
+  test("says of each kind of task what it takes, as the server does", async () => {
+    const { app } = await openServices();
+    const takes = new Ajv2020().compile(DOCUMENT.components.schemas["TaskRequest"]!);
+    for (const [body, isRight] of [
+      [{ kind: "remainder", n: "5", mod: "7" }, true],
+      [{ kind: "remainder", n: "5" }, false],
+      [{ kind: "remainder", n: "5", mod: "0" }, false],
+      [{ kind: "pisano", m: "10" }, true],
+      [{ kind: "pisano", m: "0" }, false],
+      [{ kind: "ackermann", m: "0", n: "0" }, true],
+      [{ kind: "ackermann", n: "1" }, false],
+      [{ kind: "lucas", n: "5", m: "5" }, false],
+      [{ kind: "sequence", from: "0", count: "3", start: "2,1" }, true],
+      [{ kind: "lucas", n: "5", start: "2,1" }, false],
+      [{ kind: "zeta", n: "5" }, false],
+    ] as const) {
+      expect([body, takes(body)]).toEqual([body, isRight]);
+      const response = await app.request("/v1/tasks", { method: "POST", body: JSON.stringify(body) });
+      expect([body, response.status]).toEqual([body, isRight ? 202 : 400]);
+    }
   });
 
   test("says where each code may come that a server answers with", () => {

@@ -1,15 +1,20 @@
 /**
- * The description of `/v1/fibonacci`, `/v1/factorial`, `/v1/ackermann`, `/v1/index` and `/v1/sequence`.
+ * The description of `/v1/lucas`, `/v1/factorial`, `/v1/ackermann`, `/v1/index` and `/v1/sequence`.
  * @module
  */
+import { LIMITS } from "../../config/config.ts";
 import { FAULTS, headers, parameters } from "./parts.ts";
 import { numberContent, RESOURCE_PARAMETERS, resourceAnswers } from "./resources.ts";
 import { schema } from "./schemas.ts";
-import type { Answer, Answers, Content, Operation, Parameter, Paths } from "./types.ts";
+import type { Answer, Answers, Content, Operation, Parameter, Paths, Schema } from "./types.ts";
 
 const TAG = ["Numbers"] as const;
 
-const SIZES =
+const NATURAL = "^(0|[1-9][0-9]*)$";
+const POSITIVE = "^[1-9][0-9]*$";
+
+/** What is true of all that may be long. */
+export const SIZES =
   "The size is known before anything is computed: what is larger than a limit of the server gets 422 at once, with the number of digits. A client that leaves ends its computation.";
 
 /** Where the client prefers a task. */
@@ -28,7 +33,8 @@ const CODES = [
   "task_failed",
 ] as const;
 
-function preferred(description: string, content: Content): Answers {
+/** The answers of an operation that may become a task. */
+export function preferred(description: string, content: Content): Answers {
   const codes = [...CODES, ...FAULTS.numbers, ...FAULTS.tasks];
   const answers = { ...resourceAnswers(description, content, codes), 202: ACCEPTED };
   // Also one that is refused may be what was preferred.
@@ -58,31 +64,42 @@ function number(
   };
 }
 
+/** A whole number from 0 in a query. */
+function inQuery(name: string, description: string): Parameter {
+  return { name, in: "query", description, schema: natural(LIMITS.parameterDigitsMax) };
+}
+
+/** A whole number from 0, of so many digits at most. */
+export function natural(maxLength: number): Schema {
+  return { type: "string", pattern: NATURAL, maxLength };
+}
+
+/** One from 1. */
+export function positive(maxLength: number): Schema {
+  return { type: "string", pattern: POSITIVE, maxLength };
+}
+
 const TERMS: readonly Parameter[] = [
   {
     name: "from",
     in: "query",
     description: "The index of the first term.",
-    schema: { type: "string", pattern: "^(0|[1-9][0-9]*)$", maxLength: 128, default: "0" },
+    schema: { ...natural(LIMITS.parameterDigitsMax), default: "0" },
   },
+  inQuery("count", "How many terms; 100 unless `to` is given."),
+  inQuery("to", "The index of the last term, in the place of `count`."),
   {
-    name: "count",
+    name: "start",
     in: "query",
-    description: "How many terms; 100 unless `to` is given.",
-    schema: { type: "string", pattern: "^(0|[1-9][0-9]*)$", maxLength: 128 },
-  },
-  {
-    name: "to",
-    in: "query",
-    description: "The index of the last term, in the place of `count`.",
-    schema: { type: "string", pattern: "^(0|[1-9][0-9]*)$", maxLength: 128 },
+    description: `The first two terms, of up to ${LIMITS.parameterDigitsMax} digits each, of another sequence that follows the same rule: \`2,1\` for the Lucas numbers.`,
+    schema: { type: "string", pattern: "^(0|[1-9][0-9]*),(0|[1-9][0-9]*)$", default: "0,1" },
   },
 ];
 
 /** The paths. */
 export const NUMBER_PATHS: Paths = {
-  "/v1/fibonacci/{n}": {
-    get: number("fibonacci", "F(n)", ["n"], { n: "100", digits: 21, value: "354224848179261915075" }),
+  "/v1/lucas/{n}": {
+    get: number("lucas", "L(n)", ["n"], { n: "100", digits: 21, value: "792070839848372253127" }),
   },
   "/v1/factorial/{n}": {
     get: number("factorial", "n!", ["n"], { n: "20", digits: 19, value: "2432902008176640000" }),
@@ -109,11 +126,17 @@ export const NUMBER_PATHS: Paths = {
     get: {
       operationId: "sequence",
       tags: TAG,
-      summary: "Terms F(from), F(from + 1), …",
+      summary: "Terms F(from), F(from + 1), …, or those of a sequence with another start",
       description: `As text, one a line, unless another representation is asked for. ${SIZES}`,
-      parameters: [...TERMS, ...parameters("format", "prefer", ...RESOURCE_PARAMETERS)],
+      parameters: [...TERMS, ...parameters("sequenceFormat", "prefer", ...RESOURCE_PARAMETERS)],
       responses: preferred("The terms.", {
-        "text/plain": { schema: { type: "string" }, example: "0\n1\n1\n2\n3\n" },
+        "text/plain": {
+          schema: { type: "string" },
+          examples: {
+            text: { summary: "One a line", value: "0\n1\n1\n2\n3\n" },
+            bfile: { summary: "As a b-file, by `format=bfile`", value: "0 0\n1 1\n2 1\n3 2\n4 3\n" },
+          },
+        },
         "application/json": { schema: schema("Terms"), example: ["0", "1", "1", "2", "3"] },
         "application/x-ndjson": { schema: { type: "string" } },
         "text/csv": { schema: { type: "string" }, example: "n,value\n0,0\n1,1\n2,1\n" },

@@ -2,6 +2,7 @@
  * What the operations have in common: headers, parameters, and the answers for errors, which follow from the codes.
  * @module
  */
+import { LIMITS } from "../../config/config.ts";
 import { CODES, type ErrorCode } from "../../errors.ts";
 import { NAME_PATTERN, schema } from "./schemas.ts";
 import type { Answer, Answers, Content, Header, Parameter, Reference, Schema } from "./types.ts";
@@ -106,7 +107,11 @@ export function headers(...names: readonly (keyof typeof HEADERS)[]): Readonly<R
   return Object.fromEntries(entries) as Record<string, Reference>;
 }
 
-const NATURAL: Schema = { type: "string", pattern: "^(0|[1-9][0-9]*)$", maxLength: 128 };
+const NATURAL: Schema = {
+  type: "string",
+  pattern: "^(0|[1-9][0-9]*)$",
+  maxLength: LIMITS.parameterDigitsMax,
+};
 
 function inPath(name: string, description: string, example: string, shape: Schema = NATURAL): Parameter {
   return { name, in: "path", required: true, description, schema: shape, example };
@@ -140,6 +145,13 @@ export const PARAMETERS = {
     in: "query",
     description: "The representation; it goes before `Accept`.",
     schema: { type: "string", enum: ["text", "json", "ndjson", "csv"] },
+  },
+  sequenceFormat: {
+    name: "format",
+    in: "query",
+    description:
+      "The representation; it goes before `Accept`. `bfile` is for sequences alone: `n F(n)` a line, as the OEIS has it.",
+    schema: { type: "string", enum: ["text", "json", "ndjson", "csv", "bfile"] },
   },
   limit: {
     name: "limit",

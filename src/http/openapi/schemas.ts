@@ -3,19 +3,48 @@
  * @module
  */
 import { CODES, type ErrorCode } from "../../errors.ts";
-import { TASK_STATES } from "../../tasks/task.ts";
+import { TASK_ARGUMENTS, TASK_STATES, type TaskRequest } from "../../tasks/task.ts";
+import { ENDS_DIGITS_MAX } from "../../numbers/ends.ts";
 import { STATUS_SCHEMAS } from "./status-schemas.ts";
 import type { Schema } from "./types.ts";
 
 /** A whole number from 0 as text, in its one spelling: it may have more digits than a number of JSON can hold. */
 const NATURAL = { type: "string", pattern: "^(0|[1-9][0-9]*)$" } as const;
+/** The same from 1. */
+const POSITIVE = { type: "string", pattern: "^[1-9][0-9]*$" } as const;
+/** Digits from an end of a number. */
+const END = { type: "string", pattern: `^[0-9]{1,${ENDS_DIGITS_MAX}}$` } as const;
 const TIME = { type: "string", format: "date-time" } as const;
 const COUNT = { type: "integer", minimum: 0 } as const;
+
+/** What can be a task. */
+const KINDS = Object.keys(TASK_ARGUMENTS) as readonly TaskRequest["kind"][];
+const START = {
+  type: "string",
+  pattern: "^(0|[1-9][0-9]*),(0|[1-9][0-9]*)$",
+  description: "The first two terms of another sequence with the same rule, such as `2,1`.",
+} as const;
 
 const CODE_NAMES = Object.keys(CODES) as readonly ErrorCode[];
 
 /** The rule of `cursor-name.ts`. */
 export const NAME_PATTERN = "^(?!client-)[a-z0-9][a-z0-9._-]{0,63}$";
+
+/** What a task of a kind takes. */
+function taskRequest(kind: TaskRequest["kind"]) {
+  const names = TASK_ARGUMENTS[kind];
+  const given = names.map((name) => [name, name === "mod" || kind === "pisano" ? POSITIVE : NATURAL]);
+  return {
+    type: "object",
+    required: ["kind", ...names],
+    properties: {
+      kind: { type: "string", enum: [kind] },
+      ...(Object.fromEntries(given) as Record<string, Schema>),
+      ...(kind === "sequence" && { start: START }),
+    },
+    additionalProperties: false,
+  } as const;
+}
 
 /** The schemas by their names. */
 export const SCHEMAS = {
@@ -106,6 +135,59 @@ export const SCHEMAS = {
     },
     additionalProperties: false,
   },
+  Remainder: {
+    type: "object",
+    description: "F(n) modulo `mod`.",
+    required: ["n", "mod", "digits", "value"],
+    properties: {
+      n: NATURAL,
+      mod: POSITIVE,
+      digits: { type: "integer", minimum: 1, description: "How many digits `value` has." },
+      value: NATURAL,
+    },
+    additionalProperties: false,
+  },
+  Ends: {
+    type: "object",
+    description: "The first and the last digits of F(n): those that were asked for, or all that there are.",
+    required: ["n", "digits"],
+    properties: {
+      n: NATURAL,
+      digits: { ...POSITIVE, description: "How many digits F(n) has." },
+      first: END,
+      last: { ...END, description: "With its leading zeros." },
+    },
+    additionalProperties: false,
+  },
+  DigitCounts: {
+    type: "object",
+    description: "How often each digit is in F(n).",
+    required: ["n", "digits", "sum", "counts"],
+    properties: {
+      n: NATURAL,
+      digits: { type: "integer", minimum: 1 },
+      sum: { ...COUNT, description: "Of all digits." },
+      counts: { type: "array", description: "Of 0, 1, … 9.", items: COUNT },
+    },
+    additionalProperties: false,
+  },
+  Zeckendorf: {
+    type: "object",
+    description: "The one sum of Fibonacci numbers of which no two are neighbours.",
+    required: ["value", "indices"],
+    properties: {
+      value: NATURAL,
+      indices: { type: "array", description: "Descending; F(2) = 1 is the least.", items: NATURAL },
+    },
+    additionalProperties: false,
+  },
+  Period: {
+    type: "object",
+    description: "After how many terms F(n) mod m begins anew.",
+    required: ["m", "period"],
+    properties: { m: POSITIVE, period: POSITIVE },
+    additionalProperties: false,
+  },
   IndexResult: {
     type: "object",
     required: ["value", "index"],
@@ -114,18 +196,8 @@ export const SCHEMAS = {
   },
   Terms: { type: "array", description: "Terms in their order.", items: NATURAL },
   TaskRequest: {
-    type: "object",
-    description:
-      "`fibonacci` and `factorial` take `n`, `ackermann` takes `m` and `n`, `sequence` `from` and `count`.",
-    required: ["kind"],
-    properties: {
-      kind: { type: "string", enum: ["fibonacci", "factorial", "ackermann", "sequence"] },
-      m: NATURAL,
-      n: NATURAL,
-      from: NATURAL,
-      count: NATURAL,
-    },
-    additionalProperties: false,
+    description: "What is to be computed.",
+    oneOf: KINDS.map(taskRequest),
   },
   Task: {
     type: "object",
@@ -133,14 +205,16 @@ export const SCHEMAS = {
     required: ["id", "kind", "state", "progress", "attempts", "requests", "createdAt"],
     properties: {
       id: { type: "string", format: "uuid", description: "In the order of creation, and not to be guessed." },
-      kind: { type: "string", enum: ["fibonacci", "factorial", "ackermann", "sequence"] },
+      kind: { type: "string", enum: KINDS },
       m: NATURAL,
       n: NATURAL,
+      mod: POSITIVE,
       from: NATURAL,
       count: NATURAL,
+      start: START,
       state: { type: "string", enum: TASK_STATES },
       progress: { type: "number", minimum: 0, maximum: 1 },
-      digits: { ...COUNT, description: "Of a number: known before it is computed." },
+      digits: { ...COUNT, description: "Of a number whose length is known before it is computed." },
       bytes: { ...COUNT, description: "Of a sequence as text." },
       attempts: { ...COUNT, description: "How often it was begun: more than once when a process died." },
       requests: { ...COUNT, description: "How often it was asked for while it waited or ran." },

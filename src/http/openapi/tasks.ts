@@ -162,14 +162,22 @@ export const TASK_PATHS: Paths = {
       tags: TAG,
       summary: "What a task has computed",
       description: "409 while there is nothing, and when there never will be anything, with the reason.",
-      parameters: parameters("id", "format", ...RESOURCE_PARAMETERS),
+      parameters: parameters("id", "sequenceFormat", ...RESOURCE_PARAMETERS),
       responses: {
         ...resourceAnswers(
-          "The digits, or the terms.",
+          "The digits, the terms, or what was found out.",
           {
             "text/plain": { schema: { type: "string" }, example: "55" },
             "application/json": {
-              schema: { oneOf: [schema("NumberResult"), schema("Terms")] },
+              schema: {
+                oneOf: [
+                  schema("NumberResult"),
+                  schema("Remainder"),
+                  schema("DigitCounts"),
+                  schema("Period"),
+                  schema("Terms"),
+                ],
+              },
               example: { n: "10", digits: 2, value: "55" },
             },
             "application/x-ndjson": { schema: { type: "string" } },
