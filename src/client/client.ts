@@ -9,10 +9,20 @@ import { type DefaultCursorClient, defaultCursor } from "./cursor.ts";
 import { CursorsClient } from "./cursors.ts";
 import { isDigits, readIndex } from "./digits.ts";
 import { FibClientError } from "./error.ts";
-import type { NumberForm, NumberForms, SequenceForm, SequenceForms } from "./forms.ts";
-import { chosen, natural } from "./limits.ts";
+import type { NumberForm, NumberForms, SequenceForm, SequenceForms, SequenceStart } from "./forms.ts";
+import {
+  type DigitCounts,
+  type Ends,
+  type EndsOptions,
+  endsQuery,
+  readDigitCounts,
+  readEnds,
+  readIndices,
+} from "./inquiries.ts";
+import { chosen, natural, positive, startOf } from "./limits.ts";
 import type { CallOptions, FibClientOptions } from "./options.ts";
-import { openBytes } from "./resume.ts";
+import { openWithin, periodRange, type Range, remainderRange } from "./ranges.ts";
+import { type Open, openBytes } from "./resume.ts";
 import { pathTo } from "./routes.ts";
 import { readServerStatus, type ServerStatus } from "./server-status.ts";
 import { TasksClient } from "./tasks.ts";
@@ -30,7 +40,8 @@ export type {
 } from "./cursor.ts";
 export type { CursorListOptions, CursorsClient, ListedCursor } from "./cursors.ts";
 export { FibClientError } from "./error.ts";
-export type { NumberForm, NumberForms, SequenceForm, SequenceForms } from "./forms.ts";
+export type { NumberForm, NumberForms, SequenceForm, SequenceForms, SequenceStart } from "./forms.ts";
+export type { DigitCounts, Ends, EndsOptions } from "./inquiries.ts";
 export type {
   CallOptions,
   Fetch,
@@ -43,7 +54,7 @@ export type {
 export type { Position, SetPosition, WatchedPosition } from "./position.ts";
 export type { Quantiles, ServerStatus } from "./server-status.ts";
 export type { Computation, TaskStatus } from "./status.ts";
-export type { CancelOptions, ListOptions, ResultOptions, Task, TasksClient } from "./tasks.ts";
+export type { CancelOptions, ListOptions, ResultOptions, Task, TasksClient, WaitOptions } from "./tasks.ts";
 
 /** How a number is wanted. */
 export interface NumberOptions<F extends NumberForm = "bigint"> extends CallOptions {
@@ -56,6 +67,8 @@ export interface SequenceOptions<F extends SequenceForm = "bigint"> extends Call
   readonly from?: number | bigint | undefined;
   readonly count?: number | bigint | undefined;
   readonly to?: number | bigint | undefined;
+  /** The first two terms, in the place of 0 and 1: `[2, 1]` for the Lucas numbers. */
+  readonly start?: SequenceStart | undefined;
   readonly as?: F | undefined;
 }
 
@@ -92,6 +105,60 @@ export class FibClient {
     options: NumberOptions<F> = {},
   ): Promise<NumberForms[F]> {
     return this.#number(pathTo("/v1/fibonacci/:n", { n: natural(n, "n") }, TEXT), options);
+  }
+
+  /** L(n), the Lucas number. @throws {@link FibClientError} `result_too_large`, and as every call does. */
+  async lucas<F extends NumberForm = "bigint">(
+    n: number | bigint,
+    options: NumberOptions<F> = {},
+  ): Promise<NumberForms[F]> {
+    return this.#number(pathTo("/v1/lucas/:n", { n: natural(n, "n") }, TEXT), options);
+  }
+
+  /**
+   * F(n) modulo a number from 1.
+   *
+   * @throws {@link FibClientError} `bad_argument` where both together have more than 15,000 digits, and as every call does.
+   */
+  async remainder(n: number | bigint, mod: number | bigint, options: CallOptions = {}): Promise<bigint> {
+    const query = { mod: positive(mod, "mod"), ...TEXT };
+    const path = pathTo("/v1/fibonacci/:n", { n: natural(n, "n") }, query);
+    return this.#number<"bigint">(path, options, remainderRange(BigInt(mod)));
+  }
+
+  /**
+   * The first and the last digits of F(n), up to 1,000 of each, and how many it has; n may have 1,000 digits.
+   *
+   * @throws TypeError where neither is asked for; {@link FibClientError} `bad_argument` for more, and as every call does.
+   */
+  async ends(n: number | bigint, { first, last, ...options }: EndsOptions = {}): Promise<Ends> {
+    const index = natural(n, "n");
+    const query = endsQuery({ first, last });
+    const path = pathTo("/v1/fibonacci/:n", { n: index }, query);
+    return readEnds(await this.#json(path, options), index, query);
+  }
+
+  /** How often each digit is in F(n). @throws {@link FibClientError} `result_too_large`, and as every call does. */
+  async digitCounts(n: number | bigint, options: CallOptions = {}): Promise<DigitCounts> {
+    const path = pathTo("/v1/fibonacci/:n/digits", { n: natural(n, "n") });
+    return readDigitCounts(await this.#json(path, options));
+  }
+
+  /**
+   * Zeckendorf's representation of a value of up to 10,000 digits.
+   *
+   * @returns The indices of the Fibonacci numbers whose sum it is, descending, none beside another; none for 0.
+   * @throws {@link FibClientError} `bad_argument` for a longer one, and as every call does.
+   */
+  async zeckendorf(value: bigint | number | string, options: CallOptions = {}): Promise<number[]> {
+    const digits = isDigits(value) ? value : natural(value, "value");
+    return readIndices(await this.#json(pathTo("/v1/zeckendorf/:value", { value: digits }), options), digits);
+  }
+
+  /** The Pisano period of m, from 1. @throws {@link FibClientError} `result_too_large`, and as every call does. */
+  async pisano(m: number | bigint, options: CallOptions = {}): Promise<bigint> {
+    const path = pathTo("/v1/pisano/:m", { m: positive(m, "m") }, TEXT);
+    return this.#number<"bigint">(path, options, periodRange(BigInt(m)));
   }
 
   /** n!. @throws {@link FibClientError} `result_too_large`, and as every call does. */
@@ -135,12 +202,20 @@ export class FibClient {
    * @throws TypeError or RangeError, at once, for options that are wrong.
    */
   sequence<F extends SequenceForm = "bigint">(options: SequenceOptions<F> = {}): SequenceForms[F] {
-    const { from, count, to, as = "bigint" as F, ...call } = options;
+    const { from, count, to, start, as = "bigint" as F, ...call } = options;
     const read = chosen(SEQUENCES, as, "as");
     const limits = this.#transport.limits(call);
     const given = Object.entries({ from, count, to }).filter(([, value]) => value !== undefined);
     const query = Object.fromEntries(given.map(([name, value]) => [name, natural(value!, name)]));
-    const path = pathTo("/v1/sequence", {}, { ...query, ...TEXT });
+    const path = pathTo(
+      "/v1/sequence",
+      {},
+      {
+        ...query,
+        start: start === undefined ? undefined : startOf(start),
+        ...TEXT,
+      },
+    );
     return read((own) => openBytes(this.#transport, { path, hasLines: true }, own), limits);
   }
 
@@ -165,13 +240,19 @@ export class FibClient {
     });
   }
 
+  async #json(path: string, options: CallOptions): Promise<unknown> {
+    return (await this.#transport.ask({ path }, options)).body;
+  }
+
   async #number<F extends NumberForm>(
     path: string,
     { as = "bigint" as F, ...call }: NumberOptions<F>,
+    range?: Range,
   ): Promise<NumberForms[F]> {
     const read = chosen(NUMBERS, as, "as");
     const limits = this.#transport.limits(call);
-    return read((own) => openBytes(this.#transport, { path, hasLines: false }, own), limits);
+    const open: Open = (own) => openBytes(this.#transport, { path, hasLines: false }, own);
+    return read(range === undefined ? open : openWithin(open, range), limits);
   }
 }
 

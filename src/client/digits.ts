@@ -20,11 +20,11 @@ export function readDigits(value: unknown): string {
   throw new FibClientError("bad_answer", `The server sent no number: ${shown(value)}`);
 }
 
-/** An index that the server has sent. @throws {@link FibClientError} `bad_answer` for one that would be rounded, too. */
+/** An index that the server has sent. @throws {@link FibClientError} `bad_answer` for one that would be rounded or has zeros before it, too. */
 export function readIndex(value: unknown): number {
   const index = Number(readDigits(value));
-  if (Number.isSafeInteger(index)) return index;
-  throw new FibClientError("bad_answer", `The server sent an index beyond 2^53: ${shown(value)}`);
+  if (Number.isSafeInteger(index) && String(index) === value) return index;
+  throw new FibClientError("bad_answer", `The server sent no index, or one beyond 2^53: ${shown(value)}`);
 }
 
 /**

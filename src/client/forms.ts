@@ -16,6 +16,9 @@ export interface NumberForms {
 /** The name of one. */
 export type NumberForm = keyof NumberForms;
 
+/** The first two terms of a sequence in which each is the sum of the two before it: `[0, 1]` are Fibonacci's. */
+export type SequenceStart = readonly [number | bigint, number | bigint];
+
 /** What a sequence may be had as. */
 export interface SequenceForms {
   bigint: AsyncGenerator<bigint, void>;

@@ -2,6 +2,7 @@
  * What a call was given, checked before anything is asked: a mistake costs no request, and no wrong answer.
  * @module
  */
+import type { SequenceStart } from "./forms.ts";
 import type { CallOptions } from "./options.ts";
 
 /** The limits of a call, with nothing left open. */
@@ -32,6 +33,20 @@ export function natural(value: number | bigint, name: string): string {
   return String(value);
 }
 
+/** A whole number from 1, likewise. */
+export function positive(value: number | bigint, name: string): string {
+  const text = natural(value, name);
+  if (text === "0") throw refused(name, value, "a whole number from 1");
+  return text;
+}
+
+/** The first two terms of a sequence as the server takes them. @throws TypeError, RangeError for what is none. */
+export function startOf(start: SequenceStart): string {
+  if (!Array.isArray(start) || start.length !== 2)
+    throw new TypeError(`Cannot use ${shown(start)} for start: it takes the first two terms, as [2, 1]`);
+  return start.map((term) => natural(term, "start")).join(",");
+}
+
 /** One of several ways. @throws TypeError for a name that is not among them. */
 export function chosen<Ways extends object, Name extends keyof Ways>(
   ways: Ways,
@@ -45,9 +60,18 @@ export function chosen<Ways extends object, Name extends keyof Ways>(
 /** A value in a message: what is a text says so, and what is long is cut. */
 export function shown(value: unknown): string {
   // What a server has sent may have a toString of its own.
-  const text = typeof value === "object" ? JSON.stringify(value) : `${value as number}`;
+  const text = typeof value === "object" ? jsonOf(value) : `${value as number}`;
   const start = text.length > 40 ? `${text.slice(0, 40)}…` : text;
   return typeof value === "string" ? `the text ${JSON.stringify(start)}` : start;
+}
+
+function jsonOf(value: object | null): string {
+  try {
+    // A list may have millions of entries, and one of them may be too deep for this.
+    return JSON.stringify(Array.isArray(value) ? value.slice(0, 20) : value);
+  } catch {
+    return "something that JSON cannot say";
+  }
 }
 
 function refused(name: string, value: unknown, takes: string): RangeError {

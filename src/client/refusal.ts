@@ -20,8 +20,8 @@ export function errorFrom(status: number, headers: Headers, body: string): FibCl
     const words = typeof detail === "string" ? detail : `The server refuses: ${code}`;
     return new FibClientError(known, words, { status, problem, retryAfterMs, requestId });
   }
-  if (status === 414 || status === 431) {
-    const words = `The answer is ${status}: the server takes no URL, or no headers, of that length`;
+  if (status === 413 || status === 414 || status === 431) {
+    const words = `The answer is ${status}: the server takes no body, no URL or no headers of that length`;
     return new FibClientError("bad_argument", words, { status, requestId });
   }
   const absent = [502, 503, 504].includes(status);

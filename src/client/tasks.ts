@@ -5,10 +5,12 @@
 import { FibClientError } from "./error.ts";
 import { followEvents } from "./events.ts";
 import type { NumberForm, NumberForms, SequenceForm, SequenceForms } from "./forms.ts";
+import { type DigitCounts, readDigitCounts } from "./inquiries.ts";
 import { chosen, type Limits } from "./limits.ts";
 import type { CallOptions } from "./options.ts";
 import { readPages } from "./pages.ts";
-import { openBytes } from "./resume.ts";
+import { openWithin, rangeOf } from "./ranges.ts";
+import { type Open, openBytes } from "./resume.ts";
 import { pathTo } from "./routes.ts";
 import { bodyOf, type Computation, IS_FINISHED, isFinished, readStatus, type TaskStatus } from "./status.ts";
 import { NUMBERS, SEQUENCES } from "./terms.ts";
@@ -29,11 +31,15 @@ export interface CancelOptions extends CallOptions {
   readonly unlessShared?: boolean | undefined;
 }
 
-/** How a result is wanted. */
-export interface ResultOptions<F> extends CallOptions {
-  readonly as?: F | undefined;
+/** When a result is wanted. */
+export interface WaitOptions extends CallOptions {
   /** false: throw `task_not_ready` (or `task_failed`) at once instead of waiting. */
   readonly wait?: boolean | undefined;
+}
+
+/** How a result is wanted. */
+export interface ResultOptions<F> extends WaitOptions {
+  readonly as?: F | undefined;
 }
 
 /** What counts as progress: so there are 100,000 steps at most, however small those are that a server tells of. */
@@ -60,7 +66,7 @@ export class TasksClient {
     const body = bodyOf(computation);
     const call = { method: "POST", path: pathTo("/v1/tasks", {}), body } as const;
     const answer = await this.#transport.ask(call, options);
-    return new Task(this.#transport, readStatus(answer.body, body));
+    return new Task(this.#transport, readStatus(answer.body, { start: undefined, ...body }));
   }
 
   /** A task by its id. @throws {@link FibClientError} `task_unknown`, and as every call does. */
@@ -162,7 +168,7 @@ export class Task {
   }
 
   /**
-   * The number, once the task is ready; of a sequence its text.
+   * The number, once the task is ready; of a sequence its text. Statistics are no number: {@link digitCounts} has them.
    *
    * @throws {@link FibClientError} `task_failed`, `task_cancelled`, and as every call does.
    */
@@ -173,7 +179,11 @@ export class Task {
       throw new TypeError(
         "Cannot use bigint for as: a sequence is many numbers; call terms(), or take the text",
       );
-    return read((own) => this.#open(wait, own), this.#transport.limits(call));
+    if (this.#status.kind === "statistics")
+      throw new TypeError("Cannot hand out a number: statistics are ten; call digitCounts()");
+    const range = rangeOf(this.#status);
+    const open: Open = (own) => this.#open(wait, own);
+    return read(range === undefined ? open : openWithin(open, range), this.#transport.limits(call));
   }
 
   /** The terms of a sequence, once the task is ready; otherwise as `FibClient.sequence` gives them. */
@@ -181,6 +191,19 @@ export class Task {
     const { as = "bigint" as F, wait = true, ...call } = options;
     const read = chosen(SEQUENCES, as, "as");
     return read((own) => this.#open(wait, own), this.#transport.limits(call));
+  }
+
+  /**
+   * What statistics have found, once the task is ready.
+   *
+   * @throws TypeError for another kind; {@link FibClientError} as {@link result} does.
+   */
+  async digitCounts({ wait = true, ...call }: WaitOptions = {}): Promise<DigitCounts> {
+    const { kind, id } = this.#status;
+    if (kind !== "statistics") throw new TypeError(`Cannot count digits: this is a task of kind ${kind}`);
+    if (wait) await this.ready(call);
+    const path = pathTo("/v1/tasks/:id/result", { id }, { format: "json" });
+    return readDigitCounts((await this.#transport.ask({ path }, call)).body);
   }
 
   /**

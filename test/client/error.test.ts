@@ -43,6 +43,7 @@ test("errorFrom() makes do with what is no problem document", () => {
     [400, "null", "bad_answer"],
     [400, '"text"', "bad_answer"],
     [418, '{"code":7}', "bad_answer"],
+    [413, "", "bad_argument"],
     [414, "", "bad_argument"],
     [431, "<html>", "bad_argument"],
     [409, '{"code":"x"}', "unknown_code"],

@@ -73,6 +73,10 @@ export async function runEssentials(
     ackermann: String(await fib.ackermann(2, 3)),
     stream: await new Response(stream).text(),
     index: [await fib.index(144n), await fib.index("145")],
+    ends: Object.entries(await cut.ends(44, { last: 8 })).map(String),
+    found: [await fib.remainder(1000, 97), ...(await fib.zeckendorf(100)), await fib.pisano(1000)].map(
+      String,
+    ),
     sequence: [lengths.length, lengths.reduce((sum, length) => sum + length)],
     seen: seen.map(String),
     moves: moves.map(({ index, value }) => [index, String(value)]),

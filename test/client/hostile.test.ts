@@ -179,7 +179,7 @@ test("answers, events and lines without an end are not kept in memory", async ()
 /** What no task has. */
 const WRONG: readonly Readonly<Record<string, unknown>>[] = [
   ...["", ".", "..", "a/b", "\ud800", "\u001b[2J", 7, null, undefined].map((id) => ({ id })),
-  ...["lucas", "constructor", 5, ["fibonacci"], { toString: 1 }, undefined].map((kind) => ({ kind })),
+  ...["tribonacci", "constructor", 5, ["fibonacci"], { toString: 1 }, undefined].map((kind) => ({ kind })),
   ...["paused", "constructor", "", null, undefined].map((state) => ({ state })),
   ...["x", "-1", "1e3", "", 10, undefined].map((n) => ({ n })),
   ...[-0.1, 1.1, "0.5", null, undefined].map((progress) => ({ progress })),

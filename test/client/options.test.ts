@@ -89,7 +89,7 @@ test("options that are wrong are refused before anything is asked, and so are nu
     ['the text "stream" for as', () => cursor.next({ as: wrong("stream") }), "TypeError"],
     ['the text "toString" for as', () => task.result({ as: wrong("toString") }), "TypeError"],
     ['the text "array" for as', () => task.terms({ as: wrong("array") }), "TypeError"],
-    ['the text "lucas" for kind', () => tasks.create(wrong({ kind: "lucas", n: 1 })), "TypeError"],
+    ['the text "tribonacci" for kind', () => tasks.create(wrong({ kind: "tribonacci", n: 1 })), "TypeError"],
     ["undefined for kind", () => tasks.create(wrong(undefined)), "TypeError"],
     ["undefined for kind", () => tasks.create(wrong(null)), "TypeError"],
     ...[5, {}, "now", new AbortController()].map(

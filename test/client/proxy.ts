@@ -25,6 +25,8 @@ export interface Proxy extends AsyncDisposable {
   readonly openCount: () => number;
   /** Bytes of answers that were passed on. */
   readonly sentBytes: () => number;
+  /** Cuts all that are open. */
+  readonly cut: () => void;
 }
 
 /**
@@ -37,7 +39,8 @@ export async function startProxy(
   target: string | (() => string),
   fateOf: (connection: number) => Fate,
 ): Promise<Proxy> {
-  const sockets = new Set<net.Socket>();
+  /** Each client with what cuts it off. */
+  const sockets = new Map<net.Socket, () => void>();
   let connections = 0;
   let cuts = 0;
   let sentBytesInAll = 0;
@@ -55,7 +58,7 @@ export async function startProxy(
       cuts++;
       end();
     };
-    sockets.add(client);
+    sockets.set(client, cut);
     for (const socket of [client, upstream]) socket.on("error", end).on("close", end);
     client.on("data", (bytes: Buffer) => void upstream.write(bytes));
     upstream.on("data", (bytes: Buffer) => {
@@ -82,8 +85,11 @@ export async function startProxy(
     cutCount: () => cuts,
     openCount: () => sockets.size,
     sentBytes: () => sentBytesInAll,
+    cut: () => {
+      for (const cut of sockets.values()) cut();
+    },
     async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets.keys()) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
     },
   };

@@ -31,6 +31,8 @@ const EXPECTED = {
     { isTerm: true, index: 12 },
     { isTerm: false, below: 12, above: 13 },
   ],
+  ends: ["digits,9", "last,01408733"],
+  found: ["72", "11", "6", "4", "1500"],
   sequence: [3000, 940_584],
   seen: ["0", "1", "1", "2", "3", "5", "8", "13", "21", "34"],
   moves: [
@@ -75,6 +77,7 @@ withNpm(
         "cursors.d.ts",
         "error.d.ts",
         "forms.d.ts",
+        "inquiries.d.ts",
         "options.d.ts",
         "package.json",
         "position.d.ts",
@@ -192,7 +195,7 @@ for (const [moduleResolution, types] of [
 
 /** Each line has the type that it says, or does not compile. */
 const USE = `
-import { type CursorClient, type ErrorCode, FibClient, FibClientError, type TaskStatus } from "@fibserver/client";
+import { type CursorClient, type DigitCounts, type Ends, type ErrorCode, FibClient, FibClientError, type TaskStatus } from "@fibserver/client";
 const fib = new FibClient("http://127.0.0.1:8080", {
   timeoutMs: Infinity,
   headers: { authorization: "x" },
@@ -218,6 +221,13 @@ for await (const listed of fib.cursors.list({ prefix: "a", limit: 3 })) { const 
 fib.cursor(7);
 // @ts-expect-error
 (await fib.cursor.next()).created;
+const ends: Ends = await fib.ends(10n, { first: 1 });
+const counts: DigitCounts = await fib.digitCounts(10);
+const indices: number[] = await fib.zeckendorf(10);
+const remainder: bigint = await fib.remainder(10n, 3);
+fib.sequence({ start: [2, 1n] });
+// @ts-expect-error
+fib.sequence({ start: [2] });
 const task = await fib.tasks.create({ kind: "ackermann", m: 1, n: 2 });
 for await (const listed of fib.tasks.list({ state: "ready", limit: 3 })) { const d: string = listed.id; void d; }
 const i: TaskStatus = await fib.tasks.cancel(task.id, { unlessShared: true });
@@ -232,10 +242,10 @@ const isNone = ({ code }: FibClientError): boolean => code === "overlooked";
 type Own = "unreachable" | "timeout" | "changed" | "task_failed" | "task_cancelled" | "bad_answer" | "unknown_code";
 const j: string extends ErrorCode ? never : Own extends ErrorCode ? true : never = true;
 // @ts-expect-error
-await fib.tasks.create({ kind: "lucas", n: 2 });
+await fib.tasks.create({ kind: "tribonacci", n: 2 });
 // @ts-expect-error
 await fib.fibonacci(1, { as: "number" });
-void [a, b, c, e, f, g, h, i, j, k, l, m, n, isBusy, isNone];
+void [a, b, c, e, f, g, h, i, j, k, l, m, n, ends, counts, indices, remainder, isBusy, isNone];
 `;
 
 /** Packs a folder. @returns What npm says of the tarball. */
