@@ -249,6 +249,11 @@ describe("layering", () => {
     const number = [...loadedWith("cli/print-number.ts", sources)];
     expect(number).toContain("numbers/multiplier.ts");
     expect(number.filter((name) => /^(cli\/new-file\.ts|node:(tty|crypto))$/.test(name))).toEqual([]);
+    // What is asked about a number is loaded for those who ask.
+    const asked =
+      /^(cli\/inquiries|numbers\/(compute|inquiries|remainder|ends|pisano|factors|zeckendorf|statistics|lucas))\.ts$/;
+    expect(number.filter((name) => asked.test(name))).toEqual([]);
+    expect([...loadedWith("cli/inquiries.ts", sources)].filter((name) => asked.test(name))).toHaveLength(8);
     expect([...loadedWith("cli/result-place.ts", sources)]).toEqual(
       expect.arrayContaining(["cli/new-file.ts", "node:crypto"]),
     );

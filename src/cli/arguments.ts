@@ -84,9 +84,11 @@ export async function checkArguments({ command, name, argv }: Found): Promise<vo
     if (flag.type !== "boolean" && rawName.length === 2 && token.inlineValue && value?.startsWith("="))
       throw refuse(`${rawName} takes a value: ${rawName} ${shortened(value.slice(1))}`);
     if (flag.type !== "boolean" && (value === undefined || (!token.inlineValue && /^-./.test(value)))) {
-      const otherwise =
-        value === undefined ? "" : `; one that begins with a dash: --${token.name}=${shortened(value)}`;
-      throw refuse(`${rawName} takes a value, ${flag.valueHint ?? "TEXT"}${otherwise}`);
+      const takes = `${rawName} takes a value, ${flag.valueHint ?? "TEXT"}`;
+      if (value === undefined) throw refuse(takes);
+      // Files alone have such names.
+      if (flag.valueHint !== "FILE" && /^-\d/.test(value)) throw refuse(`${takes}, and ${noNumber(value)}`);
+      throw refuse(`${takes}; one that begins with a dash: --${token.name}=${shortened(value)}`);
     }
   }
   const missing = positionals.filter(([, { required }]) => required).slice(wordCount);
@@ -153,12 +155,14 @@ function unknownFlag(
   flags: readonly Named[],
   positionals: readonly Named[],
 ): string {
-  if (/^-\d/.test(word) && positionals.length > 0) {
-    return `'${shortened(word)}' begins with a dash, as flags do; a number is a whole number from 0`;
-  }
+  if (/^-\d/.test(word) && positionals.length > 0) return noNumber(word);
   const names = flags.map(([name]) => name);
   const meant = rawName.startsWith("--") ? nearest(rawName.slice(2), names) : undefined;
   return `it knows no ${shortened(rawName)}${meant === undefined ? "" : ` (did you mean --${meant}?)`}`;
+}
+
+function noNumber(word: string): string {
+  return `'${shortened(word)}' begins with a dash, as flags do; a number is a whole number from 0`;
 }
 
 // Not in its strict mode, whose errors are about node:util: what is wrong is found in the tokens.

@@ -14,13 +14,12 @@ export const CURSOR_FLAGS = {
     type: "string",
     alias: "f",
     valueHint: "FILE",
-    description:
-      "The cursor file (default $XDG_STATE_HOME/fibserver/cursor, or ~/.local/state/fibserver/cursor)",
+    description: "The cursor file (by default fibserver/cursor in $XDG_STATE_HOME or ~/.local/state)",
   },
   "max-index": {
     type: "string",
     valueHint: "N",
-    description: "The last index to move to (default 92, the last whose value fits into 64 bits)",
+    description: "The last index to move to (default 92, the last of 64 bits)",
   },
   "lock-timeout": {
     type: "string",
@@ -122,6 +121,11 @@ export const LIMIT_FLAGS = {
     type: "string",
     valueHint: "N",
     description: "Digits of the longest result (default 25000000)",
+  },
+  "max-pisano": {
+    type: "string",
+    valueHint: "M",
+    description: "Largest m of /v1/pisano, up to 10^30 (default 1000000000000000000)",
   },
   "max-sequence": {
     type: "string",

@@ -1,5 +1,5 @@
 /**
- * `fibserver fib|fact|ack|index`: single numbers.
+ * `fibserver fib|lucas|fact|ack|index`: single numbers.
  * @module
  */
 import { defineCommand } from "citty";
@@ -8,9 +8,10 @@ import { FibError } from "../errors.ts";
 import { ackermann, ackermannMemoryBytes } from "../numbers/ackermann.ts";
 import { factorial, factorialMemoryBytes } from "../numbers/factorial.ts";
 import { fibonacci, fibonacciMemoryBytes } from "../numbers/fibonacci.ts";
-import { fibonacciIndex } from "../numbers/find-index.ts";
+import { fibonacciIndex, VALUE_DIGITS_MAX } from "../numbers/find-index.ts";
+import { lucas as lucasNumber, lucasMemoryBytes } from "../numbers/lucas.ts";
 import { checkMemory } from "../numbers/memory.ts";
-import { type Printable, printFibonacci, printNumber } from "./print-number.ts";
+import { INDEX_MAX, type Printable, printFibonacci, printNumber } from "./print-number.ts";
 import { type Progress, showing } from "./progress.ts";
 import { readDigits } from "./read-digits.ts";
 import { RESULT_FLAGS, writeResult } from "./result.ts";
@@ -18,14 +19,70 @@ import { RESULT_FLAGS, writeResult } from "./result.ts";
 /** Its primes are sieved in 32 bits; memory ends earlier. */
 const FACTORIAL_MAX = 2 ** 30 - 1;
 
+/** What is asked about F(n) in the place of its digits. */
+const QUESTION_FLAGS = {
+  mod: { type: "string", valueHint: "M", description: "Print F(N) modulo M, from 1" },
+  first: { type: "string", valueHint: "K", description: "Print its first K digits, up to 1,000" },
+  last: { type: "string", valueHint: "K", description: "Print its last K digits, with leading zeros" },
+  digits: {
+    type: "boolean",
+    description: "Print how many digits it has, before its ends, without computing it",
+  },
+  stats: { type: "boolean", description: "Print its digit sum, and how often each digit is in it" },
+} as const;
+
+/** Why no longer value is looked for. */
+const NO_SUCH_TERM =
+  "no such Fibonacci number can be computed here, to compare it; the index of one is about its number of digits / 0.2089876";
+
 export const fib = defineCommand({
   meta: {
     name: "fib",
     description: "Print F(n)",
-    examples: ["fibserver fib 100", "fibserver fib 100000000 -o f.txt", "fibserver fib 300 --json"],
+    examples: [
+      "fibserver fib 100",
+      "fibserver fib 100000000 -o f.txt",
+      "fibserver fib 300 --json",
+      "fibserver fib 1000000000000000000 --mod 1000000007",
+      "fibserver fib 1000000000000000000 --first 30 --last 30",
+      "fibserver fib 1000000 --stats",
+    ],
+  },
+  args: {
+    n: {
+      type: "positional",
+      required: true,
+      description:
+        "The index, from 0; with --mod of any length, with --first, --last and --digits of up to 1,000 digits",
+    },
+    ...QUESTION_FLAGS,
+    ...RESULT_FLAGS,
+  },
+  async run({ args }) {
+    const isAsked = Object.keys(QUESTION_FLAGS).some((flag) => args[flag as "mod"] !== undefined);
+    if (!isAsked) return printFibonacci(args.n, args);
+    await (await import("./inquiries.ts")).askAboutFibonacci(args);
+  },
+});
+
+/** L(n), by the same climb as F(n). */
+export const lucas = defineCommand({
+  meta: {
+    name: "lucas",
+    description: "Print L(n), the Lucas number",
+    examples: ["fibserver lucas 100", "fibserver lucas 100000000 -o l.txt"],
   },
   args: { n: { type: "positional", required: true, description: "The index, from 0" }, ...RESULT_FLAGS },
-  run: ({ args }) => printFibonacci(args.n, args),
+  async run({ args }) {
+    const n = parseInteger(args.n, "N", 0, INDEX_MAX);
+    const number: Printable = {
+      name: `L(${n})`,
+      given: { n: String(n) },
+      memoryBytes: lucasMemoryBytes(n),
+      compute: (options) => lucasNumber(n, options),
+    };
+    await printNumber(number, args);
+  },
 });
 
 export const fact = defineCommand({
@@ -84,7 +141,7 @@ export const index = defineCommand({
     quiet: RESULT_FLAGS.quiet,
   },
   async run({ args }) {
-    const value = args.value === "-" ? readDigits() : Buffer.from(args.value);
+    const value = args.value === "-" ? readDigits(VALUE_DIGITS_MAX, NO_SUCH_TERM) : Buffer.from(args.value);
     const found = fibonacciIndex(value, (n) => {
       checkMemory(`F(${n}), to compare it`, fibonacciMemoryBytes(n));
       const compute = (onProgress: Progress["update"]) => fibonacci(n, { onProgress, borrow: true });

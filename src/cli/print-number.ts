@@ -3,6 +3,7 @@
  * @module
  */
 import { parseInteger } from "../config/config.ts";
+import { FibError } from "../errors.ts";
 import type { ComputeOptions, Digits } from "../numbers/decimal.ts";
 import { fibonacci, fibonacciMemoryBytes } from "../numbers/fibonacci.ts";
 import { jsonFrame } from "../numbers/layouts.ts";
@@ -49,12 +50,31 @@ export async function printNumber(number: Printable, options: ResultOptions): Pr
  * @throws {@link FibError} as {@link printNumber} does, and `bad_argument`.
  */
 export async function printFibonacci(text: string, options: ResultOptions): Promise<void> {
-  const n = parseInteger(text, "N", 0, INDEX_MAX);
-  const number: Printable = {
-    name: `F(${n})`,
-    given: { n: String(n) },
-    memoryBytes: fibonacciMemoryBytes(n),
-    compute: (computeOptions) => fibonacci(n, computeOptions),
-  };
-  await printNumber(number, options);
+  try {
+    const n = parseInteger(text, "N", 0, INDEX_MAX);
+    const number: Printable = {
+      name: `F(${n})`,
+      given: { n: String(n) },
+      memoryBytes: fibonacciMemoryBytes(n),
+      compute: (computeOptions) => fibonacci(n, computeOptions),
+    };
+    await printNumber(number, options);
+  } catch (error) {
+    throw withEnds(error, text);
+  }
+}
+
+/**
+ * Ends the refusal of an F(n) that is too long with what can be known of it all the same.
+ *
+ * @param text - The index as typed.
+ */
+export function withEnds<Thrown>(error: Thrown, text: string): Thrown | FibError {
+  const isTooLong =
+    error instanceof FibError &&
+    /^\d{1,1000}$/.test(text) &&
+    (error.code === "result_too_large" || (error.code === "bad_argument" && Number(text) > INDEX_MAX));
+  if (!isTooLong) return error;
+  const line = `fibserver fib ${text} --first 30 --last 30`;
+  return new FibError(error.code, `${error.message}. Try: ${line}`, { cause: error });
 }

@@ -3,9 +3,7 @@
  * What is no number is refused at its first wrong byte, however much would follow.
  * @module
  */
-import fs from "node:fs";
 import { FibError } from "../errors.ts";
-import { VALUE_DIGITS_MAX } from "../numbers/find-index.ts";
 
 const STDIN = 0;
 const PIECE_BYTES = 2 ** 18;
@@ -16,11 +14,13 @@ const SPACES: ReadonlySet<number> = new Set(Buffer.from(" \t\n\v\f\r"));
 /**
  * Reads standard input to its end: digits, with white space around them.
  *
+ * @param digitsMax - More are not read.
+ * @param reason - Why not.
  * @throws {@link FibError} `bad_argument` for anything else; `result_too_large`.
  */
-export function readDigits(): Uint8Array {
+export function readDigits(digitsMax: number, reason: string): Uint8Array {
   // Memory that nobody touches costs nothing.
-  const digits = new Uint8Array(VALUE_DIGITS_MAX);
+  const digits = new Uint8Array(digitsMax);
   const piece = new Uint8Array(PIECE_BYTES);
   let count = 0;
   let isOver = false;
@@ -30,7 +30,7 @@ export function readDigits(): Uint8Array {
       while (at < length && piece[at]! >= ZERO && piece[at]! <= NINE) at++;
       if (at > start) {
         if (isOver) throw noNumber(count);
-        if (count + at - start > VALUE_DIGITS_MAX) throw tooLong();
+        if (count + at - start > digitsMax) throw tooLong(digitsMax, reason);
         digits.set(piece.subarray(start, at), count);
         count += at - start;
       }
@@ -39,13 +39,15 @@ export function readDigits(): Uint8Array {
       isOver = count > 0;
     }
   }
+  if (count === 0) throw noValue("there is none on standard input");
   return digits.subarray(0, count);
 }
 
 function readPiece(piece: Uint8Array): number {
   for (;;) {
     try {
-      return fs.readSync(STDIN, piece);
+      // Most values stand in the arguments, and node:fs takes 1 ms to load.
+      return process.getBuiltinModule("node:fs").readSync(STDIN, piece);
     } catch (error) {
       // A pipe that somebody else made non-blocking is empty: its writer needs a moment.
       if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) throw error;
@@ -55,15 +57,19 @@ function readPiece(piece: Uint8Array): number {
 }
 
 function noNumber(digits: number): FibError {
+  return noValue(`after ${digits} digits comes what is no digit`);
+}
+
+function noValue(reason: string): FibError {
   return new FibError(
     "bad_argument",
-    `Cannot find the value: after ${digits} digits comes what is no digit; it has to be a whole number in decimal, like 6765`,
+    `Cannot find the value: ${reason}; it has to be a whole number in decimal, like 6765`,
   );
 }
 
-function tooLong(): FibError {
+function tooLong(digitsMax: number, reason: string): FibError {
   return new FibError(
     "result_too_large",
-    `Cannot find a value of more than ${VALUE_DIGITS_MAX.toLocaleString("en-US")} digits: no such Fibonacci number can be computed here, to compare it; the index of one is about its number of digits / 0.2089876`,
+    `Cannot find a value of more than ${digitsMax.toLocaleString("en-US")} digits: ${reason}`,
   );
 }

@@ -111,8 +111,8 @@ function openWriting(
   { fd }: Place,
   { what, sizeBytes, isQuiet }: Shown,
 ): { readonly add: (bytes: number) => void; readonly clear: () => void } {
-  const isPipe = process.getBuiltinModule("node:fs").fstatSync(fd).isFIFO();
-  const { isatty } = process.getBuiltinModule("node:tty");
+  const isPipe = () => process.getBuiltinModule("node:fs").fstatSync(fd).isFIFO();
+  const isTerminal = () => process.getBuiltinModule("node:tty").isatty(fd);
   let progress: Progress | undefined;
   let isPaged = false;
   let writtenBytes = 0;
@@ -120,10 +120,10 @@ function openWriting(
   return {
     add: (bytes) => {
       // From the first byte on: what comes before it is no writing.
-      progress ??= openProgress(what, isQuiet || isatty(fd));
+      progress ??= openProgress(what, isQuiet, () => !isTerminal());
       const nowMs = performance.now();
       // Somebody reads it page by page: the screen is the pager's.
-      isPaged ||= isPipe && nowMs - addedMs > PAGER_MS;
+      isPaged ||= nowMs - addedMs > PAGER_MS && isPipe();
       addedMs = nowMs;
       writtenBytes += bytes;
       if (!isPaged) progress.update(Math.min(1, writtenBytes / sizeBytes));

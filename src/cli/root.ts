@@ -47,7 +47,7 @@ const MISPLACED_AT_SERVER = {
 const root = defineCommand({
   meta: {
     name: "fibserver",
-    description: "A durable cursor through the Fibonacci sequence, and exact numbers of any length",
+    description: "A durable cursor through the Fibonacci sequence, exact numbers of any length",
     usage: [
       ["fibserver LETTER... [OPTIONS]", "move the cursor: n next, p previous, c current"],
       ["fibserver -i [OPTIONS]", "read letters from standard input"],
@@ -55,7 +55,7 @@ const root = defineCommand({
       ["fibserver COMMAND ...", "see `fibserver help COMMAND`"],
     ],
     groups: {
-      Numbers: ["fib", "fact", "ack", "index", "seq"],
+      Numbers: ["fib", "lucas", "fact", "ack", "index", "zeck", "pisano", "seq"],
       "Servers and tasks": ["serve", "worker", "status", "task", "token"],
       "The cursor and this program": ["cursor", "backup", "restore", "help", "version"],
     },
@@ -134,7 +134,10 @@ const help = defineCommand({
     const isFound = found.command === fibserver ? found.argv.every(isLetterOrI) : found.argv.length === 0;
     if (isFound) return print(await renderHelp(found, pageOf(process.stdout, process.env)));
     const name = args._.join(" ");
-    throw usageError("fibserver help", `there is no command '${shortened(name)}'`, "fibserver help");
+    const reason = `there is no command '${shortened(name)}'`;
+    const meant = found.command === fibserver ? commandMeant(found.argv[0]!) : undefined;
+    if (meant === undefined) throw usageError("fibserver help", reason, "fibserver help");
+    throw usageError("fibserver help", `${reason} (did you mean ${meant}?)`, helpOf(meant));
   },
 });
 
@@ -144,6 +147,7 @@ const versionCommand = defineCommand({
 });
 
 const numbers = () => import("./numbers.ts");
+const inquiries = () => import("./inquiries.ts");
 const subCommands = {
   serve: server,
   worker: async () => (await import("./worker.ts")).worker,
@@ -152,9 +156,12 @@ const subCommands = {
   backup: async () => (await import("./backup.ts")).backup,
   restore: async () => (await import("./backup.ts")).restore,
   fib: async () => (await numbers()).fib,
+  lucas: async () => (await numbers()).lucas,
   fact: async () => (await numbers()).fact,
   ack: async () => (await numbers()).ack,
   index: async () => (await numbers()).index,
+  zeck: async () => (await inquiries()).zeck,
+  pisano: async () => (await inquiries()).pisano,
   seq: async () => (await import("./sequence.ts")).seq,
   task: async () => (await import("./task.ts")).task,
   token: async () => (await import("./token.ts")).token,
@@ -190,12 +197,21 @@ function checkLetters(words: readonly string[]): (keyof typeof LETTERS)[] {
     if (commands.includes(word))
       throw usageError("fibserver", `${word} is a command, and those come first`, helpOf(word));
     const letter = Object.entries(LETTERS).find(([, move]) => word.length > 2 && move.startsWith(word))?.[0];
-    const meant = word.length > 2 ? nearest(word, commands) : undefined;
+    const meant = commandMeant(word);
     const reason = `'${shortened(word)}' is no command and none of the letters p, c, n`;
     if (letter !== undefined) throw usageError("fibserver", `${reason} (did you mean ${letter}?)`);
     if (meant === undefined) throw usageError("fibserver", reason);
     throw usageError("fibserver", `${reason} (did you mean ${meant}?)`, helpOf(meant));
   });
+}
+
+/** A name in full, such as zeckendorf, is as good as one that is mistyped. */
+function commandMeant(word: string): string | undefined {
+  const commands = Object.keys(subCommands);
+  return (
+    commands.find((command) => word.startsWith(command)) ??
+    (word.length > 2 ? nearest(word, commands) : undefined)
+  );
 }
 
 function isLetterOrI(word: string): boolean {

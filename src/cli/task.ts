@@ -3,73 +3,25 @@
  * @module
  */
 import { defineCommand } from "citty";
-import type { Computation, FibClient, Task, TaskStatus } from "../client/client.ts";
+import type { FibClient, Task, TaskStatus } from "../client/client.ts";
 import { resolveServerUrl } from "../config/config.ts";
 import { jsonLine, shortened, visible } from "../shell-word.ts";
-import { jsonFrame } from "../numbers/layouts.ts";
-import { TASK_STATES } from "../tasks/task.ts";
+import { TASK_ARGUMENTS, TASK_STATES } from "../tasks/task.ts";
 import type { Command } from "./arguments.ts";
-import { serverFlag, usageError } from "./hints.ts";
 import { CLIENT_FLAGS } from "./flags.ts";
 import { Wait } from "./follow.ts";
+import { serverFlag, usageError } from "./hints.ts";
 import { print } from "./output.ts";
 import { putArray } from "./put-array.ts";
 import { asking, noticeOf, openClient, WAITING } from "./remote.ts";
-import {
-  checkOutput,
-  type Put,
-  RESULT_FLAGS,
-  type ResultOptions,
-  type Shown,
-  writeResult,
-} from "./result.ts";
-import { parseTerms } from "./sequence.ts";
+import { checkOutput, type Put, RESULT_FLAGS, writeResult } from "./result.ts";
+import { writeTaskResult } from "./task-result.ts";
+import { run } from "./task-run.ts";
 
 const id = { type: "positional", required: true, description: "The task's id" } as const;
 const { json, quiet } = RESULT_FLAGS;
 
-const run = defineCommand({
-  meta: {
-    name: "run",
-    description: "Start a task, wait for it, print its result; ^C cancels it unless others want it",
-    examples: [
-      "fibserver task run fibonacci 100000000 -o f.txt",
-      "fibserver task run sequence 1000..2000 --server http://10.0.0.7:8080",
-    ],
-  },
-  args: {
-    computation: {
-      type: "positional",
-      required: true,
-      valueHint: "KIND N...",
-      description: "fibonacci N, factorial N, ackermann M N, sequence COUNT or sequence FROM..TO",
-    },
-    detach: { type: "boolean", description: "Print the task's id, and do not wait" },
-    ...RESULT_FLAGS,
-    ...CLIENT_FLAGS,
-  },
-  async run({ args }) {
-    const computation = parseComputation(args._);
-    if (args.detach && args.out !== undefined) {
-      const line = `fibserver task run ${args._.join(" ")} --detach`;
-      throw usageError(
-        "fibserver task run",
-        "--detach waits for no result, so -o has nothing to write",
-        line,
-      );
-    }
-    await checkOutput(args.out);
-    const wait = new Wait(args._.join(" "), args);
-    const create = () => wait.client.tasks.create(computation, WAITING);
-    if (args.detach) {
-      const { status } = await wait.asking(create);
-      const told = `${args.json ? jsonLine(status) : status.id}\n`;
-      return wait.asking(() => Promise.resolve(print(told)), status.id);
-    }
-    const started = await wait.runToEnd(create);
-    await wait.asking(() => writeTaskResult(started, args), started.id);
-  },
-});
+const KIND_CHARS_MAX = Math.max(...Object.keys(TASK_ARGUMENTS).map((kind) => kind.length));
 
 const watch = defineCommand({
   meta: {
@@ -200,30 +152,6 @@ function checkId({ id: text, server }: { id: string; server?: string | undefined
   throw usageError(name, `'${shortened(text)}' is no task's id`, `fibserver task list${serverFlag(server)}`);
 }
 
-async function writeTaskResult(
-  ready: Task,
-  { out, json: asJson = false, quiet: isQuiet = false }: ResultOptions,
-): Promise<void> {
-  const { digits, bytes, kind } = ready.status;
-  const sizeBytes = digits ?? (kind === "sequence" && !asJson ? bytes : undefined);
-  const shown: Shown | undefined =
-    sizeBytes === undefined ? undefined : { what: "result", sizeBytes, isQuiet };
-  await writeResult(out, (put) => putResult(put, ready, asJson), shown);
-}
-
-/** What `fib`, `fact`, `ack` and `seq` would print. */
-async function putResult(put: Put, ready: Task, asJson: boolean): Promise<void> {
-  const { kind, m, n, digits } = ready.status;
-  const options = { ...WAITING, wait: false };
-  if (kind === "sequence" && asJson)
-    return putArray(put, ready.terms({ ...options, as: "text" }), JSON.stringify);
-  const stream = await ready.result({ ...options, as: "stream" });
-  const { head, tail } = asJson ? jsonFrame({ m, n }, digits) : { head: "", tail: "" };
-  if (asJson) await put(Buffer.from(head));
-  for await (const piece of stream) await put(piece);
-  if (kind !== "sequence") await put(Buffer.from(`${tail}\n`));
-}
-
 async function putList(put: Put, tasks: AsyncIterable<Task>, asJson: boolean): Promise<void> {
   if (asJson) return putArray(put, tasks, ({ status }) => jsonLine(status));
   for await (const { status } of tasks) await put(Buffer.from(`${lineOf(status)}\n`));
@@ -234,26 +162,14 @@ function textOf(value: unknown): string {
 }
 
 // The computation as `task run` would take it.
-function lineOf({ id: taskId, kind, m, n, from, count, state, progress }: TaskStatus): string {
+function lineOf({ id: taskId, state, progress, ...status }: TaskStatus): string {
+  const { kind, m, n, mod, from, count, start } = status;
   const terms = from === "0" ? count : `${from}..${Number(from) + Number(count) - 1}`;
-  const given = kind === "sequence" ? terms : [m, n].filter(Boolean).join(" ");
+  const begin = start?.split(",").map(shortened).join(",");
+  const given =
+    kind === "sequence"
+      ? `${terms}${begin === undefined ? "" : ` --start ${begin}`}`
+      : [m, n, mod].flatMap((word) => (word === undefined ? [] : [shortened(word)])).join(" ");
   const percent = `${Math.floor(progress * 100)}%`.padStart(4);
-  return `${taskId} ${state.padEnd(9)} ${percent} ${kind.padEnd(9)} ${given}`;
-}
-
-function parseComputation(words: readonly string[]): Computation {
-  const [kind = "", ...values] = words;
-  const name = "fibserver task run";
-  if (kind === "sequence" && values.length === 1) {
-    return { kind, ...parseTerms(values[0]!, name) };
-  }
-  const wrong = values.find((value) => !/^\d{1,1000}$/.test(value));
-  if (wrong !== undefined) {
-    throw usageError(name, `'${shortened(wrong)}' is no whole number from 0`);
-  }
-  const [first = 0n, second = 0n] = values.map(BigInt);
-  if ((kind === "fibonacci" || kind === "factorial") && values.length === 1) return { kind, n: first };
-  if (kind === "ackermann" && values.length === 2) return { kind, m: first, n: second };
-  const takes = "fibonacci N, factorial N, ackermann M N, sequence COUNT or sequence FROM..TO";
-  throw usageError(name, `it takes ${takes}`);
+  return `${taskId} ${state.padEnd(9)} ${percent} ${kind.padEnd(KIND_CHARS_MAX)} ${given}`;
 }

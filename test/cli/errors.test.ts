@@ -130,6 +130,10 @@ test("a wrong word or flag is refused with a line to try", async () => {
     ],
     ['"$FIBSERVER" cursr inspect', "(did you mean cursor?). Try: fibserver help cursor", 2],
     ['"$FIBSERVER" hlep', "(did you mean help?). Try: fibserver help\n", 2],
+    ['"$FIBSERVER" zeckendorf 5', "(did you mean zeck?). Try: fibserver help zeck\n", 2],
+    ['"$FIBSERVER" help zeckendorf', "(did you mean zeck?). Try: fibserver help zeck\n", 2],
+    ['"$FIBSERVER" luca 5', "(did you mean lucas?). Try: fibserver help lucas\n", 2],
+    ['"$FIBSERVER" fibonacci 5', "(did you mean fib?). Try: fibserver help fib\n", 2],
     ['"$FIBSERVER" -f x n help', "help is a command, and those come first. Try: fibserver help\n", 2],
     ...["next", "current", "previous", "prev"].map((word): Row => [
       `"$FIBSERVER" -f x ${word}`,
@@ -243,8 +247,16 @@ test("a number that is none, or out of its range, is refused with the range and 
     ['"$FIBSERVER" fib -5', "'-5' begins with a dash, as flags do; a number is a whole number from 0", 2],
     ['"$FIBSERVER" fib -50', "'-50' begins with a dash", 2],
     ['"$FIBSERVER" fib -- -5', "'-5' for N: it takes a whole number from 0", 2],
-    ['"$FIBSERVER" fib 20000000001', "from 0 to 20000000000. Try: fibserver fib 100", 2],
-    ['"$FIBSERVER" fib 99999999999999999999', "from 0 to 20000000000. Try: fibserver fib 100", 2],
+    [
+      '"$FIBSERVER" fib 20000000001',
+      "from 0 to 20000000000. Try: fibserver fib 20000000001 --first 30 --last 30",
+      2,
+    ],
+    [
+      '"$FIBSERVER" fib 99999999999999999999',
+      "Try: fibserver fib 99999999999999999999 --first 30 --last 30",
+      2,
+    ],
     ['"$FIBSERVER" fib 1 2', "'2' is one word too many; it takes N. Try: fibserver help fib\n", 2],
     [
       '"$FIBSERVER" fib 1 --jason',
@@ -308,7 +320,7 @@ test("a command for a task that cannot be understood is refused before a server 
     ['"$FIBSERVER" task run', "KIND N... is missing. Try: fibserver help task run\n", 2],
     ...["primes 5", "fibonacci", "fibonacci 1 2", "ackermann 1"].map((what): Row => [
       `"$FIBSERVER" task run ${what}`,
-      /it takes fibonacci N, factorial N, .*\. Try: fibserver help task run\n$/,
+      /it takes fibonacci N, lucas N, .*\. Try: fibserver help task run\n$/,
       2,
     ]),
     ['"$FIBSERVER" task run fibonacci x', "Try: fibserver help task run\n", 2],

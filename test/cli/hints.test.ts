@@ -10,6 +10,10 @@ test("lineToTry() lets a line pass that changes nothing, and no other", () => {
     "fibserver task list --state ready",
     "fibserver cursor list -f x",
     "fibserver seq 5..8",
+    "fibserver fib 1000 --mod 97",
+    "fibserver lucas 100",
+    "fibserver zeck 100",
+    "fibserver pisano 1000",
   ]) {
     expect(lineToTry("fibserver task", line)).toBe(line);
   }

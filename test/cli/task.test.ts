@@ -114,7 +114,7 @@ test("fibserver task list, show, result, cancel and forget tell of one task", as
   const at = ["--server", server.url];
   await run(["task", "run", "fibonacci", "100", ...at]);
   const { stdout: line } = await run(["task", "list", ...at]);
-  expect(line).toMatch(/^[\da-f-]{36} ready {5}100% fibonacci 100\n$/);
+  expect(line).toMatch(/^[\da-f-]{36} ready {5}100% fibonacci {2}100\n$/);
   const id = line.split(" ")[0]!;
   expect((await run(["task", "show", id, ...at])).stdout).toContain(`id: ${id}\nkind: fibonacci\nn: 100\n`);
   const shown = await run(["task", "show", id, "--json", ...at]);
@@ -126,7 +126,7 @@ test("fibserver task list, show, result, cancel and forget tell of one task", as
   await run(["task", "run", "sequence", "3..5", ...at]);
   expect(JSON.parse((await listedJson()).stdout)).toHaveLength(2);
   expect((await run(["task", "list", ...at])).stdout).toMatch(
-    /100% fibonacci 100\n.*100% sequence {2}3\.\.5\n$/,
+    /100% fibonacci {2}100\n.*100% sequence {3}3\.\.5\n$/,
   );
   expect(await run(["task", "result", id, ...at])).toEqual(done("354224848179261915075\n"));
   // The number is nobody's to cancel any more, and forgetting it twice is forgetting it.
@@ -204,7 +204,7 @@ test("^C in one of two task run of the same number leaves the other its number",
   expect(await two.exited).toBe(0);
   // The lines work.
   expect((await run(["task", "watch", id, "--server", server.url])).stdout).toMatch(
-    / ready .* fibonacci 1000000\n$/,
+    / ready .* fibonacci {2}1000000\n$/,
   );
   const { stdout } = await run(["task", "result", id, "--server", server.url]);
   expect(stdout === text).toBe(true);
@@ -247,11 +247,11 @@ test("task run --detach prints the id; watch shows the task to its end, and resu
   await using watching = spawn(["task", "watch", id, ...at]);
   await using asJson = spawn(["task", "watch", id, "--json", ...at]);
   const lines = watching.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  expect((await lines.read()).value).toBe(`${id} queued      0% fibonacci 1000000\n`);
+  expect((await lines.read()).value).toBe(`${id} queued      0% fibonacci  1000000\n`);
   await server.free();
   let rest = "";
   for (let { value } = await lines.read(); value !== undefined; { value } = await lines.read()) rest += value;
-  expect(rest).toEndWith(`${id} ready     100% fibonacci 1000000\n`);
+  expect(rest).toEndWith(`${id} ready     100% fibonacci  1000000\n`);
   expect([await watching.stderr.text(), await watching.exited]).toEqual(["", 0]);
   const states = (await asJson.stdout.text())
     .trimEnd()
@@ -266,19 +266,32 @@ test("task run --detach prints the id; watch shows the task to its end, and resu
 
 test("task run and task result go on where they were when their connection breaks, again and again", async () => {
   await using server = await openServer();
-  // Each connection passes on less than a third of it.
-  await using proxy = await startProxy(server.url, () => ({ cutAfterBytes: 65_000 }));
-  const at = ["--server", proxy.url];
+  // Each connection passes on less than a third of it, and is cut when some of that was printed: by itself a connection
+  // may end so soon after its last bytes that Bun hands out none, which on a busy machine goes on until the command gives up.
+  await using proxy = await startProxy(server.url, () => ({ silentAfterBytes: 65_000 }));
+  const runCut = async (...args: string[]) => {
+    await using child = spawn([...args, "--server", proxy.url]);
+    let stdout = "";
+    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+      stdout += text;
+      proxy.cut();
+    }
+    return { sha256: sha256(stdout), stderr: await child.stderr.text(), exitCode: await child.exited };
+  };
   const local = await run(["fib", "1000000"]);
-  const { stdout, exitCode } = await run(["task", "run", "fibonacci", "1000000", "-q", ...at]);
-  expect({ isSame: stdout === local.stdout, exitCode }).toEqual({ isSame: true, exitCode: 0 });
+  const expected = { sha256: sha256(local.stdout), stderr: "", exitCode: 0 };
+  expect(await runCut("task", "run", "fibonacci", "1000000", "-q")).toEqual(expected);
   const cutsBefore = proxy.cutCount();
-  const id = (await run(["task", "run", "fibonacci", "1000000", "--detach", ...at])).stdout.trimEnd();
-  const again = await run(["task", "result", id, ...at]);
-  expect({ isSame: again.stdout === local.stdout, stderr: again.stderr }).toEqual({
-    isSame: true,
-    stderr: "",
-  });
+  const { stdout: id } = await run([
+    "task",
+    "run",
+    "fibonacci",
+    "1000000",
+    "--detach",
+    "--server",
+    proxy.url,
+  ]);
+  expect(await runCut("task", "result", id.trimEnd())).toEqual(expected);
   expect(proxy.cutCount() - cutsBefore).toBeGreaterThan(2);
 });
 
