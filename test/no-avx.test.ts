@@ -41,6 +41,18 @@ qemu("long numbers are right without AVX, and one line says that they take longe
   }
 });
 
+qemu(
+  "what cannot be held without AVX is refused before it is computed, by what big integers take",
+  async () => {
+    const lines = ["fib 20000000000", "lucas 20000000000"];
+    for (const { stderr, exitCode } of await runAll(lines)) {
+      // 13 bytes a digit; with vectors it would be 15,391 MB.
+      expect(stderr).toMatch(/^fibserver: Cannot compute .\(20000000000\): it needs 54,337 MB of memory/);
+      expect(exitCode).toBe(1);
+    }
+  },
+);
+
 qemu("short numbers and sequences without AVX are as everywhere, and nothing is said", async () => {
   const texts = {
     "fib 100": "354224848179261915075\n",
@@ -72,7 +84,7 @@ qemu("what big integers cannot hold is refused before it is computed", async () 
   ])) {
     expect({ line, stdout, exitCode }).toEqual({ line, stdout: "", exitCode: 1 });
     expect(stderr).toMatch(
-      /Cannot compute [^\n]* (323000000; a CPU with AVX computes more|MB are available)\n$/,
+      /Cannot compute [^\n]* (323000000; a CPU with AVX computes more|MB are available)(\. Try: [^\n]+)?\n$/,
     );
   }
 });

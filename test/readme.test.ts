@@ -17,7 +17,7 @@ const ROOT = path.resolve(import.meta.dir, "..");
 
 for (const [readme, count] of [
   ["README.md", 6],
-  ["packages/client/README.md", 8],
+  ["packages/client/README.md", 9],
 ] as const) {
   const text = fs.readFileSync(path.join(ROOT, readme), "utf8");
   const examples = Array.from(text.matchAll(/^```js\n(.*?)^```$/gms), ([, code]) => code!);
