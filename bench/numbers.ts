@@ -5,7 +5,8 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
 import vectors from "../test/vectors/reference.json";
-import { type Job, compute } from "../src/numbers/job.ts";
+import { compute } from "../src/numbers/compute.ts";
+import type { NumberJob } from "../src/numbers/job.ts";
 import { type Contender, interleave, mustBe, publish, type Row } from "./measure.ts";
 
 const GMP = path.resolve("build/gmp");
@@ -13,7 +14,7 @@ const FIBSERVER = path.resolve("dist/fibserver");
 
 interface Trial {
   /** `ackermann` is A(3, n). */
-  readonly kind: Job["kind"];
+  readonly kind: keyof typeof SHELL;
   readonly n: number;
   /** How many times as fast as GMP, as a process; and the part of GMP's time that it may take when warm. */
   readonly speedup: number;
@@ -118,7 +119,7 @@ const SHELL = {
   ackermann: { command: "ack", title: (n: string) => `A(3,${n})` },
 } as const;
 
-function job({ kind, n }: Pick<Trial, "kind" | "n">): Job {
+function job({ kind, n }: Pick<Trial, "kind" | "n">): NumberJob {
   return kind === "ackermann" ? { kind, m: 3n, n: BigInt(n) } : { kind, n };
 }
 

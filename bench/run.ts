@@ -20,6 +20,8 @@ const QUESTIONS: Record<string, () => Promise<Question>> = {
   // Before what computes in this process: a child starts with the peak memory of its parent.
   growth: async () => (await import("./numbers.ts")).benchGrowth,
   numbers: async () => (await import("./numbers.ts")).benchNumbers,
+  lucas: async () => (await import("./lucas.ts")).benchLucas,
+  theory: async () => (await import("./theory.ts")).benchTheory,
   sequence: async () => (await import("./sequence.ts")).benchSequence,
   streams: async () => (await import("./streams.ts")).benchStreams,
   latency: async () => (await import("./streams.ts")).benchLatency,

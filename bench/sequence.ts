@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { fibonacciIndex } from "../src/numbers/find-index.ts";
 import { fibonacci } from "../src/numbers/fibonacci.ts";
-import { compute } from "../src/numbers/job.ts";
+import { compute } from "../src/numbers/compute.ts";
 import { LAYOUTS } from "../src/numbers/layouts.ts";
 import { openSequence, planSequence, readSequence } from "../src/numbers/sequence.ts";
 import { interleave, mustBe, publish } from "./measure.ts";
