@@ -36,8 +36,9 @@ export async function runInteractive(place: Place, json: boolean): Promise<void>
     if (prompts && isOpen) lines.prompt();
   };
   try {
-    prompt();
+    // Before anything is shown: who sees the first prompt may stop it at once.
     if (prompts) process.on("SIGCONT", prompt);
+    prompt();
     for await (const line of lines) {
       for (const word of line.split(/\s+/).filter((part) => part !== "")) {
         if (word === "q") return;
