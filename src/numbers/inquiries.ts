@@ -14,7 +14,7 @@ import { fibonacciRemainder } from "./remainder.ts";
 import { digitCounts } from "./statistics.ts";
 import { zeckendorf } from "./zeckendorf.ts";
 
-export type AnswerFormat = "text" | "json" | "ndjson" | "csv";
+type AnswerFormat = "text" | "json" | "ndjson" | "csv";
 
 interface Answer {
   readonly json: object;
