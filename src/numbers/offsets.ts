@@ -65,6 +65,11 @@ export class SequenceOffsets {
     return position === 0 ? 0 : this.#layout.head.length + this.#recordsBytes(position);
   }
 
+  /** Where a record ends, with its separator; that of the last with the tail. */
+  endOf(position: number): number {
+    return position === this.#count - 1 ? this.sizeBytes : this.offsetOf(position + 1);
+  }
+
   /** Which record the byte at `offset` belongs to: the last one that starts at or before it. */
   positionOf(offset: number): number {
     let [low, high] = [0, this.#count];

@@ -2,9 +2,7 @@
  * How many digits a term has, and all terms up to an index together, by formula.
  *
  * G(k) = A φ^k + B ψ^k with A = (G(0)/φ + G(1)) / √5 and ψ = -1/φ, so from some index on it has
- * floor(k log10 φ + log10 A) + 1 digits. A sum of such floors over an arithmetic progression,
- * floor((slope k + intercept) / 2^bits), is reduced like Euclid's algorithm by swapping the roles of k and the
- * floor, in some twenty steps for 10^8 terms.
+ * floor(k log10 φ + log10 A) + 1 digits. floor-sum.ts adds such floors.
  *
  * F(k) is the integer closest to φ^k / √5: a power of ten is an integer, and none beyond F(2) = 1 is a Fibonacci number,
  * so it is at least 1/2 away from φ^k / √5, and rounding does not cross it. Its slope and intercept are rounded down. That
@@ -22,38 +20,14 @@
  *
  * Rejected: a table of offsets (it must be built, and kept), and doubles, which cannot tell on which
  * side of a power of ten a value is when the first eight digits agree.
- * Source of the sum of floors: AtCoder Library, `floor_sum`.
  * @module
  */
 import { goldenRatio, logarithm, squareRoot } from "./digits.ts";
+import { floorSum, FRACTION_BITS, INTERCEPT_SCALED, LOG10_PHI_SCALED } from "./floor-sum.ts";
 import { isZeroStart, type Start, startText } from "./start.ts";
 
 /** The formulas are exact for indices below this; F(k) there has up to 6·10^13 digits. */
 export const INDEX_MAX = 2 ** 48;
-
-const FRACTION_BITS = 128n;
-
-/** floor(2^128 log10 φ). */
-export const LOG10_PHI_SCALED = 0x358036c82451b7f365d3db23845599f5n;
-
-/** floor(2^128 (1 - log10 √5)). */
-export const INTERCEPT_SCALED = 0xa68826a13ef3fde623e2566b02df245en;
-
-/**
- * The sum of floor((slope k + intercept) / modulus) for k = 0 … count - 1; all of them are positive.
- *
- * Each turn takes out the whole parts, and then counts the points under the line by rows, not columns.
- */
-export function floorSum(count: bigint, modulus: bigint, slope: bigint, intercept: bigint): bigint {
-  let sum = 0n;
-  let [n, m, a, b] = [count, modulus, slope, intercept];
-  while (n > 0n) {
-    sum += ((n * (n - 1n)) / 2n) * (a / m) + n * (b / m);
-    const top = (a % m) * n + (b % m);
-    [n, m, a, b] = [top / m, a % m, m, top % m];
-  }
-  return sum;
-}
 
 /** floor((slope k + intercept) / 2^bits) for every k. */
 interface Line {

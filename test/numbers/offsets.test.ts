@@ -2,9 +2,10 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
 import reference from "../vectors/reference.json";
-import { LAYOUTS } from "../../src/numbers/layouts.ts";
+import { framed, LAYOUTS } from "../../src/numbers/layouts.ts";
 import { SequenceOffsets, termDigits } from "../../src/numbers/offsets.ts";
-import { INDEX_MAX, INTERCEPT_SCALED, LOG10_PHI_SCALED, floorSum } from "../../src/numbers/term-lengths.ts";
+import { floorSum, INTERCEPT_SCALED, LOG10_PHI_SCALED } from "../../src/numbers/floor-sum.ts";
+import { INDEX_MAX } from "../../src/numbers/term-lengths.ts";
 
 const MODULUS = 1n << 128n;
 
@@ -137,4 +138,12 @@ test("SequenceOffsets refuses a text of more than 2^53 bytes, and indices beyond
   expect(() => new SequenceOffsets(LAYOUTS.text, 2 ** 52, 1)).toThrow(
     "a sequence ends below 281474976710656",
   );
+});
+
+test("endOf() is where the next record begins, and of the last the end of the text", () => {
+  for (const layout of [...Object.values(LAYOUTS), framed(LAYOUTS.joined, "head ", " and tail")]) {
+    const offsets = new SequenceOffsets(layout, 95, 12);
+    const ends = Array.from({ length: 12 }, (_, position) => offsets.endOf(position));
+    expect(ends).toEqual([...ends.slice(0, -1).map((_, at) => offsets.offsetOf(at + 1)), offsets.sizeBytes]);
+  }
 });
