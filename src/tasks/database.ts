@@ -145,13 +145,20 @@ export class TaskDatabase extends SqliteFile {
     );
   }
 
-  list({ state, limit, after = "" }: TaskFilter, nowMs: number): TaskRow[] {
+  list({ state, limit, order, after }: TaskFilter, nowMs: number): TaskRow[] {
     const isState = state === undefined ? "" : "state = ?4 AND";
-    const sql = `SELECT * FROM tasks WHERE ${isState} id > ?1 AND (expiresAtMs IS NULL OR expiresAtMs > ?2)
-                 ORDER BY id LIMIT ?3`;
+    const [isBehind, direction] = order === "newest" ? ["id < ?1", "DESC"] : ["id > ?1", "ASC"];
+    const sql = `SELECT * FROM tasks WHERE ${isState} ${isBehind} AND (expiresAtMs IS NULL OR expiresAtMs > ?2)
+                 ORDER BY id ${direction} LIMIT ?3`;
     const found: TaskRow[] = [];
     let chars = 0;
-    const values = [after, nowMs, limit, ...(state === undefined ? [] : [state])];
+    // No id is less than "", and none is more than "g": they are hexadecimal.
+    const values = [
+      after ?? (order === "newest" ? "g" : ""),
+      nowMs,
+      limit,
+      ...(state === undefined ? [] : [state]),
+    ];
     // One by one: a thousand of the longest are 15 MB.
     for (const row of this.db.query<TaskRow, (string | number)[]>(sql).iterate(...values)) {
       found.push(row);

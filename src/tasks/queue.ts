@@ -40,12 +40,20 @@ export function isFullPage(tasks: readonly Pick<Task, "request">[]): boolean {
   return chars >= PAGE_CHARS_MAX;
 }
 
-/** Which tasks to list: in the order of creation, at most `limit`, and fewer where {@link isFullPage}. */
+/** In the order of creation, or against it. */
+export const LIST_ORDERS = ["oldest", "newest"] as const;
+
+/** Which comes first. */
+export type ListOrder = (typeof LIST_ORDERS)[number];
+
+/** Which tasks to list: at most `limit`, and fewer where {@link isFullPage}. */
 export interface TaskFilter {
   readonly state?: TaskState | undefined;
   readonly limit: number;
   /** Begin behind this id, which need not exist any more. */
   readonly after?: string | undefined;
+  /** The oldest, unless the newest is to come first. */
+  readonly order?: ListOrder | undefined;
 }
 
 /** When a task is to be cancelled. */

@@ -94,8 +94,8 @@ export class TaskRecords {
     return found(await this.#run(FIND, id));
   }
 
-  async list({ state, after = "", limit }: TaskFilter): Promise<Task[]> {
-    const rows = (await this.#run(LIST, state ?? "", after, String(limit))) as Row[];
+  async list({ state, after = "", limit, order = "oldest" }: TaskFilter): Promise<Task[]> {
+    const rows = (await this.#run(LIST, state ?? "", after, String(limit), order)) as Row[];
     return rows.map(taskOf);
   }
 

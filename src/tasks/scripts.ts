@@ -87,12 +87,19 @@ reply[#reply + 1] = created and math.max(0, now - created) or 0
 reply[#reply + 1] = keptBytes()
 return reply`);
 
-/** ARGV: the state or "", the id to begin behind or "", how many. What has expired takes nobody's place; see `isFullPage`. */
+/**
+ * ARGV: the state or "", the id to begin behind or "", how many, the order. What has expired takes nobody's place; see
+ * `isFullPage`.
+ */
 export const LIST = stepScript(`
 local ids = P .. (ARGV[1] == '' and 'tasks' or 'tasks:' .. ARGV[1])
-local from, limit, reply, chars = ARGV[2] == '' and '-' or '(' .. ARGV[2], tonumber(ARGV[3]), {}, 0
+local isNewest = ARGV[4] == 'newest'
+local first, last = '-', '+'
+if isNewest then first, last = last, first end
+local from, limit, reply, chars = ARGV[2] == '' and first or '(' .. ARGV[2], tonumber(ARGV[3]), {}, 0
 repeat
-  local page = redis.call('ZRANGE', ids, from, '+', 'BYLEX', 'LIMIT', 0, limit)
+  local range = {'ZRANGE', ids, from, last, 'BYLEX', 'LIMIT', 0, limit, isNewest and 'REV' or nil}
+  local page = redis.call(unpack(range))
   for _, id in ipairs(page) do
     local task = #reply < limit and chars < ${PAGE_CHARS_MAX} and read(id)
     if task then

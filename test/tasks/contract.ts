@@ -434,6 +434,10 @@ function testListing(open: OpenEngine): void {
     expect((await tasks.list({ limit: 5, state: "running" })).map(({ id }) => id)).toEqual([long.id]);
     const rest = await tasks.list({ limit: 100, state: "ready", after: ids[19] });
     expect(rest.map(({ id }) => id)).toEqual(ids.slice(20, 25));
+    const newest = { order: "newest", limit: 4 } as const;
+    expect((await tasks.list(newest)).map(({ id }) => id)).toEqual(ids.slice(-4).toReversed());
+    const before = await tasks.list({ ...newest, state: "ready", after: ids[3] });
+    expect(before.map(({ id }) => id)).toEqual(ids.slice(0, 3).toReversed());
     expect(await tasks.list({ limit: 5, state: "failed" })).toEqual([]);
     await tasks.forget(long.id);
   });
