@@ -55,6 +55,11 @@ export const SERVER_FLAGS = {
     valueHint: "NAMES",
     description: "Further names that a Host header may have, separated by commas",
   },
+  "base-path": {
+    type: "string",
+    valueHint: "PATH",
+    description: "Answer below this path, such as /fib, for a proxy that passes it on",
+  },
   "trust-proxy": {
     type: "string",
     valueHint: "CIDRS",
@@ -233,6 +238,6 @@ export const CLIENT_FLAGS = {
     type: "string",
     valueHint: "URL",
     description:
-      "The server to ask (default FIBSERVER_SERVER, else this machine's on FIBSERVER_PORT, else on 8080)",
+      "The server to ask (default FIBSERVER_SERVER, else this machine's: FIBSERVER_PORT, or 8080, and FIBSERVER_BASE_PATH)",
   },
 } as const;

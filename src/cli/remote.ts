@@ -31,10 +31,15 @@ export function openClient(url: URL, say: (notice: string) => void): FibClient {
   const token = resolveToken(process.env);
   if (token !== undefined && url.protocol === "http:" && !isLoopback(url.hostname))
     warnOfPlainToken(url, say);
-  const onWaiting = (reason: string) => say(`Waiting for ${url.origin}: ${reason}; Ctrl-C to stop`);
+  const onWaiting = (reason: string) => say(`Waiting for ${shownOf(url)}: ${reason}; Ctrl-C to stop`);
   // One for all that a command asks, so that its retries are found in the server's log.
   const headers = { "x-request-id": crypto.randomUUID() };
   return new FibClient(url, { token, headers, retriesMax: RETRIES_MAX, ...impatience(onWaiting) });
+}
+
+/** A server, as it is named to people: without a password, and with the path below which it is. */
+export function shownOf({ origin, pathname }: URL): string {
+  return origin + pathname.replace(/\/+$/, "");
 }
 
 let isWarned = false;
@@ -107,17 +112,18 @@ function codeOf({ code, status = 0 }: FibClientError): ErrorCode {
 
 /** What the client says, with whom it was said of and what to do where that is not plain. */
 function explain({ code, detail, status, retryAfterMs = 0 }: FibClientError, url: URL): string {
-  const { origin, protocol, host } = url;
-  if (status === 500 && code !== "bad_answer") return `The server at ${origin} has failed: ${detail}`;
+  const { protocol, host } = url;
+  const shown = shownOf(url);
+  if (status === 500 && code !== "bad_answer") return `The server at ${shown} has failed: ${detail}`;
   if (code === "unauthorized") {
     const doing = process.env["FIBSERVER_TOKEN"]
       ? "FIBSERVER_TOKEN is not good there"
       : "set FIBSERVER_TOKEN to one of its tokens";
-    return `${detail}; ${doing}: whoever runs ${origin} makes one with fibserver token`;
+    return `${detail}; ${doing}: whoever runs ${shown} makes one with fibserver token`;
   }
   if (code === "forbidden" && process.env["FIBSERVER_TOKEN"])
     return `${detail}; set FIBSERVER_TOKEN to another`;
-  if (code === "bad_answer") return `${detail}: is ${origin} a fibserver? Name one with --server URL`;
+  if (code === "bad_answer") return `${detail}: is ${shown} a fibserver? Name one with --server URL`;
   // Some say it already, but not when.
   if (retryAfterMs > 0 && Number.isFinite(retryAfterMs))
     return `${detail.replace(/; try again$/, "")}; try again in ${Math.ceil(retryAfterMs / 1000)} s`;

@@ -11,7 +11,7 @@ import { CLIENT_FLAGS } from "./flags.ts";
 import { pageOf } from "./help.ts";
 import { usageError } from "./hints.ts";
 import { isReaderGone, print } from "./output.ts";
-import { asking, noticeOf, openClient } from "./remote.ts";
+import { asking, noticeOf, openClient, shownOf } from "./remote.ts";
 import { statusLine, statusScreen, unknownLine, unknownScreen } from "./status-screen.ts";
 
 /** How often it is looked at; a server takes 0.1 ms for it. */
@@ -53,9 +53,9 @@ export const status = defineCommand({
     const ask = (options = {}) => askFor(url, () => client.status(options));
     // Whoever watches waits for a server that is started again, but not for one that was never there.
     const first = await ask();
-    if (watch) await keepShowing(first, () => ask(LOOKING), url.origin, json);
+    if (watch) await keepShowing(first, () => ask(LOOKING), shownOf(url), json);
     else if (json) print(`${jsonLine(first)}\n`);
-    else print(`${statusScreen(first, url.origin, pageOf(process.stdout, process.env)).join("\n")}\n`);
+    else print(`${statusScreen(first, shownOf(url), pageOf(process.stdout, process.env)).join("\n")}\n`);
   },
 });
 
@@ -73,8 +73,12 @@ async function askFor(url: URL, work: () => Promise<ServerStatus>): Promise<Serv
     return await asking(url, work);
   } catch (error) {
     if (!(error instanceof FibError) || error.code !== "not_found") throw error;
+    // It says itself where it is.
+    if (error.message.includes("--base-path")) throw error;
     const instead = "a worker is asked with --quiet, and an older server, too";
-    throw new FibError("not_found", `There is no /v1/status at ${url.origin}: ${instead}`, { cause: error });
+    throw new FibError("not_found", `There is no /v1/status at ${shownOf(url)}: ${instead}`, {
+      cause: error,
+    });
   }
 }
 

@@ -9,7 +9,7 @@ import { DEFAULT_NAME, parseName } from "../cursor-name.ts";
 import { defaultFile } from "./default-file.ts";
 import { FibError } from "../errors.ts";
 import { logConfig, type LogConfig } from "./log.ts";
-import { networkConfig, type NetworkConfig } from "./network.ts";
+import { basePathOf, networkConfig, type NetworkConfig } from "./network.ts";
 import { redisConfig, type RedisConfig, REDIS_OPTIONS, REDIS_URLS } from "./redis.ts";
 import { fileOf, isFlag, type Setting, type Settings } from "./settings.ts";
 import { shortened } from "../shell-word.ts";
@@ -161,7 +161,7 @@ export function resolveCursorsMax(env: Environment): number {
  */
 export function resolveServerUrl(flag: string | undefined, env: Environment): URL {
   // In a container a server and what looks after it have the same environment.
-  const text = flag ?? env["FIBSERVER_SERVER"] ?? `http://127.0.0.1:${portOf(settingsOf({}, env))}`;
+  const text = flag ?? env["FIBSERVER_SERVER"] ?? localUrl(settingsOf({}, env));
   const url = URL.parse(text);
   if (url !== null && /^https?:$/.test(url.protocol)) return url;
   const source = flag === undefined ? "FIBSERVER_SERVER" : "--server";
@@ -184,6 +184,10 @@ export function resolveToken(env: Environment): string | undefined {
     "bad_argument",
     "Cannot use FIBSERVER_TOKEN: it takes a token alone, letters, digits and -._~+/, without spaces and ends of lines",
   );
+}
+
+function localUrl(settings: Settings): string {
+  return `http://127.0.0.1:${portOf(settings)}${basePathOf(settings.setting("base-path"))}`;
 }
 
 function portOf({ integer }: Settings): number {

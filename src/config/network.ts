@@ -12,6 +12,8 @@ export interface NetworkConfig {
   readonly host: string;
   /** Host names, lower case, that a request may name besides our own. */
   readonly allowHosts: readonly string[];
+  /** Below which path the server is, such as `/fib`, without a slash at its end; empty for the root. */
+  readonly basePath: string;
   /** Where an executor answers those who watch it. */
   readonly metricsAt: { readonly host: string; readonly port: number } | undefined;
   /** Addresses and networks, such as `10.0.0.0/8`, of proxies that are believed. */
@@ -35,6 +37,7 @@ export function networkConfig({ setting, on }: Settings): NetworkConfig {
   return {
     host: hostOf(setting("host")),
     allowHosts: hostNames(setting("allow-host")),
+    basePath: basePathOf(setting("base-path")),
     metricsAt: listenAddress(setting("metrics")),
     trustedProxies: networks(setting("trust-proxy")),
     allowOrigins: origins(setting("allow-origin"), {
@@ -63,6 +66,27 @@ function tlsFiles(cert: Setting, key: Setting): NetworkConfig["tls"] {
 function hostOf({ text, source }: Setting): string {
   if (text !== "") return text ?? "127.0.0.1";
   throw new FibError("bad_argument", `Cannot use an empty ${source}: it takes an address, such as 127.0.0.1`);
+}
+
+/**
+ * A path of plain segments: whoever spells it, browsers, proxies and we, has the same characters.
+ *
+ * @throws {@link FibError} `bad_argument`.
+ */
+export function basePathOf({ text = "", source }: Setting): string {
+  const path = text.replace(/\/$/, "");
+  if (path === "") return path;
+  const refuse = (what: string, example: string) =>
+    new FibError(
+      "bad_argument",
+      `Cannot use '${shortened(text)}' for ${source}: ${what}, such as ${example}`,
+    );
+  const segments = path.split("/").filter((segment) => /^(?!\.{1,2}$)[\w.~-]+$/.test(segment));
+  const meant = segments.map((segment) => `/${segment}`).join("");
+  if (path !== meant) throw refuse("it takes a path of letters, digits and -._~", meant || "/fib");
+  if (/^\/(livez|readyz|metrics)$/.test(path))
+    throw refuse("that one is answered at the root; it takes another", `/fib${path}`);
+  return path;
 }
 
 function listenAddress({ text, source }: Setting): NetworkConfig["metricsAt"] {

@@ -362,6 +362,11 @@ test("a setting that makes no sense is refused, from a flag and from the environ
     ["port", ["http", "", "65536", "1.5", "٣"], "a whole number from 0 to 65535"],
     ["host", [""], "an address, such as 127.0.0.1"],
     ["allow-host", ["http://fib.test", "fib.test:80", "*.fib.test"], "names without scheme and port"],
+    [
+      "base-path",
+      ["fib", "/a//b", "/fib?", "/a b", "/%66ib"],
+      "a path of letters, digits and -._~, such as /",
+    ],
     ["trust-proxy", ["proxy", "10.0.0.0/99"], "addresses or networks"],
     ["max-digits", ["0", "x", ""], "a whole number from 1 to 1000000000"],
     ["max-sequence", ["0", "x"], "a whole number from 1 to 1000000000"],

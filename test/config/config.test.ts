@@ -21,6 +21,7 @@ const NETWORK_DEFAULTS = {
   tokensFile: undefined,
   tls: undefined,
   reusePort: false,
+  basePath: "",
   logLevel: "info",
   logFormat: undefined,
 } as const;
@@ -71,6 +72,50 @@ test("resolveConfig() refuses lists that say nothing, * with others, and half of
     expect(thrown(() => resolveConfig(flags, { ...home, ...env })).message).toStartWith(`Cannot use ${said}`);
   }
   expect(resolveConfig({}, { ...home, FIBSERVER_ALLOW_ORIGIN: "" }).allowOrigins).toEqual([]);
+});
+
+test("resolveConfig() takes a base path of plain segments, and names the one that was meant for any other", () => {
+  for (const [given, taken] of [
+    ["/fib", "/fib"],
+    ["/fib/", "/fib"],
+    ["/a/b-c/~d_e.f", "/a/b-c/~d_e.f"],
+    ["/livez/fib", "/livez/fib"],
+    ["/", ""],
+    ["", ""],
+  ] as const)
+    expect([given, resolveConfig({ "base-path": given }, home).basePath]).toEqual([given, taken]);
+  for (const [given, meant] of [
+    ["fib", "/fib"],
+    ["fib/", "/fib"],
+    ["//fib", "/fib"],
+    ["/fib//", "/fib"],
+    ["/a//b", "/a/b"],
+    ["//", "/fib"],
+    ["/fib?x", "/fib"],
+    ["/a/fib#x", "/a"],
+    ["/a b", "/fib"],
+    [" /fib", "/fib"],
+    ["/f%69b", "/fib"],
+    ["/fíb", "/fib"],
+    ["/./fib", "/fib"],
+    ["/fib/..", "/fib"],
+    ["/:name", "/fib"],
+    ["/*", "/fib"],
+    ["http://host/fib", "/host/fib"],
+    ["/livez", "/fib/livez"],
+    ["/readyz/", "/fib/readyz"],
+    ["/metrics", "/fib/metrics"],
+  ] as const) {
+    for (const [flags, env, source] of [
+      [{ "base-path": given }, {}, "--base-path"],
+      [{}, { FIBSERVER_BASE_PATH: given }, "FIBSERVER_BASE_PATH"],
+    ] as const) {
+      const { code, message } = thrown(() => resolveConfig(flags, { ...home, ...env }));
+      expect([given, code]).toEqual([given, "bad_argument"]);
+      expect(message).toStartWith(`Cannot use '${given}' for ${source}: `);
+      expect(message).toEndWith(`, such as ${meant}`);
+    }
+  }
 });
 
 test("resolveConfig() refuses what is no network of proxies, by the name of what has set it", () => {
@@ -147,6 +192,7 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     FIBSERVER_PORT: "1",
     FIBSERVER_HOST: "0.0.0.0",
     FIBSERVER_ALLOW_HOST: " Fib.Example , other,, ",
+    FIBSERVER_BASE_PATH: "/fib/",
     FIBSERVER_METRICS: "0.0.0.0:9090",
     FIBSERVER_TRUST_PROXY: "10.0.0.0/8, FD00::/8,",
     FIBSERVER_MAX_DIGITS: "11",
@@ -182,6 +228,7 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     port: 1,
     host: "0.0.0.0",
     allowHosts: ["fib.example", "other"],
+    basePath: "/fib",
     metricsAt: { host: "0.0.0.0", port: 9090 },
     trustedProxies: ["10.0.0.0/8", "fd00::/8"],
     digitsMax: 11,
@@ -219,6 +266,7 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     port: "65535",
     host: "::1",
     "allow-host": "name",
+    "base-path": "/a/b.c",
     metrics: "[::1]:0",
     "trust-proxy": "127.0.0.1",
     "max-digits": "21",
@@ -253,6 +301,7 @@ test("resolveConfig() takes each setting from the environment, and a flag over i
     port: 65_535,
     host: "::1",
     allowHosts: ["name"],
+    basePath: "/a/b.c",
     metricsAt: { host: "::1", port: 0 },
     trustedProxies: ["127.0.0.1"],
     digitsMax: 21,
@@ -501,6 +550,10 @@ test("resolveServerUrl() takes the flag over the environment over this machine, 
   expect(String(resolveServerUrl(undefined, env))).toBe("https://e/prefix");
   expect(String(resolveServerUrl(undefined, {}))).toBe("http://127.0.0.1:8080/");
   expect(String(resolveServerUrl(undefined, { FIBSERVER_PORT: "9000" }))).toBe("http://127.0.0.1:9000/");
+  // A container's health check has the environment of its server.
+  const based = { FIBSERVER_PORT: "9000", FIBSERVER_BASE_PATH: "/a/b/" };
+  expect(String(resolveServerUrl(undefined, based))).toBe("http://127.0.0.1:9000/a/b");
+  expect(() => resolveServerUrl(undefined, { FIBSERVER_BASE_PATH: "b" })).toThrow("for FIBSERVER_BASE_PATH");
   expect(String(resolveServerUrl(undefined, { ...env, FIBSERVER_PORT: "x" }))).toBe("https://e/prefix");
   expect(() => resolveServerUrl(undefined, { FIBSERVER_PORT: "x" })).toThrow("for FIBSERVER_PORT");
   for (const text of ["", "localhost:8080", "ftp://localhost", "http://", "8080"]) {
