@@ -36,6 +36,8 @@ export interface ServerFacts extends MoveFacts {
 interface MoveFacts extends Pick<GroupWatch, "answered"> {
   /** By operation and outcome. */
   readonly moves: Counter;
+  /** Of the moves that were taken together. */
+  readonly groups: Histogram;
 }
 
 /** What is told of files. */
@@ -83,7 +85,8 @@ function countMoves(registry: Registry): MoveFacts {
     // The errors are those that alerts wait for.
     .declare(["next", "previous", "set", "remove"], ["ok", "cursor_io", "redis_full"]);
   const help = "How many moves were taken together, and so share a lock, a sync or a call of Redis.";
-  const sizes = registry.histogram("fibserver_cursor_group_size", help, [], GROUP_BOUNDS).cell();
+  const groups = registry.histogram("fibserver_cursor_group_size", help, [], GROUP_BOUNDS);
+  const sizes = groups.cell();
   const next = moves.cell("next", "ok");
   const answered: GroupWatch["answered"] = (requests, outcomes) => {
     let [moveCount, nextCount] = [0, 0];
@@ -99,7 +102,7 @@ function countMoves(registry: Registry): MoveFacts {
     if (moveCount > 0) sizes.observe(moveCount);
     next.add(nextCount);
   };
-  return { answered, moves };
+  return { answered, moves, groups };
 }
 
 function nameOf(outcome: Outcome): string {

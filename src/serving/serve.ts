@@ -42,13 +42,13 @@ async function serveWith(config: Config, log: Logger): Promise<void> {
   const opened = await openServices(config, { log, tracer, stopSignal, onFailure: end.resolve });
   const { services, requests, place } = opened;
   const hot = hotHandlers(services);
-  const { fetch, router } = createApp(services, hot);
+  const { fetch, router, getPath } = createApp(services, hot);
   const watches = [requests, ...requestLogs(config, log)];
   // `/api0` answers a hundred thousand times a second: there a name is made only for who uses it.
   const isNamed = config.logLevel === "debug" || tracer !== undefined;
   const nameRequest = (request: Request, isHot: boolean) => nameOfRequest(request, isHot && !isNamed);
   const onTheWay = { ...access, watches, nameRequest, tracer, onBug: services.onBug };
-  const server = listen({ fetch, router, hot }, { ...config, tls }, onTheWay);
+  const server = listen({ fetch, router, getPath, hot }, { ...config, tls }, onTheWay);
   if (config.reusePort) takeOver(notice);
   warnOfNetwork(config, log);
   // Before the line that others wait for: what they send then must find its handler.

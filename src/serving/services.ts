@@ -85,10 +85,11 @@ export async function openServices(
     cursors: opened.cursors,
     status: openStatusServices(
       config,
-      { requests: requests.durations, moves: facts.moves, syncs: fileFacts?.syncs },
+      { requests: requests.durations, moves: facts.moves, groups: facts.groups, syncs: fileFacts?.syncs },
       pool,
     ),
     perClient: config.perClient ? { ttlMs: config.clientTtlMs } : undefined,
+    basePath: config.basePath,
     indexMax: config.indexMax,
     valueAt: (index) => neighbours.at(index),
     results: new Results(pool, LIMITS.resultBytesMax),

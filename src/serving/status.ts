@@ -9,10 +9,11 @@ import type { StatusServices } from "../http/status.ts";
 
 /** Opens it: from now on the last minute is noted. */
 export function openStatusServices(
-  { host, tokensFile, tls, redis }: Pick<Config, "host" | "tokensFile" | "tls" | "redis">,
+  config: Pick<Config, "host" | "tokensFile" | "tls" | "redis" | "indexMax" | "digitsMax" | "termsMax">,
   counted: Counted,
   pool: StatusServices["pool"],
 ): StatusServices {
+  const { host, tokensFile, tls, redis } = config;
   const lastMinute = new LastMinute(counted);
   lastMinute.start();
   return {
@@ -24,5 +25,6 @@ export function openStatusServices(
       tokens: tokensFile !== undefined,
       tls: tls !== undefined,
     },
+    limits: { index: config.indexMax, digits: config.digitsMax, terms: config.termsMax },
   };
 }
