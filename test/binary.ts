@@ -13,8 +13,8 @@ import path from "node:path";
 /** What `make build` makes. */
 export const BINARY = path.resolve(import.meta.dir, "../dist/fibserver");
 
-/** Where servers answer that were started here: what comes from there is held against the API's description. */
-export const PORTS = new Set<string>();
+/** Where servers answer that were started here, and below which path: what comes from there is held against the API's description. */
+export const PORTS = new Map<string, string>();
 
 /** How a program is started. */
 export interface Start {
@@ -99,7 +99,7 @@ export interface Program extends AsyncDisposable {
 
 /** A server that has said that it serves. */
 export interface Server extends Program {
-  /** Such as `http://127.0.0.1:40123`. */
+  /** Such as `http://127.0.0.1:40123`, with the path below which it is. */
   readonly url: string;
 }
 
@@ -111,8 +111,8 @@ export interface Server extends Program {
  */
 export async function startServer(args: readonly string[], start: Start = {}): Promise<Server> {
   const { said, ...program } = await startProgram(["-p", "0", ...args], /"url":"(https?:[^"]*)\/"/, start);
-  const { port } = new URL(said);
-  PORTS.add(port);
+  const { port, pathname } = new URL(said);
+  PORTS.set(port, pathname.replace(/\/$/, ""));
   void program.exited.then(() => PORTS.delete(port));
   return { url: said, ...program };
 }

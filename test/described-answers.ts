@@ -15,7 +15,8 @@ const watchedFetch: typeof fetch = Object.assign(
     // As it was sent, where dots in a path are resolved.
     const { url } = response;
     const method = init?.method ?? (input instanceof Request ? input.method : "GET");
-    return PORTS.has(new URL(url).port) ? watchAnswer(method.toUpperCase(), url, response) : response;
+    const basePath = PORTS.get(new URL(url).port);
+    return basePath === undefined ? response : watchAnswer(method.toUpperCase(), url, response, basePath);
   },
   plainFetch,
 );

@@ -109,9 +109,13 @@ export function faultsOfEvent(head: Head, data: string): string[] {
   return validate(JSON.parse(data)) ? [] : [`${ajv.errorsText(validate.errors)} in ${data.slice(0, 300)}`];
 }
 
-/** Watches an answer: its head now, its body when it is read as text or JSON. */
-export function watchAnswer(method: string, url: string, response: Response): Response {
-  const head = { method, path: pathOf(url), status: response.status, headers: response.headers };
+/**
+ * Watches an answer: its head now, its body when it is read as text or JSON.
+ *
+ * @param basePath - Below which the server is.
+ */
+export function watchAnswer(method: string, url: string, response: Response, basePath = ""): Response {
+  const head = { method, path: pathOf(url, basePath), status: response.status, headers: response.headers };
   const tell = (found: readonly string[]) => {
     for (const fault of found) faults.push(`${method} ${head.path.slice(0, 200)} ${head.status}: ${fault}`);
   };
@@ -126,8 +130,15 @@ export function watchAnswer(method: string, url: string, response: Response): Re
   return Object.assign(response, { text, json: async () => JSON.parse(await text()) as unknown });
 }
 
-function pathOf(url: string): string {
-  const path = /^(?:https?:\/\/[^/?]*)?([^?#]*)/.exec(url)![1] || "/";
+/** Within the server; what is not in it is as no operation is. */
+function pathOf(url: string, basePath: string): string {
+  const path = decoded(/^(?:https?:\/\/[^/?]*)?([^?#]*)/.exec(url)![1] || "/");
+  if (path === basePath) return "/";
+  if (path.startsWith(`${basePath}/`)) return path.slice(basePath.length);
+  return /^\/(livez|readyz|metrics)$/.test(path) ? path : "";
+}
+
+function decoded(path: string): string {
   try {
     return decodeURI(path);
   } catch {

@@ -57,8 +57,11 @@ for (const kind of ["a path", "an abstract name"] as const) {
     const address = kind === "a path" ? socket : `@${socket}`;
     const { heard } = await listen(address);
     const file = path.join(folder.path, "a\ncursor");
-    await using server = await startServer(["-f", file], { env: { NOTIFY_SOCKET: address } });
+    await using server = await startServer(["-f", file, "--base-path", "/fib"], {
+      env: { NOTIFY_SOCKET: address },
+    });
     await until("it was ready", () => heard().length > 0);
+    expect(server.url).toEndWith("/fib");
     const status = `Serving ${folder.path}/a\\012cursor at ${server.url}/`;
     expect(heard()).toEqual([`READY=1\nSTATUS=${status}`]);
     server.kill("SIGTERM");

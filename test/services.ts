@@ -27,6 +27,7 @@ interface Options extends Pick<
 > {
   readonly valueAt: Services["valueAt"];
   readonly perClient: Services["perClient"];
+  readonly basePath: string;
   readonly storage: Services["status"]["storage"];
   /** Keeps named cursors; a model of that unless it is given. */
   readonly named: NamedCursors;
@@ -43,6 +44,7 @@ interface Options extends Pick<
 /** Opens an app with a cursor and a pool of its own. */
 export async function openServices(options: Partial<Options> = {}) {
   const { indexMax = 92, lockTimeoutMs = 5000, valueAt = (n: number) => textOf(fibonacci(n)) } = options;
+  const { digitsMax = 25_000_000, termsMax = 1_000_000 } = options;
   const file = path.join(temporaryFolder(), "cursor");
   const opened = await openCursor(file, { indexMax, lockTimeoutMs });
   const pool = new Pool({ threads: options.computationsMax ?? 1, queueMax: options.queueMax ?? 64 });
@@ -81,10 +83,19 @@ export async function openServices(options: Partial<Options> = {}) {
     cursors,
     status: {
       ...openStatusServices(
-        { host: "127.0.0.1", tokensFile: undefined, tls: undefined, redis: undefined },
+        {
+          host: "127.0.0.1",
+          tokensFile: undefined,
+          tls: undefined,
+          redis: undefined,
+          indexMax,
+          digitsMax,
+          termsMax,
+        },
         {
           requests: requests.durations,
           moves: metrics.counter("moves", "", ["operation", "outcome"]),
+          groups: metrics.histogram("groups", ""),
           syncs: undefined,
         },
         pool,
@@ -93,14 +104,15 @@ export async function openServices(options: Partial<Options> = {}) {
     },
     indexMax,
     perClient: options.perClient,
+    basePath: options.basePath ?? "",
     valueAt,
     results,
     streams,
     watchers,
     cursorWatchers,
-    digitsMax: options.digitsMax ?? 25_000_000,
+    digitsMax,
     pisanoMax: options.pisanoMax ?? 10n ** 18n,
-    termsMax: options.termsMax ?? 1_000_000,
+    termsMax,
     earlierTermsMax: options.earlierTermsMax ?? 100_000,
     tasks,
     stopSignal: stopping.signal,
@@ -111,7 +123,7 @@ export async function openServices(options: Partial<Options> = {}) {
   const app = createApp(services, hot);
   const { fetch } = app;
   app.fetch = async (request, ...rest) =>
-    watchAnswer(request.method, request.url, await fetch(request, ...rest));
+    watchAnswer(request.method, request.url, await fetch(request, ...rest), options.basePath);
   const seen = { bugs, faults };
   return {
     ...opened,

@@ -27,12 +27,13 @@ export async function exchange(port: number, bytes: string): Promise<string> {
   const { socket, ended } = await connect(port);
   socket.write(bytes);
   const answer = await ended;
-  if (PORTS.has(String(port))) watchBytes(bytes, answer);
+  const basePath = PORTS.get(String(port));
+  if (basePath !== undefined) watchBytes(bytes, answer, basePath);
   return answer;
 }
 
 /** Holds the head of the first answer against the API's description, as `fetch` does for what it gets. */
-function watchBytes(bytes: string, answer: string): void {
+function watchBytes(bytes: string, answer: string, basePath: string): void {
   const [method = "", target = ""] = bytes.split(" ", 2);
   const status = statusOf(answer);
   if (!(status >= 200) || !target.startsWith("/")) return;
@@ -41,7 +42,12 @@ function watchBytes(bytes: string, answer: string): void {
     const colon = line.indexOf(":");
     return [line.slice(0, colon), line.slice(colon + 1).trim()];
   });
-  watchAnswer(method, target, new Response(null, { status, headers }));
+  watchAnswer(
+    method,
+    String(new URL(`http://server${target}`)),
+    new Response(null, { status, headers }),
+    basePath,
+  );
 }
 
 /** A request whose answer is the last on its connection. */

@@ -4,6 +4,7 @@
  */
 import { Hono } from "hono";
 import type { Registry } from "../metrics.ts";
+import { pathWithin } from "./base-path.ts";
 import { clientHandlers, type ClientOptions } from "./clients.ts";
 import { cursorRoutes, type CursorServices } from "./cursor.ts";
 import { docsRoutes } from "./docs.ts";
@@ -13,6 +14,7 @@ import { type ErrorEvents, frame } from "./frame.ts";
 import { goCursorHandlers, goCursorRoutes, type HotRoutes } from "./go-cursor.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { numberRoutes } from "./numbers.ts";
+import { pageRoutes } from "./page.ts";
 import { sequenceRoutes } from "./sequence.ts";
 import { type SystemServices, systemRoutes } from "./system.ts";
 import { taskRoutes } from "./tasks.ts";
@@ -24,12 +26,15 @@ export interface Services
   readonly metrics: Registry;
   /** `/api0` moves a cursor of each client's own; undefined for the default one. */
   readonly perClient: ClientOptions | undefined;
+  /** Below which path all of it is, see base-path.ts; empty for the root. */
+  readonly basePath: string;
 }
 
 /** What answers `/api0`. */
 export function hotHandlers(services: Services): HotRoutes {
-  const { perClient } = services;
-  return perClient === undefined ? goCursorHandlers(services) : clientHandlers(services, perClient);
+  const { perClient, basePath } = services;
+  if (perClient === undefined) return goCursorHandlers(services);
+  return clientHandlers(services, perClient, `${basePath}/api0`);
 }
 
 /**
@@ -39,7 +44,8 @@ export function hotHandlers(services: Services): HotRoutes {
  * @param hot - What answers `/api0`; a port that has the same table answers these paths before they come here.
  */
 export function createApp(services: Services, hot = hotHandlers(services)) {
-  const app = new Hono();
+  const { basePath } = services;
+  const app = new Hono({ getPath: pathWithin(basePath) });
   const routes = app
     .route("/", goCursorRoutes(hot))
     .route("/v1", cursorRoutes(services))
@@ -50,7 +56,8 @@ export function createApp(services: Services, hot = hotHandlers(services)) {
     .route("/", earlierTaskRoutes(services))
     .route("/", systemRoutes(services))
     .route("/", metricsRoutes(services.metrics))
-    .route("/", docsRoutes());
-  frame(app, services);
+    .route("/", docsRoutes())
+    .route("/", pageRoutes());
+  frame(app, services, basePath);
   return routes;
 }

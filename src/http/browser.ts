@@ -12,7 +12,7 @@
  */
 import { FibError } from "../errors.ts";
 import { shortened } from "../shell-word.ts";
-import { type Asked, isAllowedPage } from "./asker.ts";
+import { type Asked, isAllowedPage, isSecure } from "./asker.ts";
 
 /**
  * Headers for all answers but those of `/api0`: nothing is taken for another type than it has, and no page of
@@ -72,8 +72,11 @@ function foreignReason(asked: Asked): string | undefined {
   if (site === "same-origin" || site === "none") return undefined;
   if (site !== null) return `the request comes from a ${shortened(site)} page`;
   const page = headers.get("origin") ?? headers.get("referer");
-  if (page !== null)
-    return isOwn(page, url) ? undefined : `the request comes from a page of ${shortened(page)}`;
+  if (page !== null) {
+    // Behind a proxy that is believed, and speaks TLS for us, our own pages are on https.
+    const isOurs = isOwn(page, url) || (isSecure(asked) && isOwn(page, url.replace(/^http:/, "https:")));
+    return isOurs ? undefined : `the request comes from a page of ${shortened(page)}`;
+  }
   return isForEmbedding(headers) ? EMBEDDED_REASON : undefined;
 }
 

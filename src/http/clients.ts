@@ -28,13 +28,21 @@ const SECRET = /^[\w-]{22}$/;
 /** Where a client stands that has no cursor yet. */
 const AT_START: Outcome = { index: 0, generation: 0 };
 
-/** The Go server's three routes, which move the cursor of whoever asks. */
-export function clientHandlers(services: GoCursorServices, { ttlMs }: ClientOptions): HotRoutes {
+/**
+ * The Go server's three routes, which move the cursor of whoever asks.
+ *
+ * @param cookiePath - Below which they are.
+ */
+export function clientHandlers(
+  services: GoCursorServices,
+  { ttlMs }: ClientOptions,
+  cookiePath: string,
+): HotRoutes {
   const { cursors } = services;
   const answerTo = goAnswers(services);
 
   const withCookie = async (response: Response | Promise<Response>, secret: string, asked: Asked) => {
-    const attributes = `Path=/api0; Max-Age=${Math.floor(ttlMs / 1000)}; HttpOnly; SameSite=Strict`;
+    const attributes = `Path=${cookiePath}; Max-Age=${Math.floor(ttlMs / 1000)}; HttpOnly; SameSite=Strict`;
     const answer = await response;
     answer.headers.set(
       "set-cookie",

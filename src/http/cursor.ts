@@ -10,7 +10,9 @@ import type { CursorRequest, CursorService, Outcome, Position } from "../cursor/
 import type { ListedCursor } from "../cursor/named.ts";
 import { digestOfKey } from "../cursor/record.ts";
 import { FibError } from "../errors.ts";
+import { termDigits } from "../numbers/offsets.ts";
 import { isHead, patiently } from "./asker.ts";
+import { addressOf } from "./base-path.ts";
 import { Broadcast, type BroadcastServices } from "./broadcast.ts";
 import { GUARDED, NO_STORE, refuseForeignPage, refuseForeignWork } from "./browser.ts";
 import { namesCurrent, parseTags, passesIfMatch } from "./conditions.ts";
@@ -19,6 +21,7 @@ import { submitFor } from "./cursor-span.ts";
 import { type GoCursorServices, headOfLong, isLong } from "./go-cursor.ts";
 import { sendJson } from "./json.ts";
 import { queryOnce } from "./parameters.ts";
+import { prefersMinimal } from "./prefer.ts";
 import type { Watchers } from "./streams.ts";
 
 /** What the routes of cursors under `/v1` need. */
@@ -81,12 +84,19 @@ function handlers(services: CursorServices) {
     { index, ...position }: Position,
     madeAt?: string,
   ) => {
-    const refusal = isLong(index) ? refuseForeignWork(c) : undefined;
+    const isMinimal = prefersMinimal(c);
+    const refusal = isLong(index) && !isMinimal ? refuseForeignWork(c) : undefined;
     if (refusal) throw refusal;
-    const value = await patiently(c, () => valueAt(index));
-    const headers = { ...positionHeaders(position), ...(madeAt !== undefined && { location: madeAt }) };
+    const rest = isMinimal
+      ? { digits: termDigits(index) }
+      : { value: await patiently(c, () => valueAt(index)) };
+    const headers = {
+      ...positionHeaders(position),
+      ...(madeAt !== undefined && { location: madeAt }),
+      ...(isMinimal && { "preference-applied": "return=minimal" }),
+    };
     const status = madeAt === undefined ? 200 : 201;
-    return sendJson(c, streams, { ...told, index: String(index), value }, headers, status);
+    return sendJson(c, streams, { ...told, index: String(index), ...rest }, headers, status);
   };
 
   const answerCurrent = (c: Context, target: Target, outcome: Outcome): Response | Promise<Response> => {
@@ -114,7 +124,7 @@ function handlers(services: CursorServices) {
       const index = targetIndex(await c.req.text(), indexMax);
       const request = { ...conditions(c), keyDigest: keyDigest(c), operation: "set", target: index } as const;
       return submit(c, target, request, (position) => {
-        const madeAt = position.isNew === true ? `/v1/cursors/${target.name}` : undefined;
+        const madeAt = position.isNew === true ? addressOf(c, `/v1/cursors/${target.name}`) : undefined;
         return sendPosition(c, target, position, madeAt);
       });
     },

@@ -10,8 +10,11 @@ import { FibError } from "../errors.ts";
 import type { NumberJob } from "../numbers/job.ts";
 import { framed, LAYOUTS } from "../numbers/layouts.ts";
 import { sizeJob } from "../numbers/sizes.ts";
+import { toFolder } from "./base-path.ts";
 import { GUARDED } from "./browser.ts";
 import { numberResource } from "./numbers.ts";
+import { asksForPage } from "./page-request.ts";
+import { sendPage } from "./page.ts";
 import { queryAll } from "./parameters.ts";
 import { FORMAT_VERSION } from "./representation.ts";
 import { sendResource } from "./resource.ts";
@@ -27,7 +30,13 @@ export interface EarlierServices extends SequenceServices {
 export function earlierRoutes(services: EarlierServices) {
   return new Hono()
     .get("/ping", pong)
-    .get("/", (c) => (queryAll(c, "sn").length === 0 ? pong(c) : firstTerms(c, services)))
+    .get("/", (c) => {
+      const moved = toFolder(c);
+      if (moved) return moved;
+      if (asksForPage(c)) return sendPage(c);
+      if (queryAll(c, "sn").length > 0) return firstTerms(c, services);
+      return c.json({ message: "pong" }, 200, { ...GUARDED, vary: "Accept" });
+    })
     .get("/fib", hello)
     .get("/fib/", hello)
     .get("/fib/:n{-?[0-9]+}", (c) => restTerms(c, services))

@@ -9,3 +9,9 @@ declare module "*.gz" {
   const path: string;
   export default path;
 }
+
+/** The same. */
+declare module "*.zst" {
+  const path: string;
+  export default path;
+}

@@ -21,6 +21,14 @@ import {
 import { problem } from "./problem.ts";
 import { beginRequestSpan } from "./request-span.ts";
 
+/** Where a request leads. */
+export interface Place {
+  /** The pattern that it matches, such as `/v1/cursors/:name`; "none" for no route. */
+  readonly route: string;
+  /** Within the server, see base-path.ts. */
+  readonly path: string;
+}
+
 /** Who may: the tokens of a server that has some. */
 export interface TokenCheck {
   /**
@@ -28,7 +36,7 @@ export interface TokenCheck {
    *
    * @returns The grant; undefined for what everybody may; else why it is refused, with the headers of the answer.
    */
-  check(request: Request, route: string): Grant | Refusal | undefined;
+  check(request: Request, place: Place): Grant | Refusal | undefined;
 }
 
 /** An answer in the place of the handler's. */
@@ -95,19 +103,18 @@ export interface EntryParts {
 
 /**
  * Puts the way in before a handler, which finishes its answers itself; {@link finishing} makes one of any other.
- *
- * @param routeOf - The pattern that a request matches.
  */
 export function entry(
   answer: HotHandler,
-  routeOf: (request: Request) => string,
+  placeOf: (request: Request) => Place,
   { nameRequest, refuseHost, origins, tokens, watches = [], tracer, onBug }: EntryParts,
   port: PortEnvironment,
   isHot = false,
 ): (request: Request) => Response | Promise<Response> {
   return (request) => {
     const requestId = nameRequest?.(request, isHot);
-    const route = routeOf(request);
+    const place = placeOf(request);
+    const { route } = place;
     const startMs = performance.now();
     // To ask a request takes 25 ns, and only a GET is hot.
     const method = isHot ? "GET" : request.method;
@@ -143,7 +150,7 @@ export function entry(
       const preflight = origins?.preflight(request);
       if (preflight instanceof FibError) return finish(problem(preflight, asked(request, requestId)));
       if (preflight) return finish(preflight);
-      const grant = tokens?.check(request, route);
+      const grant = tokens?.check(request, place);
       if (grant && "error" in grant)
         return finish(problem(grant.error, asked(request, requestId), grant.headers));
       seen.grant = grant;

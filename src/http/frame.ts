@@ -6,6 +6,7 @@ import type { Hono } from "hono";
 import { getPath } from "hono/utils/url";
 import { FibError, isFault, systemError } from "../errors.ts";
 import { type Asked, type PortEnvironment, requestIdOf } from "./asker.ts";
+import { OUTSIDE } from "./base-path.ts";
 import { METHODS } from "./methods.ts";
 import { methodNotAllowed, problem } from "./problem.ts";
 import { CHANGING_GETS } from "./rights.ts";
@@ -18,8 +19,12 @@ export interface ErrorEvents {
   readonly onFault: (error: FibError, requestId?: string) => void;
 }
 
-/** Puts it around an app that has its routes. */
-export function frame(app: Hono, events: ErrorEvents): void {
+/**
+ * Puts it around an app that has its routes.
+ *
+ * @param basePath - Below which they are.
+ */
+export function frame(app: Hono, events: ErrorEvents, basePath = ""): void {
   app
     .notFound((c) => {
       const allowed: string[] = METHODS.filter(
@@ -27,14 +32,18 @@ export function frame(app: Hono, events: ErrorEvents): void {
       );
       if (allowed.includes("GET") && !CHANGING_GETS.has(c.req.path)) allowed.push("HEAD");
       if (allowed.length > 0) return methodNotAllowed(c, allowed.join(", "));
-      return problem(new FibError("not_found", `Cannot find ${c.req.path}: the README lists the routes`), c);
+      const instead =
+        c.req.path === OUTSIDE
+          ? `this server is at ${basePath}/ (--base-path)`
+          : "the README lists the routes";
+      return problem(new FibError("not_found", `Cannot find ${getPath(c.req.raw)}: ${instead}`), c);
     })
     .onError((error, c) => answerError(events, error, c));
   // HEAD is GET, of which the port does not send the body. Hono would drop it sooner, and its length with it.
   const { fetch } = app;
   app.fetch = (request, environment, ...rest) => {
     if (request.method !== "HEAD") return fetch(request, environment, ...rest);
-    if (CHANGING_GETS.has(getPath(request)))
+    if (CHANGING_GETS.has(app.getPath(request)))
       return methodNotAllowed({ env: environment, req: { raw: request } }, "GET");
     const get = new Request(request, { method: "GET" });
     return fetch(get, { ...ofRequest(environment, request), isHead: true }, ...rest);

@@ -18,6 +18,8 @@ export interface Counted {
   readonly requests: Histogram;
   /** By operation and outcome. */
   readonly moves: Counter;
+  /** How many moves were taken together. */
+  readonly groups: Histogram;
   /** Undefined on Redis, where there is no disk to wait for. */
   readonly syncs: Histogram | undefined;
 }
@@ -39,6 +41,8 @@ export interface Minute {
   readonly errorsPerSecond: number;
   readonly requestSeconds: Quantiles;
   readonly syncSeconds: Quantiles;
+  /** How many moves were taken together, on average: they share a sync, or a call of Redis. Null when there were none. */
+  readonly groupSize: number | null;
 }
 
 /** Counts since the start. */
@@ -48,6 +52,7 @@ interface Counts {
   readonly errors: number;
   readonly requests: Times;
   readonly syncs: Times;
+  readonly groups: Total;
 }
 
 /** How many took how long, by the bounds of a histogram. */
@@ -95,17 +100,19 @@ export class LastMinute {
       errorsPerSecond: perSecond(now.errors - then.errors),
       requestSeconds: quantilesOf(requests),
       syncSeconds: quantilesOf(syncs),
+      groupSize: mean(now.groups, then.groups),
     };
   }
 
   #count(): Counts {
-    const { requests, moves, syncs } = this.#counted;
+    const { requests, moves, syncs, groups } = this.#counted;
     return {
       atMs: this.#now(),
       moves: moves.total(([operation, outcome]) => isMove(operation!, outcome!)).sum,
       errors: countOf(requests.total(([, , status]) => isError(status!))),
       requests: requests.total(),
       syncs: syncs?.total() ?? NOTHING,
+      groups: groups.total(),
     };
   }
 }
@@ -125,6 +132,12 @@ function difference(now: Times, then: Times): Times {
 
 function countOf({ counts }: Times): number {
   return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** Of what came between. */
+function mean(now: Total, then: Total): number | null {
+  const count = countOf(now) - countOf(then);
+  return count === 0 ? null : (now.sum - then.sum) / count;
 }
 
 function quantilesOf(times: Times): Quantiles {

@@ -37,8 +37,8 @@ range of its bytes can be had.
 **Tokens** are needed where the server was started with \`--tokens\`: \`Authorization: Bearer …\`. One with the scope
 \`read\` reads, \`write\` does everything, \`write:PREFIX\` has the cursors whose names begin so.
 
-**Headers for browsers**: all but \`/api0\` send \`X-Content-Type-Options\` and \`Cross-Origin-Resource-Policy\`; \`/docs\` and
-this description come compressed (\`Content-Encoding\`), the page with a \`Content-Security-Policy\`.
+**Headers for browsers**: all but \`/api0\` send \`X-Content-Type-Options\` and \`Cross-Origin-Resource-Policy\`; \`/docs\`,
+the page at \`/\` and this description come compressed (\`Content-Encoding\`), both pages with a \`Content-Security-Policy\`.
 
 **Streams of events** do not end, so "Try it out" shows nothing of them: take \`curl -N\`, or an \`EventSource\`.
 

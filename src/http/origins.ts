@@ -19,7 +19,7 @@ const REQUEST_HEADERS = [
 
 /** What a page may read besides what it may anyway: a test holds it against the description. */
 const RESPONSE_HEADERS = [
-  "Accept-Ranges", "Allow", "Content-Range", "ETag", "Idempotency-Replayed", "Location", "Preference-Applied", "Retry-After",
+  "Accept-Ranges", "Allow", "Content-Range", "ETag", "Fibserver-Term", "Idempotency-Replayed", "Location", "Preference-Applied", "Retry-After",
   "Server-Timing", "WWW-Authenticate", "X-Request-Id",
 ].join(", "); // prettier-ignore
 

@@ -5,6 +5,8 @@
  * - `wait=5`: the answer itself when it is there within five seconds, else 202 and the task that goes on.
  * - neither, what cannot be understood, or a token that may make no task: as if there were no such header, which is what
  *   a preference means.
+ *
+ * And `Prefer: return=minimal`, of a position: without its value.
  * @see RFC 7240
  * @module
  */
@@ -15,6 +17,7 @@ import { type ErrorCode, FibError } from "../errors.ts";
 import type { TaskQueue } from "../tasks/queue.ts";
 import { isFinished, type Task, taskJson, type TaskRequest } from "../tasks/task.ts";
 import { askerOf, grantOf, isHead, originOf, patiently } from "./asker.ts";
+import { addressOf } from "./base-path.ts";
 import { NO_STORE, refuseForeignPage } from "./browser.ts";
 import { RETRY_AFTER } from "./problem.ts";
 import { mayMakeTasks } from "./rights.ts";
@@ -104,15 +107,25 @@ function undefinedIf(code: ErrorCode): (error: unknown) => undefined {
 /** 202 for a task that was taken. */
 export function accepted(c: Context, task: Task) {
   return c.json(taskJson(task), 202, {
-    location: `/v1/tasks/${task.id}`,
+    location: addressOf(c, `/v1/tasks/${task.id}`),
     ...NO_STORE,
     ...(!isFinished(task.state) && RETRY_AFTER),
   });
 }
 
-/** What we understand of the header; preferences are separated by commas, and their names know no case. */
+/** Whether a client wants no more than it has to be told. */
+export function prefersMinimal(c: Context): boolean {
+  return preferencesOf(c.req.header("prefer") ?? "").some((each) => /^return\s*=\s*"?minimal"?$/.test(each));
+}
+
+/** Preferences are separated by commas, and their names know no case. */
+function preferencesOf(header: string): string[] {
+  return header.split(",").map((part) => part.split(";")[0]!.trim().toLowerCase());
+}
+
+/** What we understand of the header. */
 function parsePrefer(header: string): { isAsync: boolean; waitSeconds: number | undefined } {
-  const preferences = header.split(",").map((part) => part.split(";")[0]!.trim().toLowerCase());
+  const preferences = preferencesOf(header);
   const wait = preferences.map((part) => /^wait\s*=\s*"?(\d{1,9})"?$/.exec(part)?.[1]).find(Boolean);
   return {
     isAsync: preferences.includes("respond-async"),

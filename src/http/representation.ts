@@ -22,6 +22,8 @@ export const MEDIA_TYPES = {
 
 export type Format = keyof typeof MEDIA_TYPES;
 
+const FORMATS = Object.keys(MEDIA_TYPES) as Format[];
+
 /**
  * What a content is called, for its ETag: readable, but for what is too long to be read, of which it has a hash.
  *
@@ -38,11 +40,33 @@ export function contentName(parts: readonly (string | number)[], format: string)
 }
 
 /**
+ * Reads `?format=`.
+ *
+ * @param named - Representations that are had by it alone.
+ * @returns undefined without one.
+ * @throws {@link FibError} `bad_argument`, when it is given twice; `not_acceptable`, when it names none of ours.
+ */
+export function readFormat<Named extends string = never>(
+  c: Context,
+  named: readonly Named[] = [],
+): Format | Named | undefined {
+  const asked = queryOnce(c, "format");
+  if (asked === undefined) return undefined;
+  const known = [...FORMATS, ...named];
+  const found = known.find((format) => format === asked);
+  if (found !== undefined) return found;
+  throw new FibError(
+    "not_acceptable",
+    `Cannot write '${shortened(asked)}': format takes ${known.join(", ")}`,
+  );
+}
+
+/**
  * Chooses a representation.
  *
  * @param fallback - For a client that takes anything.
  * @param named - Further ones, which are had by `?format=` alone.
- * @throws {@link FibError} `bad_argument`, when `?format=` is given twice; `not_acceptable`, when it or `Accept` names none of ours.
+ * @throws {@link FibError} As {@link readFormat}; `not_acceptable`, when `Accept` names none of ours.
  * @see RFC 9110, 12.5.1
  */
 export function chooseFormat<Named extends string = never>(
@@ -50,19 +74,10 @@ export function chooseFormat<Named extends string = never>(
   fallback: Format,
   named: readonly Named[] = [],
 ): Format | Named {
-  const formats = Object.keys(MEDIA_TYPES) as Format[];
-  const asked = queryOnce(c, "format");
-  if (asked !== undefined) {
-    const known = [...formats, ...named];
-    const found = known.find((format) => format === asked);
-    if (found !== undefined) return found;
-    throw new FibError(
-      "not_acceptable",
-      `Cannot write '${shortened(asked)}': format takes ${known.join(", ")}`,
-    );
-  }
+  const asked = readFormat(c, named);
+  if (asked !== undefined) return asked;
   // The fallback first: among equals, and for */*, it wins.
-  const ordered = [fallback, ...formats.filter((format) => format !== fallback)];
+  const ordered = [fallback, ...FORMATS.filter((format) => format !== fallback)];
   const type = accepts(c, {
     header: "Accept",
     supports: Object.values(MEDIA_TYPES),
@@ -81,7 +96,7 @@ export function chooseFormat<Named extends string = never>(
       return best.q > 0 ? best.type : "";
     },
   });
-  const chosen = formats.find((format) => MEDIA_TYPES[format] === type);
+  const chosen = FORMATS.find((format) => MEDIA_TYPES[format] === type);
   if (chosen !== undefined) return chosen;
   throw new FibError(
     "not_acceptable",

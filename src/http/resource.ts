@@ -27,6 +27,8 @@ export interface Content {
   readonly sizeBytes: number;
   /** Computes what the range needs. */
   readonly open: (range: ByteRange, asker: Asker) => Source | Promise<Source>;
+  /** Headers that say where in the content a part begins. */
+  readonly placeOf?: (startByte: number) => Readonly<Record<string, string>>;
 }
 
 /** A text that has to be computed before its length is known. */
@@ -93,7 +95,10 @@ export async function sendResource(c: Context, resource: Resource, streams: Stre
     return problem(error, c, { "content-range": `bytes */${sizeBytes}` });
   }
   const { start, end } = range ?? { start: 0, end: sizeBytes };
-  if (range) headers["content-range"] = `bytes ${start}-${end - 1}/${sizeBytes}`;
+  if (range) {
+    headers["content-range"] = `bytes ${start}-${end - 1}/${sizeBytes}`;
+    Object.assign(headers, content.placeOf?.(start));
+  }
   const status = range ? 206 : 200;
   if (sizeBytes > WHOLE_BYTES_MAX) refuseForeign(c);
   const source = await patiently(c, () => content.open({ start, end }, asker));

@@ -5,18 +5,27 @@
  * What matches no route needs some token: nobody finds out without one what there is.
  * @module
  */
-import { getPath } from "hono/utils/url";
 import type { Grant } from "../grant.ts";
 import type { Method } from "./methods.ts";
+import { asksForPage } from "./page-request.ts";
 import { queryAll } from "./parameters.ts";
 
 /**
  * - `nothing`: everybody may;
+ * - `token unless page`: everybody may have the page, which asks for a token itself; else as `token`;
  * - `token`: whoever has one, such as for numbers;
  * - `read`, `write`: this scope, of everything;
  * - `read cursor`, `move cursor`, `list cursors`: the same, or `write:PREFIX` where the names begin so.
  */
-export type Need = "nothing" | "token" | "read" | "write" | "read cursor" | "move cursor" | "list cursors";
+export type Need =
+  | "nothing"
+  | "token unless page"
+  | "token"
+  | "read"
+  | "write"
+  | "read cursor"
+  | "move cursor"
+  | "list cursors";
 
 /** A GET that changes something needs what changing needs. */
 export const NEEDS: Readonly<Record<string, Readonly<Partial<Record<Method, Need>>>>> = {
@@ -25,6 +34,7 @@ export const NEEDS: Readonly<Record<string, Readonly<Partial<Record<Method, Need
   "/openapi.json": { GET: "nothing" },
   "/docs": { GET: "nothing" },
   "/docs/:file": { GET: "nothing" },
+  "/page/:file": { GET: "nothing" },
 
   "/api0/next": { GET: "write" },
   "/api0/previous": { GET: "write" },
@@ -49,6 +59,7 @@ export const NEEDS: Readonly<Record<string, Readonly<Partial<Record<Method, Need
   "/v1/zeckendorf/:value": { GET: "token" },
   "/v1/pisano/:m": { GET: "token" },
   "/v1/sequence": { GET: "token" },
+  "/v1/sequence/locate": { GET: "token" },
 
   "/v1/tasks": { GET: "read", POST: "write" },
   "/v1/tasks/:id": { GET: "read", DELETE: "write" },
@@ -56,7 +67,7 @@ export const NEEDS: Readonly<Record<string, Readonly<Partial<Record<Method, Need
   "/v1/tasks/:id/events": { GET: "read" },
   "/v1/tasks/:id/cancel": { POST: "write" },
 
-  "/": { GET: "token" },
+  "/": { GET: "token unless page" },
   "/ping": { GET: "token" },
   "/fib": { GET: "token" },
   "/fib/": { GET: "token" },
@@ -78,14 +89,17 @@ interface Rule {
   readonly scope: Grant["scope"] | undefined;
   /** What a token would have to have, in words. */
   readonly wanted: string;
-  readonly allows: (grant: Grant, request: Request) => boolean;
+  readonly allows: (grant: Grant, request: Request, path: string) => boolean;
+  /** Whether nobody needs a token for it; never, if left out. */
+  readonly isOpen?: (request: Request) => boolean;
 }
 
 const ANYBODY: Rule = { scope: undefined, wanted: "none", allows: () => true };
 
 /** Who may what. Whoever has `write:PREFIX` has `write` for those names, and nothing but numbers besides. */
 export const RULES: Readonly<Record<Need, Rule>> = {
-  nothing: ANYBODY,
+  nothing: { ...ANYBODY, isOpen: () => true },
+  "token unless page": { ...ANYBODY, isOpen: (raw) => asksForPage({ env: undefined, req: { raw } }) },
   token: ANYBODY,
   read: {
     scope: "read",
@@ -100,12 +114,12 @@ export const RULES: Readonly<Record<Need, Rule>> = {
   "read cursor": {
     scope: "read",
     wanted: "read or write of everything or of this cursor",
-    allows: ({ prefix = "" }, request) => nameOf(request).startsWith(prefix),
+    allows: ({ prefix = "" }, _, path) => nameIn(path).startsWith(prefix),
   },
   "move cursor": {
     scope: "write",
     wanted: "write of everything or of this cursor",
-    allows: ({ scope, prefix = "" }, request) => scope === "write" && nameOf(request).startsWith(prefix),
+    allows: ({ scope, prefix = "" }, _, path) => scope === "write" && nameIn(path).startsWith(prefix),
   },
   "list cursors": {
     scope: "read",
@@ -132,13 +146,15 @@ export function needOf(method: string, route: string): Need {
   return NEEDS[route]?.[method === "HEAD" ? "GET" : (method as Method)] ?? "write";
 }
 
+const TASKS = "/v1/tasks";
+
 /**
  * Whether somebody may make a task: who may not gets none for a preference either.
  *
  * @param grant - undefined where nobody needs a token.
  */
 export function mayMakeTasks(grant: Grant | undefined, request: Request): boolean {
-  return grant === undefined || RULES[needOf("POST", "/v1/tasks")].allows(grant, request);
+  return grant === undefined || RULES[needOf("POST", TASKS)].allows(grant, request, TASKS);
 }
 
 function listsWithin(prefix: string, raw: Request): boolean {
@@ -150,6 +166,6 @@ function listsWithin(prefix: string, raw: Request): boolean {
  * The name in `/v1/cursors/:name…`. What is still encoded in it begins with no prefix that it would not begin with when
  * it is decoded: no prefix has a `%`.
  */
-function nameOf(request: Request): string {
-  return getPath(request).split("/", 4)[3] ?? "";
+function nameIn(path: string): string {
+  return path.split("/", 4)[3] ?? "";
 }

@@ -1,18 +1,19 @@
 /**
  * `/v1/sequence`: the terms F(from) …, or those of a sequence with another start, as one text, of which any range can be
- * had.
+ * had, and `/v1/sequence/locate` (locate.ts) for where in it they are.
  * @module
  */
 import { type Context, Hono } from "hono";
 import { FibError } from "../errors.ts";
 import { LAYOUTS, type SequenceLayout } from "../numbers/layouts.ts";
-import { termDigits } from "../numbers/offsets.ts";
+import { SequenceOffsets, termDigits } from "../numbers/offsets.ts";
 import type { Results } from "../numbers/results.ts";
 import { openSequence, planSequence, type SequencePlan, type SequenceReader } from "../numbers/sequence.ts";
 import { type SizedSequence, type SizeLimits, sizeSequence } from "../numbers/sizes.ts";
 import type { SequenceRequest } from "../tasks/task.ts";
 import type { Asker } from "./asker.ts";
 import { refuseQueries } from "./inquiries.ts";
+import { placeResource } from "./locate.ts";
 import type { NumberServices } from "./numbers.ts";
 import { parseNatural, parseStart, queryOnce } from "./parameters.ts";
 import { answerAsPreferred } from "./prefer.ts";
@@ -25,16 +26,21 @@ const INLINE_INDEX_MAX = 1_000_000;
 /** What this route needs. */
 export interface SequenceServices extends NumberServices, SizeLimits {}
 
-/** The route for sequences. */
+/** The routes for sequences. */
 export function sequenceRoutes(services: SequenceServices) {
-  return new Hono().get("/sequence", (c) => {
-    refuseQueries(c, "start");
-    const { sizeBytes, ...terms } = readTerms(c, services);
-    const format = chooseSequenceFormat(c);
-    const send = () => sendResource(c, termsResource(services.results, terms, format), services.streams);
-    const request = { kind: "sequence", ...terms } as const;
-    return answerAsPreferred(c, services, { request, sizeBytes, now: send, ofTask: send });
-  });
+  return new Hono()
+    .get("/sequence", (c) => {
+      refuseQueries(c, "start");
+      const { sizeBytes, ...terms } = readTerms(c, services);
+      const format = chooseSequenceFormat(c);
+      const send = () => sendResource(c, termsResource(services.results, terms, format), services.streams);
+      const request = { kind: "sequence", ...terms } as const;
+      return answerAsPreferred(c, services, { request, sizeBytes, now: send, ofTask: send });
+    })
+    .get("/sequence/locate", (c) => {
+      refuseQueries(c, "start");
+      return sendResource(c, placeResource(c, readTerms(c, services)), services.streams);
+    });
 }
 
 /** Which terms. */
@@ -50,10 +56,17 @@ export function termsResource(results: Results, terms: Terms, format: Format | "
   const { from, count, start = [] } = terms;
   // A comma would end the tag in a list of them.
   const name = contentName(["sequence", from, count, ...start.map(String)], format);
-  return sequenceResource(results, terms, LAYOUTS[format], {
-    name,
-    contentType: format === "bfile" ? MEDIA_TYPES.text : MEDIA_TYPES[format],
-  });
+  const contentType = format === "bfile" ? MEDIA_TYPES.text : MEDIA_TYPES[format];
+  return {
+    ...sequenceResource(results, terms, LAYOUTS[format], { name, contentType }),
+    placeOf: (startByte) => {
+      // The brackets of an empty array belong to no term.
+      if (count === 0) return {};
+      const offsets = new SequenceOffsets(LAYOUTS[format], from, count, terms.start);
+      const position = offsets.positionOf(startByte);
+      return { "fibserver-term": `${from + position}+${startByte - offsets.offsetOf(position)}` };
+    },
+  };
 }
 
 /** Terms as something that can be sent. */

@@ -9,12 +9,13 @@ import { type Config, LIMITS } from "../config/config.ts";
 import { FibError } from "../errors.ts";
 import { clientAddress, holderOf, isForwardedSecure, proxyList } from "./address.ts";
 import { type HotHandler, isWhole, type PortEnvironment } from "./asker.ts";
-import { entry, type EntryParts, finishing } from "./entry.ts";
+import { OUTSIDE } from "./base-path.ts";
+import { entry, type EntryParts, finishing, type Place } from "./entry.ts";
 import { hostGuard } from "./hosts.ts";
 
 /** A server that is listening. */
 export interface Listening {
-  /** Such as `http://127.0.0.1:8080/`, or `https:`. */
+  /** Such as `http://127.0.0.1:8080/`, or `https:`; with the path below which it is. */
   readonly url: string;
   /**
    * Goes on for {@link LIMITS.handOverMs} where another server may have the port as well: whoever has a connection gets
@@ -33,7 +34,7 @@ export interface Listening {
 
 /** Where to listen, and whom to believe. */
 type Where = Pick<Config, "host" | "port" | "allowHosts"> &
-  Partial<Pick<Config, "trustedProxies" | "reusePort">> & {
+  Partial<Pick<Config, "trustedProxies" | "reusePort" | "basePath">> & {
     /** Certificate and key in PEM; without them HTTP is plain. */
     readonly tls?: { readonly cert: string; readonly key: string } | undefined;
     readonly idleTimeoutSeconds?: number;
@@ -50,7 +51,7 @@ type Where = Pick<Config, "host" | "port" | "allowHosts"> &
  */
 export function listen(
   app: Pick<Hono, "fetch"> &
-    Partial<Pick<Hono, "router">> & { readonly hot?: Readonly<Record<string, HotHandler>> },
+    Partial<Pick<Hono, "router" | "getPath">> & { readonly hot?: Readonly<Record<string, HotHandler>> },
   {
     host,
     port,
@@ -58,6 +59,7 @@ export function listen(
     trustedProxies = [],
     tls,
     reusePort = false,
+    basePath = "",
     idleTimeoutSeconds = LIMITS.idleTimeoutSeconds,
     flag = "-p",
   }: Where,
@@ -84,13 +86,14 @@ export function listen(
   let isLeaving = false;
   const leavable = reusePort ? closing(() => isLeaving) : (answer: Answer) => answer;
   const fetch = leavable(
-    entry(finishing(app.fetch), (request) => routeOf(app, request), allParts, environment),
+    entry(finishing(app.fetch), (request) => placeOf(app, request), allParts, environment),
   );
   // Bun would give a HEAD to the handler of GET; any other method goes to `fetch` by itself.
-  const routes = Object.entries(app.hot ?? {}).map(([path, answer]) => [
-    path,
-    { GET: leavable(entry(answer, () => path, allParts, environment, true)), HEAD: fetch },
-  ]);
+  const routes = Object.entries(app.hot ?? {}).map(([path, answer]) => {
+    const place = { route: path, path };
+    const GET = leavable(entry(answer, () => place, allParts, environment, true));
+    return [basePath + path, { GET, HEAD: fetch }];
+  });
   let server: Bun.Server<undefined>;
   try {
     server = Bun.serve({
@@ -107,7 +110,7 @@ export function listen(
     });
     const restMs = LIMITS.stopTimeoutMs - LIMITS.closeTimeoutMs - (reusePort ? LIMITS.handOverMs : 0);
     return {
-      url: String(server.url),
+      url: String(new URL(`${basePath}/`, server.url)),
       async handOver() {
         isLeaving = true;
         if (reusePort) await Bun.sleep(LIMITS.handOverMs);
@@ -137,16 +140,17 @@ function isUnknown(hostname: string): boolean {
   }
 }
 
-/**
- * The pattern of the route that a request matches, "none" when there is none: of that path by which Hono finds it. That
- * Hono matches it again takes 0.14 µs, and no hot route comes here.
- */
-function routeOf({ router }: Partial<Pick<Hono, "router">>, request: Request): string {
+/** Where a request leads, as Hono finds it. That Hono does it again takes 0.14 µs, and no hot route comes here. */
+function placeOf(
+  { router, getPath: pathOf = getPath }: Partial<Pick<Hono, "router" | "getPath">>,
+  request: Request,
+): Place {
   // Of what is no address Hono's `getPath` finds none; its Host is refused in any case.
-  if (!isWhole(request.url)) return "none";
+  if (!isWhole(request.url)) return { route: "none", path: OUTSIDE };
   const method = request.method === "HEAD" ? "GET" : request.method;
-  const found = router?.match(method, getPath(request))[0].at(-1);
-  return found === undefined ? "none" : found[0][1].path;
+  const path = pathOf(request);
+  const found = router?.match(method, path)[0].at(-1);
+  return { route: found === undefined ? "none" : found[0][1].path, path };
 }
 
 type Answer = ReturnType<typeof entry>;

@@ -29,6 +29,16 @@ interface Access {
   readonly tls: boolean;
 }
 
+/** The most that may be asked of it. */
+interface Limits {
+  /** Where a cursor may stand. */
+  readonly index: number;
+  /** Of a result. */
+  readonly digits: number;
+  /** Of a sequence. */
+  readonly terms: number;
+}
+
 /** What this route needs. */
 export interface StatusServices {
   readonly pool: Pick<Pool, "running" | "waiting">;
@@ -36,6 +46,7 @@ export interface StatusServices {
   /** What keeps cursors and tasks. */
   readonly storage: "files" | "redis";
   readonly access: Access;
+  readonly limits: Limits;
 }
 
 /** What is looked at. */
@@ -51,7 +62,7 @@ interface StatusParts extends Pick<HealthServices, "parts" | "stopSignal"> {
  * @param extras - What is told of only: the rest goes on without it.
  */
 export function statusRoutes(
-  { pool, lastMinute, storage, access }: StatusServices,
+  { pool, lastMinute, storage, access, limits }: StatusServices,
   cursor: CursorService,
   { parts, extras, tasks, stopSignal }: StatusParts,
 ) {
@@ -77,6 +88,7 @@ export function statusRoutes(
       })),
       storage,
       access,
+      limits,
       /** The default one, its index as text as everywhere. */
       cursor: position,
       lastMinute: lastMinute.read(),

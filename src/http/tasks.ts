@@ -7,7 +7,7 @@ import { parseInteger } from "../config/config.ts";
 import { shortened } from "../shell-word.ts";
 import { FibError } from "../errors.ts";
 import { type SizeLimits, sizeJob, sizeSequence } from "../numbers/sizes.ts";
-import { isFullPage } from "../tasks/queue.ts";
+import { isFullPage, LIST_ORDERS, type ListOrder } from "../tasks/queue.ts";
 import {
   isKind,
   kindOf,
@@ -55,8 +55,9 @@ export function taskRoutes(services: SequenceServices) {
     .get("/", async (c) => {
       const limit = parseInteger(queryOnce(c, "limit") ?? "100", "limit", 1, LIST_COUNT_MAX);
       const state = readState(c);
+      const order = readOrder(c);
       for (let after = queryOnce(c, "after"); ;) {
-        const found = await tasks.list({ state, limit, after });
+        const found = await tasks.list({ state, order, limit, after });
         const next = found.length === limit || isFullPage(found) ? found.at(-1)?.id : undefined;
         // What only a newer version knows, which has the same Redis, its clients are told of by that one.
         const known = found.filter(({ request }) => isKind(kindOf(request)));
@@ -158,6 +159,16 @@ function readState(c: Context): TaskState | undefined {
   throw new FibError(
     "bad_argument",
     `Cannot use '${shortened(state)}' for state: it is one of ${TASK_STATES.join(", ")}`,
+  );
+}
+
+function readOrder(c: Context): ListOrder | undefined {
+  const order = queryOnce(c, "order");
+  if (order === undefined || LIST_ORDERS.some((known) => known === order))
+    return order as ListOrder | undefined;
+  throw new FibError(
+    "bad_argument",
+    `Cannot use '${shortened(order)}' for order: it is one of ${LIST_ORDERS.join(", ")}`,
   );
 }
 

@@ -11,7 +11,7 @@
 import { FibError } from "../errors.ts";
 import type { Grant } from "../grant.ts";
 import type { TokenEntry } from "../token-file.ts";
-import type { Refusal, TokenCheck } from "./entry.ts";
+import type { Place, Refusal, TokenCheck } from "./entry.ts";
 import { type Need, needOf, RULES } from "./rights.ts";
 
 /** The scheme in any case, a space or more, one token. Two headers come with a comma between them, which is in none. */
@@ -40,9 +40,10 @@ export class Tokens implements TokenCheck {
     for (const [at, { digest }] of entries.entries()) bytes.set(digest, at * digest.length);
   }
 
-  check(request: Request, route: string): Grant | Refusal | undefined {
+  check(request: Request, { route, path }: Place): Grant | Refusal | undefined {
     const need = needOf(request.method, route);
-    if (need === "nothing") return undefined;
+    const rule = RULES[need];
+    if (rule.isOpen?.(request) === true) return undefined;
     const header = request.headers.get("authorization");
     if (header === null) return unauthorized(CHALLENGE, "it needs the header Authorization: Bearer TOKEN");
     const token = CREDENTIALS.exec(header)?.[1];
@@ -50,7 +51,7 @@ export class Tokens implements TokenCheck {
       return unauthorized(INVALID, "the header Authorization takes Bearer and one token, once");
     const grant = this.#find(token);
     if (grant === undefined) return unauthorized(INVALID, "its token is none of this server's");
-    return RULES[need].allows(grant, request) ? grant : forbidden(grant, need);
+    return rule.allows(grant, request, path) ? grant : forbidden(grant, need);
   }
 
   #find(token: string): Grant | undefined {

@@ -79,7 +79,12 @@ test("what is thrown on the way in is a bug, told of with the request's id, answ
 test("a problem names the path of an https address as it does that of any other", async () => {
   const environment = { keepOpen: () => () => {}, holderOf: () => "", isSecure: () => true };
   const { app } = await openServices();
-  const answer = entry(finishing(app.fetch), () => "none", { refuseHost: nobody }, environment);
+  const answer = entry(
+    finishing(app.fetch),
+    () => ({ route: "none", path: "" }),
+    { refuseHost: nobody },
+    environment,
+  );
   for (const origin of ["https://a", "https://127.0.0.1:8443", "http://a", "http://[::1]:80"]) {
     const response = await answer(new Request(`${origin}/none/such?x`));
     expect(await response.json()).toMatchObject({ instance: "/none/such" });

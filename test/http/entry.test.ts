@@ -19,7 +19,12 @@ test("a handler is told what the token of its request allows, also of one withou
     told = grantOf({ env, req: { raw } });
     return new Response();
   });
-  void entry(handler, () => "/", { refuseHost: () => undefined, tokens }, PORT)(new Request(HERE));
+  void entry(
+    handler,
+    () => ({ route: "/", path: "/" }),
+    { refuseHost: () => undefined, tokens },
+    PORT,
+  )(new Request(HERE));
   expect(told).toEqual(grant);
 });
 
@@ -33,7 +38,10 @@ test("a request has taken as long as it took, though the time is read once for s
       if (pathname !== "/held") return finish(new Response());
       return new Promise(() => (held[pathname] = finish));
     },
-    (request) => new URL(request.url).pathname,
+    (request) => {
+      const { pathname } = new URL(request.url);
+      return { route: pathname, path: pathname };
+    },
     {
       refuseHost: () => undefined,
       watches: [{ end: ({ route }, _, durationMs) => void (tookMs[route] = durationMs) }],

@@ -42,8 +42,8 @@ test("HEAD has the headers of GET on every route, and no body", async () => {
     "/fibonacci?n=4", "/factorial?n=3", "/ackermann?m=1&n=1", "/fibonacci?n=x", `/fibotask?id=${task.id}`, "/fibotask?id=x",
     "/v1/fibonacci/100", "/v1/fibonacci/x", "/v1/fibonacci/300000", "/v1/factorial/20", "/v1/ackermann/1/1", "/v1/index/144",
     "/v1/fibonacci/100/digits", "/v1/fibonacci/100?mod=97", "/v1/fibonacci/100?last=5", "/v1/fibonacci/5?mod=0", "/v1/lucas/100", "/v1/zeckendorf/100", `/v1/zeckendorf/${"9".repeat(9999)}`, "/v1/pisano/10", "/v1/pisano/0", "/v1/sequence?count=5&format=bfile",
-    "/v1/index/145", "/v1/sequence?count=5", "/v1/sequence?count=2000", "/v1/sequence?count=x", "/v1/tasks", `/v1/tasks/${task.id}`,
-    `/v1/tasks/${task.id}/result`, "/v1/tasks/x", "/v1/tasks?state=x", "/nothing", "/openapi.json", "/docs", "/docs/none.css",
+    "/v1/index/145", "/v1/sequence?count=5", "/v1/sequence?count=2000", "/v1/sequence?count=x", "/v1/sequence/locate?byte=5", "/v1/sequence/locate", "/v1/tasks", `/v1/tasks/${task.id}`,
+    `/v1/tasks/${task.id}/result`, "/v1/tasks/x", "/v1/tasks?state=x", "/nothing", "/openapi.json", "/docs", "/docs/none.css", "/page/none.css",
   ]; // prettier-ignore
   const paths = app.routes.filter(({ method }) => method === "GET").map(({ path }) => path);
   for (const path of paths) {

@@ -10,8 +10,9 @@ function open() {
   const requests = metrics.histogram("requests", "", ["method", "route", "status"]);
   const moves = metrics.counter("moves", "", ["operation", "outcome"]);
   const syncs = metrics.histogram("syncs", "");
+  const groups = metrics.histogram("groups", "");
   const clock = { ms: 5000 };
-  const minute = new LastMinute({ requests, moves, syncs }, () => clock.ms);
+  const minute = new LastMinute({ requests, moves, groups, syncs }, () => clock.ms);
   /** Lets seconds go by, and does in each what it is told. */
   const pass = (seconds: number, each = () => {}) => {
     for (let i = 0; i < seconds; i++) {
@@ -20,7 +21,7 @@ function open() {
       if (clock.ms % 5000 === 0) minute.note();
     }
   };
-  return { requests, moves, syncs, clock, minute, pass };
+  return { requests, moves, groups, syncs, clock, minute, pass };
 }
 
 test("nothing has happened yet: no rate is a division by zero", () => {
@@ -31,7 +32,17 @@ test("nothing has happened yet: no rate is a division by zero", () => {
     errorsPerSecond: 0,
     requestSeconds: { p50: null, p90: null, p99: null },
     syncSeconds: { p50: null, p90: null, p99: null },
+    groupSize: null,
   });
+});
+
+test("how many moves were taken together is their mean over the minute, and nothing once none were", () => {
+  const { groups, minute, pass } = open();
+  pass(10, () => groups.cell().observe(100));
+  pass(66);
+  expect(minute.read().groupSize).toBeNull();
+  pass(3, () => [1, 7].forEach((moves) => groups.cell().observe(moves)));
+  expect(minute.read().groupSize).toBe(4);
 });
 
 test("a clock notes the counts twelve times a minute", () => {
@@ -125,8 +136,8 @@ test("beyond the last bound a quantile is that bound, as Prometheus has it", () 
 });
 
 test("a server on Redis has no syncs", () => {
-  const { requests, moves } = open();
-  const minute = new LastMinute({ requests, moves, syncs: undefined });
+  const { requests, moves, groups } = open();
+  const minute = new LastMinute({ requests, moves, groups, syncs: undefined });
   minute.note();
   expect(minute.read()).toMatchObject({ movesPerSecond: 0, syncSeconds: { p50: null } });
 });

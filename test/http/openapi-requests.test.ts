@@ -47,7 +47,7 @@ const SAMPLES: Readonly<Record<string, readonly string[]>> = {
   "If-None-Match": ["*", '"1"', '"1.fibonacci.100.json"', 'W/"1.sequence.0.100.text"'],
   "If-Range": ['"1.fibonacci.100.json"'],
   Range: ["bytes=0-0", "bytes=0-", "bytes=-3", "bytes=2-1", "bytes=9999999-", "lines=1-2"],
-  Prefer: ["respond-async", "wait=1", "respond-async, wait=1", "handling=lenient"],
+  Prefer: ["respond-async", "wait=1", "respond-async, wait=1", "handling=lenient", "return=minimal"],
   "Idempotency-Key": ["a", "b"],
   "Last-Event-ID": ["1", "0-ready-10000", "1-ready-10000"],
   name: ["alice", "bob.1", "default", "client-x", "Alice"],

@@ -141,6 +141,24 @@ describe("on the wire", () => {
     expect(bugs).toEqual([error]);
   });
 
+  test("a page of https is ours where a proxy that is believed says so, and one of another host never", async () => {
+    for (const [trustedProxies, host, proto, status] of [
+      [["127.0.0.1"], "127.0.0.1", "https", 200],
+      [["127.0.0.1"], "127.0.0.1", "http", 403],
+      [[], "127.0.0.1", "https", 403],
+      [["127.0.0.1"], "evil.example", "https", 403],
+    ] as const) {
+      const { port } = await serve({ trustedProxies: [...trustedProxies] });
+      const headers = {
+        Host: `127.0.0.1:${port}`,
+        Origin: `https://${host}:${port}`,
+        "X-Forwarded-Proto": proto,
+      };
+      const answer = await exchange(port, requestBytes("POST /v1/cursor/next", headers));
+      expect([trustedProxies, host, proto, statusOf(answer)]).toEqual([trustedProxies, host, proto, status]);
+    }
+  });
+
   test("listen() lets one connection make many moves, in their order", async () => {
     const { port, index } = await serve();
     const origin = `http://127.0.0.1:${port}`;

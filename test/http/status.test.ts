@@ -22,6 +22,7 @@ function nothing(): Counted {
   return {
     requests: metrics.histogram("requests", "", ["method", "route", "status"]),
     moves: metrics.counter("moves", "", ["operation", "outcome"]),
+    groups: metrics.histogram("groups", ""),
     syncs: undefined,
   };
 }
@@ -39,6 +40,7 @@ async function openStatus(
     lastMinute: new LastMinute(nothing()),
     storage: "files",
     access: { from: "machine", tokens: false, tls: false },
+    limits: { index: 92, digits: 25_000_000, terms: 1_000_000 },
     ...services,
   };
   const { extras = {}, count = async () => NO_TASKS, cursor = opened.cursor } = held;
@@ -63,6 +65,7 @@ test("GET /v1/status tells how a server is, and is never kept by a cache", async
     problems: [],
     storage: "files",
     access: { from: "machine", tokens: false, tls: false },
+    limits: { index: 92, digits: 25_000_000, terms: 1_000_000 },
     cursor: { index: "90" },
   });
   expect(status.uptimeSeconds).toBeGreaterThan(0);
@@ -146,7 +149,8 @@ test("a server that is stopping is not ready, though nothing is wrong", async ()
 
 /** What a server tells of these settings. */
 function settingsTold(config: Partial<Parameters<typeof openStatusServices>[0]>) {
-  const none = { host: "127.0.0.1", tokensFile: undefined, tls: undefined, redis: undefined };
+  const limits = { indexMax: 92, digitsMax: 25_000_000, termsMax: 1_000_000 };
+  const none = { host: "127.0.0.1", tokensFile: undefined, tls: undefined, redis: undefined, ...limits };
   const pool = { running: 0, waiting: 0 };
   const { storage, access } = openStatusServices({ ...none, ...config }, nothing(), pool);
   return { storage, ...access };
@@ -160,6 +164,13 @@ test("who may use a server, and what keeps its cursors, is read from what it was
   expect(settingsTold({ tokensFile: "x" })).toEqual({ ...local, tokens: true });
   expect(settingsTold({ tls: { cert: pem, key: pem } })).toEqual({ ...local, tls: true });
   expect(settingsTold({ redis: {} as RedisConfig })).toEqual({ ...local, storage: "redis" });
+});
+
+test("the most that may be asked is what the server was started with", () => {
+  const config = { host: "127.0.0.1", tokensFile: undefined, tls: undefined, redis: undefined };
+  const asked = { ...config, indexMax: 200, digitsMax: 7, termsMax: 9 };
+  const { limits } = openStatusServices(asked, nothing(), { running: 0, waiting: 0 });
+  expect(limits).toEqual({ index: 200, digits: 7, terms: 9 });
 });
 
 test("who may use it, and what keeps it, is what the server was started with", async () => {

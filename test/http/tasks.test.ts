@@ -223,6 +223,13 @@ describe("GET /v1/tasks", () => {
     expect(await list(`?limit=4&after=${ids[3]}`)).toEqual({ ids: ids.slice(4), next: undefined });
     expect(await list("?state=ready&limit=5")).toEqual({ ids: ids.slice(0, 5), next: ids[4] });
     expect(await list("?state=failed")).toEqual({ ids: [], next: undefined });
+    const newest = ids.slice(0, 5).toReversed();
+    expect(await list("?order=newest&state=ready&limit=3")).toEqual({
+      ids: newest.slice(0, 3),
+      next: newest[2],
+    });
+    expect((await list(`?order=newest&state=ready&after=${newest[2]}`)).ids).toEqual(newest.slice(3));
+    expect((await get("/v1/tasks?order=random")).status).toBe(400);
     expect((await list(`?after=${"x".repeat(1000)}`)).ids).toEqual([]);
     await request(`POST /v1/tasks/${endless}/cancel`);
     expect((await list("?state=cancelled")).ids).toEqual([endless]);

@@ -14,6 +14,9 @@ import { exchange, requestBytes, statusOf } from "../wire.ts";
 
 setDefaultTimeout(60_000);
 
+/** What any token may. */
+const PING = { route: "/ping", path: "/ping" };
+
 const READ = "fib_read-read-read-read-read-read-read-read-read";
 const WRITE = "fib_write-write-write-write-write-write-write-wr";
 const TEAM = "fib_team-team-team-team-team-team-team-team-team";
@@ -62,7 +65,7 @@ const portOf = ({ url }: Server) => Number(new URL(url).port);
 test("only the header of RFC 6750 is taken, strictly", () => {
   const tokens = new Tokens(parseTokens(LINES.join("\n"), "tokens"));
   const check = (authorization: string) => {
-    const told = tokens.check(new Request("http://x/ping", { headers: { authorization } }), "/ping");
+    const told = tokens.check(new Request("http://x/ping", { headers: { authorization } }), PING);
     return told !== undefined && "name" in told ? told.name : told!.error.code;
   };
   for (const header of [`Bearer ${READ}`, `bearer ${READ}`, `BEARER    ${READ}`, ` Bearer ${READ} `])
@@ -80,11 +83,11 @@ test("a digest is compared whole: one that differs in any bit is another token's
   const [{ grant, digest }] = parseTokens(LINES[0]!, "tokens") as [TokenEntry];
   const request = new Request("http://x/ping", { headers: { authorization: `Bearer ${READ}` } });
   const tokens = new Tokens([{ grant, digest }]);
-  expect(tokens.check(request, "/ping")).toEqual(grant);
+  expect(tokens.check(request, PING)).toEqual(grant);
   for (let bit = 0; bit < 256; bit++) {
     const other = Uint8Array.from(digest, (byte, at) => (at === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte));
     tokens.replace([{ grant, digest: other }]);
-    expect(tokens.check(request, "/ping")).toMatchObject({ error: { code: "unauthorized" } });
+    expect(tokens.check(request, PING)).toMatchObject({ error: { code: "unauthorized" } });
   }
 });
 

@@ -24,7 +24,7 @@ async function runInNetwork(name: string, ...args: string[]): Promise<unknown> {
   return JSON.parse(stdout);
 }
 
-for (const [what, ...request] of [
+for (const [what, path_, index = "0"] of [
   ["a body that is whole", "/v1/fibonacci/150000?format=text"],
   ["a body that is streamed", "/v1/fibonacci/1250000?format=text"],
   ["the description of the API", "/openapi.json"],
@@ -33,8 +33,8 @@ for (const [what, ...request] of [
   ["a long value of the cursor as JSON", "/v1/cursor", "4000000"],
 ] as const) {
   withNetwork(`1,500 clients that do not read ${what} leave the server below 220 MB`, async () => {
-    const { residentBytes } = (await runInNetwork("unread.ts", ...request)) as { residentBytes: number };
-    expect(residentBytes).toBeWithin(30e6, 220e6);
+    const settled = await runInNetwork("unread.ts", path_, index, "220e6");
+    expect((settled as { residentBytes: number }).residentBytes).toBeWithin(30e6, 220e6);
   });
 }
 

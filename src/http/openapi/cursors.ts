@@ -33,7 +33,7 @@ const POSITION: Content = {
 function moved(description: string): Answer {
   return {
     description,
-    headers: headers("Cache-Control", "PositionTag", "Idempotency-Replayed"),
+    headers: headers("Cache-Control", "PositionTag", "Idempotency-Replayed", "Preference-Applied"),
     content: POSITION,
   };
 }
@@ -50,7 +50,7 @@ function move({ suffix, of, names, ...whose }: Whose, operation: "next" | "previ
     tags: TAG,
     summary: `Move ${of} ${isNext ? "on" : "back"} by one`,
     description: `The move is on disk before it is answered.${makes}`,
-    parameters: parameters(...names, "ifMatch", "ifNone", "idempotencyKey"),
+    parameters: parameters(...names, "ifMatch", "ifNone", "idempotencyKey", "preferMinimal"),
     responses: {
       200: moved("Where it stands now."),
       ...problemsOf(
@@ -72,11 +72,11 @@ function place(whose: Whose): PathItem {
       operationId: `position${suffix}`,
       tags: TAG,
       summary: `Where ${of} stands`,
-      parameters: parameters(...names, "ifMatch", "ifNoneMatch"),
+      parameters: parameters(...names, "ifMatch", "ifNoneMatch", "preferMinimal"),
       responses: {
         200: {
           description: "Its index and F(index).",
-          headers: headers("Cache-Control", "ETag"),
+          headers: headers("Cache-Control", "ETag", "Preference-Applied"),
           content: POSITION,
         },
         304: { description: "It has not moved.", headers: headers("Cache-Control", "ETag") },
@@ -91,7 +91,7 @@ function place(whose: Whose): PathItem {
         suffix === "Named"
           ? "Makes it when there is none: then 201."
           : "The move is on disk before it is answered.",
-      parameters: parameters(...names, "ifMatch", "ifNone", "idempotencyKey"),
+      parameters: parameters(...names, "ifMatch", "ifNone", "idempotencyKey", "preferMinimal"),
       requestBody: {
         required: true,
         content: { "application/json": { schema: schema("Target"), example: { index: "7" } } },

@@ -132,16 +132,33 @@ export const EARLIER_PATHS: Paths = {
     get: {
       operationId: "firstTerms",
       tags: TAG,
-      summary: "The streaming service: the first terms",
-      description: "Without `sn` it answers as `/ping` does.",
+      summary: "The streaming service: the first terms; or the page",
+      description:
+        "Without `sn` it answers as `/ping` does, or, where `Accept` names HTML and wants it no less than JSON, with the page, which needs no token.",
       parameters: [count("sn", "query", "5"), ...parameters(...RESOURCE_PARAMETERS)],
       responses: withContent(
         {
           ...resourceAnswers("The terms, each followed by a space.", { "text/plain": {} }, FAULTS.numbers),
           200: {
-            description: "The terms, each followed by a space; or, without `sn`, `pong`.",
-            headers: { ...headers(), ...optionalHeaders(...RESOURCE_HEADERS) },
-            content: { "text/plain": { schema: { type: "string" }, example: "0 1 1 2 3 " }, ...PONG },
+            description: "The terms, each followed by a space; or, without `sn`, the page or `pong`.",
+            headers: { ...optionalHeaders(...RESOURCE_HEADERS), ...headers("Vary") },
+            content: {
+              "text/plain": { schema: { type: "string" }, example: "0 1 1 2 3 " },
+              ...PONG,
+              "text/html": { schema: { type: "string" } },
+            },
+          },
+          304: {
+            description: "It is what `If-None-Match` names.",
+            headers: {
+              ...headers("ETag", "Cache-Control", "Vary"),
+              ...optionalHeaders("Accept-Ranges"),
+            },
+          },
+          308: {
+            description:
+              "Of a server with `--base-path`, for who asks without the slash behind it: there it is.",
+            headers: headers("Location", "Cache-Control"),
           },
         },
         400,

@@ -4,7 +4,7 @@
  */
 import { LIMITS } from "../../config/config.ts";
 import { FAULTS, headers, parameters } from "./parts.ts";
-import { numberContent, RESOURCE_PARAMETERS, resourceAnswers } from "./resources.ts";
+import { numberContent, RESOURCE_PARAMETERS, resourceAnswers, withTerm } from "./resources.ts";
 import { schema } from "./schemas.ts";
 import type { Answer, Answers, Content, Operation, Parameter, Paths, Schema } from "./types.ts";
 
@@ -96,6 +96,19 @@ const TERMS: readonly Parameter[] = [
   },
 ];
 
+const SEQUENCE: Content = {
+  "text/plain": {
+    schema: { type: "string" },
+    examples: {
+      text: { summary: "One a line", value: "0\n1\n1\n2\n3\n" },
+      bfile: { summary: "As a b-file, by `format=bfile`", value: "0 0\n1 1\n2 1\n3 2\n4 3\n" },
+    },
+  },
+  "application/json": { schema: schema("Terms"), example: ["0", "1", "1", "2", "3"] },
+  "application/x-ndjson": { schema: { type: "string" } },
+  "text/csv": { schema: { type: "string" }, example: "n,value\n0,0\n1,1\n2,1\n" },
+};
+
 /** The paths. */
 export const NUMBER_PATHS: Paths = {
   "/v1/lucas/{n}": {
@@ -129,18 +142,38 @@ export const NUMBER_PATHS: Paths = {
       summary: "Terms F(from), F(from + 1), …, or those of a sequence with another start",
       description: `As text, one a line, unless another representation is asked for. ${SIZES}`,
       parameters: [...TERMS, ...parameters("sequenceFormat", "prefer", ...RESOURCE_PARAMETERS)],
-      responses: preferred("The terms.", {
-        "text/plain": {
-          schema: { type: "string" },
-          examples: {
-            text: { summary: "One a line", value: "0\n1\n1\n2\n3\n" },
-            bfile: { summary: "As a b-file, by `format=bfile`", value: "0 0\n1 1\n2 1\n3 2\n4 3\n" },
+      responses: withTerm(preferred("The terms.", SEQUENCE)),
+    },
+  },
+  "/v1/sequence/locate": {
+    get: {
+      operationId: "locate",
+      tags: TAG,
+      summary: "Where in the text of a sequence a term is, or which term is at a byte",
+      description:
+        "`from`, `count`, `to`, `start` and `format` say which text, as for `/v1/sequence`; one of `index` and `byte` says what in it. Nothing is computed.",
+      parameters: [
+        ...TERMS,
+        inQuery("index", "Where the term of this index is."),
+        inQuery("byte", "Which term is at this byte; the first is 0."),
+        ...parameters("sequenceFormat", ...RESOURCE_PARAMETERS),
+      ],
+      responses: resourceAnswers(
+        "The term, and the first and the last byte of its record.",
+        {
+          "application/json": {
+            schema: schema("Place"),
+            example: {
+              index: "705000",
+              firstByte: 51936778396,
+              lastByte: 51936925732,
+              offset: 0,
+              sizeBytes: 104494866149,
+            },
           },
         },
-        "application/json": { schema: schema("Terms"), example: ["0", "1", "1", "2", "3"] },
-        "application/x-ndjson": { schema: { type: "string" } },
-        "text/csv": { schema: { type: "string" }, example: "n,value\n0,0\n1,1\n2,1\n" },
-      }),
+        ["not_acceptable", "result_too_large"],
+      ),
     },
   },
 };

@@ -33,6 +33,25 @@ const DOCS: Operation = {
   responses: { ...file("The page.", { "text/html": { schema: { type: "string" } } }), ...openProblems() },
 };
 
+/** A file of a page. */
+function part(operationId: string, summary: string, content: Content): Operation {
+  return {
+    operationId,
+    tags: TAG,
+    summary,
+    parameters: [
+      {
+        name: "file",
+        in: "path",
+        required: true,
+        description: "Its name has the digest of what it holds in it, and so it is kept for ever.",
+        schema: { type: "string" },
+      },
+    ],
+    responses: { ...file("The file.", content), ...openProblems("not_found") },
+  };
+}
+
 /** The paths. */
 export const OPERATIONS_PATHS: Paths = {
   "/livez": {
@@ -124,23 +143,13 @@ export const OPERATIONS_PATHS: Paths = {
   },
   "/docs": { get: DOCS },
   "/docs/{file}": {
-    get: {
-      operationId: "docsFile",
-      tags: TAG,
-      summary: "A file of that page",
-      parameters: [
-        {
-          name: "file",
-          in: "path",
-          required: true,
-          description: "Its name has the digest of what it holds in it, and so it is kept for ever.",
-          schema: { type: "string" },
-        },
-      ],
-      responses: {
-        ...file("The file.", { "text/javascript": {}, "text/css": {}, "text/plain": {} }),
-        ...openProblems("not_found"),
-      },
-    },
+    get: part("docsFile", "A file of that page", { "text/javascript": {}, "text/css": {}, "text/plain": {} }),
+  },
+  "/page/{file}": {
+    get: part("pageFile", "A file of the page at `/`", {
+      "text/javascript": {},
+      "text/css": {},
+      "image/svg+xml": {},
+    }),
   },
 };

@@ -19,7 +19,7 @@ export const HEADERS = {
   Allow: { description: "The methods that there are.", required: true, schema: { type: "string" } },
   "Cache-Control": {
     description:
-      "`no-store` for what is true only now; a number, which never changes, is `public, max-age=31536000, immutable`, and `private` in place of `public` where it took a token.",
+      "`no-store` for what is true only now; a number, which never changes, is `public, max-age=31536000, immutable`, and `private` in place of `public` where it took a token; what another version changes, as the page, is `public, no-cache`.",
     required: true,
     schema: { type: "string" },
   },
@@ -32,6 +32,11 @@ export const HEADERS = {
     description: "Names this content: for `If-Match`, `If-None-Match` and `If-Range`.",
     required: true,
     schema: TAG,
+  },
+  "Fibserver-Term": {
+    description:
+      "Of a range of a sequence: the index of the term that its first byte belongs to, and how many bytes into that term's record it is. What stands before the first term belongs to it, a separator to the term before it.",
+    schema: { type: "string", pattern: "^(0|[1-9][0-9]*)\\+(0|[1-9][0-9]*)$" },
   },
   PositionTag: {
     description: "Names this position, for `If-Match`; not on an answer that is given again.",
@@ -65,7 +70,8 @@ export const HEADERS = {
     schema: { type: "string" },
   },
   Vary: {
-    description: "`Accept` chooses between representations.",
+    description:
+      "`Accept` chooses between representations; where it says so, `Accept-Encoding` how one is compressed.",
     required: true,
     schema: { type: "string" },
   },
@@ -201,6 +207,12 @@ export const PARAMETERS = {
     in: "header",
     description:
       "`respond-async`: a task, and 202. `wait=5`: the answer if it is there within five seconds (60 at most), else the task.",
+    schema: { type: "string" },
+  },
+  preferMinimal: {
+    name: "Prefer",
+    in: "header",
+    description: "`return=minimal`: `digits` in the place of `value`.",
     schema: { type: "string" },
   },
   lastEventId: {

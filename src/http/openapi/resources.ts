@@ -22,7 +22,7 @@ export function resourceAnswers(description: string, content: Content, codes: re
   const parts = Object.keys(content).map((type) => [type, {}] as const);
   return {
     200: {
-      description: `${description} Beyond 32 KiB it is sent in chunks, without a \`Content-Length\`; HEAD has it.`,
+      description: `${description} What is longer than 32 KiB is sent in chunks, without a \`Content-Length\`; HEAD has it.`,
       headers: sent,
       content,
     },
@@ -34,6 +34,12 @@ export function resourceAnswers(description: string, content: Content, codes: re
     304: { description: "It is what `If-None-Match` names.", headers: always },
     ...problems("precondition_failed", "range_not_satisfiable", ...codes),
   };
+}
+
+/** The same where the text is a sequence: a range says where in it it begins. */
+export function withTerm(answers: Answers): Answers {
+  const { 206: part, ...others } = answers;
+  return { ...others, 206: { ...part!, headers: { ...part!.headers, ...headers("Fibserver-Term") } } };
 }
 
 /** The four representations of a number, with what each looks like. */

@@ -78,11 +78,12 @@ export const SCHEMAS = {
   Position: {
     type: "object",
     description: "Where a cursor stands.",
-    required: ["index", "value"],
+    required: ["index"],
     properties: {
       name: { type: "string", pattern: NAME_PATTERN, description: "Only under `/v1/cursors`." },
       index: NATURAL,
       value: { ...NATURAL, description: "F(index)." },
+      digits: { ...COUNT, description: "How many digits F(index) has, where no `value` is wanted." },
     },
     additionalProperties: false,
   },
@@ -192,6 +193,20 @@ export const SCHEMAS = {
     type: "object",
     required: ["value", "index"],
     properties: { value: NATURAL, index: { ...NATURAL, description: "F(index) is `value`; of 1 it is 1." } },
+    additionalProperties: false,
+  },
+  Place: {
+    type: "object",
+    description:
+      "Where a term's record is in the text of a sequence: what stands before the first term belongs to it, what stands behind the last to that, and a separator to the term before it.",
+    required: ["index", "firstByte", "lastByte", "offset", "sizeBytes"],
+    properties: {
+      index: NATURAL,
+      firstByte: COUNT,
+      lastByte: COUNT,
+      offset: { ...COUNT, description: "How many bytes into the record `byte` is; 0 for `index`." },
+      sizeBytes: { ...COUNT, description: "Of the whole text." },
+    },
     additionalProperties: false,
   },
   Terms: { type: "array", description: "Terms in their order.", items: NATURAL },

@@ -5,6 +5,7 @@
 import type { Schema } from "./types.ts";
 
 const AMOUNT = { type: "number", minimum: 0 } as const;
+const COUNT = { type: "integer", minimum: 0 } as const;
 const FLAG = { type: "boolean" } as const;
 const NULL = { type: "null" } as const;
 const BY_STATE = { oneOf: [{ type: "object", additionalProperties: AMOUNT }, NULL] } as const;
@@ -42,6 +43,11 @@ export const STATUS_SCHEMAS = {
       errorsPerSecond: { ...AMOUNT, description: "Answers with 5xx, but for 507." },
       requestSeconds: QUANTILES,
       syncSeconds: QUANTILES,
+      groupSize: {
+        oneOf: [AMOUNT, NULL],
+        description:
+          "How many moves were taken together, on average, and so shared a sync or a call of Redis; null when there were none.",
+      },
     },
     additionalProperties: false,
   },
@@ -90,6 +96,17 @@ export const STATUS_SCHEMAS = {
           from: { type: "string", enum: ["machine", "network"] },
           tokens: { ...FLAG, description: "Whether one is needed." },
           tls: FLAG,
+        },
+        additionalProperties: false,
+      },
+      limits: {
+        type: "object",
+        description: "The most that may be asked of it; versions before did not tell.",
+        required: ["index", "digits", "terms"],
+        properties: {
+          index: { ...COUNT, description: "Where a cursor may stand: `--max-index`." },
+          digits: { ...COUNT, description: "Of a result: `--max-digits`." },
+          terms: { ...COUNT, description: "Of a sequence: `--max-sequence`." },
         },
         additionalProperties: false,
       },

@@ -2,9 +2,10 @@
  * The description of `/v1/tasks`.
  * @module
  */
+import { LIST_ORDERS } from "../../tasks/queue.ts";
 import { TASK_STATES } from "../../tasks/task.ts";
 import { FAULTS, headers, parameters, problems } from "./parts.ts";
-import { RESOURCE_PARAMETERS, resourceAnswers } from "./resources.ts";
+import { RESOURCE_PARAMETERS, resourceAnswers, withTerm } from "./resources.ts";
 import { schema } from "./schemas.ts";
 import type { Answer, Content, Operation, Paths } from "./types.ts";
 
@@ -59,7 +60,7 @@ const CREATE: Operation = {
 const LIST: Operation = {
   operationId: "tasks",
   tags: TAG,
-  summary: "List the tasks, in the order of their creation",
+  summary: "List the tasks, in the order of their creation, or the newest first",
   parameters: [
     {
       name: "state",
@@ -72,6 +73,12 @@ const LIST: Operation = {
       in: "query",
       description: "Those behind this id: the `next` of the page before.",
       schema: { type: "string" },
+    },
+    {
+      name: "order",
+      in: "query",
+      description: "Which comes first.",
+      schema: { type: "string", enum: LIST_ORDERS, default: "oldest" },
     },
     ...parameters("limit"),
   ],
@@ -163,8 +170,8 @@ export const TASK_PATHS: Paths = {
       summary: "What a task has computed",
       description: "409 while there is nothing, and when there never will be anything, with the reason.",
       parameters: parameters("id", "sequenceFormat", ...RESOURCE_PARAMETERS),
-      responses: {
-        ...resourceAnswers(
+      responses: withTerm(
+        resourceAnswers(
           "The digits, the terms, or what was found out.",
           {
             "text/plain": { schema: { type: "string" }, example: "55" },
@@ -192,7 +199,7 @@ export const TASK_PATHS: Paths = {
             ...FAULTS.tasks,
           ],
         ),
-      },
+      ),
     },
   },
   "/v1/tasks/{id}/events": { get: EVENTS },
