@@ -122,7 +122,9 @@ function cursorAt(transport: Transport, pathOf: (below: Below) => string): Curso
     { as = "bigint" as F, ...options }: PositionOptions<F>,
   ): Promise<Told<F>> {
     const valueOf = chosen(VALUES, as, "as");
-    const { status, headers, body } = await transport.ask(call, options);
+    const minimal = as === "none" && { prefer: "return=minimal" };
+    const asked = { ...call, headers: { ...call.headers, ...minimal } };
+    const { status, headers, body } = await transport.ask(asked, options);
     return { position: readPosition(body, headers, valueOf), status };
   }
 

@@ -9,13 +9,18 @@ import type { NumberForms } from "./forms.ts";
 import { shown } from "./limits.ts";
 
 /** What the value may be had as. */
-export type PositionForm = "bigint" | "text";
+export type PositionForm = keyof PositionForms;
+
+/** What it is then; `none` asks for none, for it may have millions of digits. */
+interface PositionForms extends Pick<NumberForms, "bigint" | "text"> {
+  none: undefined;
+}
 
 /** Where a cursor stands. */
 export interface Position<F extends PositionForm = "bigint"> {
   readonly index: number;
   /** F(index). */
-  readonly value: NumberForms[F];
+  readonly value: PositionForms[F];
   /** Names this position, for `ifMatch`; undefined for a replayed answer. */
   readonly etag: string | undefined;
   /** The server had made this move already, and gave its answer again. */
@@ -32,20 +37,21 @@ export interface SetPosition<F extends PositionForm = "bigint"> extends Position
 export interface WatchedPosition<F extends PositionForm = "bigint"> {
   readonly index: number;
   /** F(index); undefined beyond 1,000 digits, and where the server cannot have it now: `current` asks for it. */
-  readonly value: NumberForms[F] | undefined;
+  readonly value: PositionForms[F] | undefined;
   /** How many digits F(index) has. */
   readonly digits: number;
   /** Names this position, for `ifMatch`. */
   readonly etag: string;
 }
 
-/** How digits become the value. @internal */
-export type ValueOf<F extends PositionForm> = (digits: string) => NumberForms[F];
+/** How what is sent becomes the value. @internal */
+export type ValueOf<F extends PositionForm> = (sent: unknown) => PositionForms[F];
 
 /** How they do for each form. @internal */
 export const VALUES: { readonly [F in PositionForm]: ValueOf<F> } = {
-  bigint: BigInt,
-  text: (digits) => digits,
+  bigint: (sent) => BigInt(readDigits(sent)),
+  text: readDigits,
+  none: () => undefined,
 };
 
 /** A position that an answer brings. @throws {@link FibClientError} `bad_answer` for what is none. @internal */
@@ -57,7 +63,7 @@ export function readPosition<F extends PositionForm>(
   const { index, value } = Object(body) as Readonly<Record<string, unknown>>;
   return {
     index: readIndex(index),
-    value: valueOf(readDigits(value)),
+    value: valueOf(value),
     etag: headers.get("etag") ?? undefined,
     replayed: headers.get("idempotency-replayed") === "true",
   };

@@ -26,6 +26,11 @@ export interface ServerStatus {
   readonly storage: "files" | "redis";
   /** Who can connect, and whether that takes a token. */
   readonly access: { readonly from: "machine" | "network"; readonly tokens: boolean; readonly tls: boolean };
+  /**
+   * The most that may be asked of it: where a cursor may stand, the digits of a result, the terms of a sequence. A server of a
+   * version before does not tell.
+   */
+  readonly limits?: { readonly index: number; readonly digits: number; readonly terms: number };
   /** The default cursor; null, here and below, when that could not be read in time. */
   readonly cursor: { readonly index: string } | null;
   /** Shorter soon after the start. */
@@ -37,6 +42,8 @@ export interface ServerStatus {
     readonly errorsPerSecond: number;
     readonly requestSeconds: Quantiles;
     readonly syncSeconds: Quantiles;
+    /** How many moves shared a sync, on average; null when there were none. An older server does not tell. */
+    readonly groupSize?: number | null;
   };
   /** How many tasks there are, by state. */
   readonly tasks: Readonly<Record<string, number>> | null;
@@ -58,7 +65,7 @@ const isByState: Check = (value) =>
   typeof value === "object" && value !== null && Object.values(value).every(isAmount);
 
 /** What {@link ServerStatus} promises of each field. */
-const IS_RIGHT: { readonly [Name in keyof ServerStatus]: Check } = {
+const IS_RIGHT: { readonly [Name in keyof ServerStatus]-?: Check } = {
   version: isText,
   uptimeSeconds: isAmount,
   ready: isFlag,
@@ -66,6 +73,7 @@ const IS_RIGHT: { readonly [Name in keyof ServerStatus]: Check } = {
     Array.isArray(value) && value.every(holds({ part: isText, code: isText, detail: isText })),
   storage: isText,
   access: holds({ from: isText, tokens: isFlag, tls: isFlag }),
+  limits: orMissing(holds({ index: isCount, digits: isCount, terms: isCount })),
   cursor: orNull(holds({ index: isDigits })),
   lastMinute: holds({
     seconds: isAmount,
@@ -74,6 +82,7 @@ const IS_RIGHT: { readonly [Name in keyof ServerStatus]: Check } = {
     errorsPerSecond: isAmount,
     requestSeconds: isQuantiles,
     syncSeconds: isQuantiles,
+    groupSize: (value) => value === undefined || orNull(isAmount)(value),
   }),
   tasks: orNull(isByState),
   computations: orNull(isByState),
@@ -99,6 +108,10 @@ function holds(fields: Readonly<Record<string, Check>>): Check {
     typeof value === "object" &&
     value !== null &&
     Object.entries(fields).every(([name, isRight]) => isRight((value as Record<string, unknown>)[name]));
+}
+
+function orMissing(isRight: Check): Check {
+  return (value) => value === undefined || isRight(value);
 }
 
 function orNull(isRight: Check): Check {

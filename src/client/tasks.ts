@@ -19,6 +19,8 @@ import type { Transport } from "./transport.ts";
 /** Which tasks are wanted. */
 export interface ListOptions extends CallOptions {
   readonly state?: TaskStatus["state"] | undefined;
+  /** Which comes first: the oldest, unless the newest is wanted. */
+  readonly order?: "oldest" | "newest" | undefined;
   /** Begin behind this id. */
   readonly after?: string | undefined;
   /** No more than so many. */
@@ -44,6 +46,7 @@ export interface ResultOptions<F> extends WaitOptions {
 
 /** What counts as progress: so there are 100,000 steps at most, however small those are that a server tells of. */
 const PROGRESS_MIN = 1 / 1000;
+const ORDERS = { oldest: true, newest: true } as const;
 /** A server gives a task up much earlier. */
 const ATTEMPTS_MAX = 100;
 
@@ -89,13 +92,14 @@ export class TasksClient {
   }
 
   /**
-   * Tasks in the order in which they were created; asks for more when they are wanted.
+   * Tasks in the order in which they were created, or against it; asks for more when they are wanted.
    *
    * @throws RangeError or TypeError, at once, for options that are wrong.
    */
-  list({ state, after, limit, ...options }: ListOptions = {}): AsyncGenerator<Task, void> {
+  list({ state, order, after, limit, ...options }: ListOptions = {}): AsyncGenerator<Task, void> {
     if (state !== undefined) chosen(IS_FINISHED, state, "state");
-    const pathOf = (page: object) => pathTo("/v1/tasks", {}, { state, ...page });
+    if (order !== undefined) chosen(ORDERS, order, "order");
+    const pathOf = (page: object) => pathTo("/v1/tasks", {}, { state, order, ...page });
     const read = (entry: unknown) => new Task(this.#transport, readStatus(entry));
     const listed = { what: "tasks", pathOf, read, after, limit };
     return readPages(this.#transport, listed, this.#transport.limits(options));

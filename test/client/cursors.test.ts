@@ -19,10 +19,11 @@ test("FibClient.cursor is the default cursor, and called with a name the one of 
   expect(await alice.next()).toMatchObject({ index: 1, value: 1n, replayed: false });
   expect(await alice.set(7)).toMatchObject({ index: 7, value: 13n, created: false });
   expect(await alice.previous({ as: "text" })).toMatchObject({ index: 6, value: "8" });
+  expect(await alice.next({ as: "none" })).toMatchObject({ index: 7, value: undefined });
   expect(await fib.cursor.next()).toMatchObject({ index: 1 });
   expect(await fib.cursor("default").next()).toMatchObject({ index: 2 });
   expect((await fib.cursor.current()).index).toBe(2);
-  expect((await fib.cursor("alice").current()).index).toBe(6);
+  expect((await fib.cursor("alice").current()).index).toBe(7);
 });
 
 test("CursorClient.set() says whether it has made the cursor, also when its first answer was lost", async () => {

@@ -97,6 +97,7 @@ test("options that are wrong are refused before anything is asked, and so are nu
     ),
     [`${"9".repeat(40)}…" for n`, () => client.factorial(wrong("9".repeat(1e6))), "RangeError"],
     ['the text "done" for state', () => tasks.list({ state: wrong("done") }), "TypeError"],
+    ['the text "random" for order', () => tasks.list({ order: wrong("random") }), "TypeError"],
     ['the text ".." for id', () => tasks.get(".."), "TypeError"],
     [String.raw`the text "\ud800" for id`, () => tasks.get("\ud800"), "TypeError"],
     ["undefined for id", () => tasks.get(wrong(undefined)), "TypeError"],

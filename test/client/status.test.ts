@@ -5,13 +5,15 @@ import { readServerStatus } from "../../src/client/server-status.ts";
 import { deadUrl, openScripted, openServer } from "./server.ts";
 
 const QUANTILES = { p50: 0.001, p90: null, p99: 2 };
-const STATUS: ServerStatus = {
+const LIMITS = { index: 92, digits: 25_000_000, terms: 1_000_000 };
+const STATUS = {
   version: "1",
   uptimeSeconds: 1,
   ready: false,
   problems: [{ part: "cursor", code: "cursor_io", detail: "no room" }],
   storage: "files",
   access: { from: "machine", tokens: false, tls: false },
+  limits: LIMITS,
   cursor: { index: "7" },
   lastMinute: {
     seconds: 60,
@@ -24,7 +26,7 @@ const STATUS: ServerStatus = {
   tasks: { queued: 0 },
   computations: { running: 1 },
   memory: { residentBytes: 1, heapBytes: 1 },
-};
+} satisfies ServerStatus;
 
 /** Each place in a value, as the names that lead to it. */
 function placesIn(value: unknown, at: readonly string[] = []): (readonly string[])[] {
@@ -43,17 +45,28 @@ function withInstead(value: unknown, [name, ...rest]: readonly string[], instead
 test("a server's status is taken, and so is a newer one's that says more", async () => {
   await using server = await openServer();
   const fib = new FibClient(server.url);
-  expect(await fib.status()).toMatchObject({ ready: true, cursor: { index: "0" }, problems: [] });
+  expect(await fib.status()).toMatchObject({
+    ready: true,
+    cursor: { index: "0" },
+    problems: [],
+    limits: LIMITS,
+  });
   expect(readServerStatus({ ...STATUS, more: 1 })).toMatchObject(STATUS);
   for (const place of ["cursor", "tasks", "computations"])
     expect(readServerStatus(withInstead(STATUS, [place], null))).toMatchObject({ [place]: null });
+});
+
+test("a server of a version before tells no limits", () => {
+  const { limits: _, ...before } = STATUS;
+  expect(readServerStatus(before)).toEqual(before);
 });
 
 test("whatever is wrong in a status, wherever it is, makes it a bad answer", () => {
   const places = placesIn(STATUS);
   expect(places.length).toBeGreaterThan(35);
   for (const place of places) {
-    for (const instead of [undefined, -1]) {
+    const mayMiss = place.join() === "limits";
+    for (const instead of mayMiss ? [-1] : [undefined, -1]) {
       const read = () => readServerStatus(withInstead(STATUS, place, instead));
       expect(read, place.join(".")).toThrow(FibClientError);
     }
