@@ -28,6 +28,10 @@ ASC := -O3 --noAssert --runtime stub --initialMemory 1
 DOCS_FILES := swagger-ui-bundle.js swagger-ui.css start.js licences.txt
 DOCS := $(foreach file,$(DOCS_FILES),build/docs/$(file).br build/docs/$(file).gz)
 
+# The page of /, built for browsers and compressed; it uses the client as anybody does.
+PAGE_FILES := app.js app.css icon.svg
+PAGE := $(foreach file,$(PAGE_FILES),build/page/$(file).br build/page/$(file).zst build/page/$(file).gz)
+
 SOURCES := $(shell find src -type f) $(KERNELS) $(DOCS) package.json bun.lock tsconfig.json
 
 # What /metrics says it was built from; of this folder alone, not of one around it.
@@ -55,7 +59,7 @@ run: build ## Build and serve (PORT=8080)
 .PHONY: build
 build: dist/fibserver dist/client/package.json ## Build dist/fibserver for this machine, and dist/client for npm
 
-dist/fibserver: $(SOURCES) Makefile node_modules/.ready build/commit
+dist/fibserver: $(SOURCES) $(PAGE) Makefile node_modules/.ready build/commit
 	$(BUN) $(BUILD) --outfile $@
 
 # The package @fibserver/client, as `npm publish dist/client` takes it. For browsers is for all: no built-in module, nothing
@@ -71,7 +75,7 @@ dist/client/package.json: $(SOURCES) $(wildcard packages/client/*) LICENSE Makef
 .PHONY: dist
 dist: $(TARGETS:%=dist/fibserver-%) ## Build for Linux on x64 and arm64, glibc and musl
 
-dist/fibserver-%: $(SOURCES) Makefile node_modules/.ready build/commit
+dist/fibserver-%: $(SOURCES) $(PAGE) Makefile node_modules/.ready build/commit
 	$(BUN) $(BUILD) --target=bun-$* --outfile $@
 
 # Written only when it is another one: then the program is built anew.
@@ -93,8 +97,13 @@ build/%.base64: build/%.wasm
 build/add-scalar.wasm: src/numbers/kernel/add.ts $(wildcard src/numbers/kernel/*.ts) Makefile node_modules/.ready
 	$(BUN) $(BIN)/asc $< --outFile $@ $(ASC)
 
-build/docs/%.br build/docs/%.gz: build/docs/% packages/docs/compress.ts
+build/docs/%.br build/docs/%.gz: build/docs/% packages/docs/compress.ts node_modules/.ready
 	$(BUN) packages/docs/compress.ts $<
+
+# One run makes all of them.
+$(PAGE) &: dist/client/package.json packages/page/build.ts
+	mkdir -p build/page
+	$(BUN) packages/page/build.ts build/page
 
 build/docs/start.js: packages/docs/start.js
 	install -D -m 644 $< $@
@@ -107,31 +116,38 @@ build/docs/swagger-ui-bundle.js build/docs/swagger-ui.css: node_modules/.ready
 	mkdir -p $(@D)
 	cp node_modules/swagger-ui-dist/$(@F) $@
 
-# In a process of their own: they make a WASM memory for each damage, and that collects the whole heap when it is full.
-# Beside all others they take 180 s, alone 17.
+# In a process of their own, and first: they make a WASM memory for each damage, and that collects the whole heap when it
+# is full. Beside all others they take 180 s, alone 17.
 NUMBERS_TESTS := test/numbers/
 
-# Three groups at once, since most of the time of each goes by in waiting: for elections and for faults to heal; for
-# answers of servers, shells and browsers; and all the others.
+# Four groups at once, since most of the time of each goes by in waiting: for elections and for faults to heal; for
+# answers of servers and shells; for browsers, which begin beside the numbers; and all the others.
 WAITING_TESTS := test/chaos/ test/worker.test.ts test/terminal.test.ts test/stalls.test.ts test/prometheus.test.ts \
 	$(wildcard test/redis-*.test.ts test/tasks/redis*.test.ts test/named-*.test.ts)
-ASKING_TESTS := test/http/ test/client/ test/cli/
+SEEING_TESTS := test/web/ $(wildcard test/http/*browser*.test.ts test/http/docs.test.ts test/http/nginx.test.ts)
+ASKING_TESTS := test/client/ test/cli/ $(filter-out $(SEEING_TESTS),$(wildcard test/http/*.test.ts))
 
 # No test is timed: what hangs is ended by this, and not what a busy machine holds up (Bun's own limit is 5 s).
 TEST := $(BUN) test --timeout 60000
 
 .PHONY: test
 test: build ## Run every test (ROUNDS=100 of kill -9, CHAOS=30 seconds of faults)
-	$(TEST) $(NUMBERS_TESTS)
+	$(TEST) $(SEEING_TESTS) >build/seeing.log 2>&1 & seeing=$$!; status=0; \
+	$(TEST) $(NUMBERS_TESTS) || status=$$?; \
 	$(TEST) $(WAITING_TESTS) >build/waiting.log 2>&1 & waiting=$$!; \
-	$(TEST) $(ASKING_TESTS) >build/asking.log 2>&1 & asking=$$!; status=0; \
-	ROUNDS=$(ROUNDS) $(TEST) $(patsubst %,--path-ignore-patterns '%**',$(NUMBERS_TESTS) $(WAITING_TESTS) $(ASKING_TESTS)) || status=$$?; \
-	wait $$asking || status=$$?; wait $$waiting || status=$$?; \
-	cat build/asking.log build/waiting.log; exit $$status
+	$(TEST) $(ASKING_TESTS) >build/asking.log 2>&1 & asking=$$!; \
+	ROUNDS=$(ROUNDS) $(TEST) $(patsubst %,--path-ignore-patterns '%**',$(NUMBERS_TESTS) $(WAITING_TESTS) test/http/ $(filter-out test/http/%,$(ASKING_TESTS) $(SEEING_TESTS))) || status=$$?; \
+	for group in $$waiting $$asking $$seeing; do wait $$group || status=$$?; done; \
+	cat build/waiting.log build/asking.log build/seeing.log; exit $$status
+
+.PHONY: shots
+shots: build ## Take pictures of the page into build/shots/ (ONLY="busy away")
+	$(BUN) test/web/shots.ts $(ONLY)
 
 .PHONY: check
-check: $(KERNELS) $(DOCS) node_modules/.ready ## Types, lint, format, dead code
+check: $(KERNELS) $(DOCS) $(PAGE) node_modules/.ready ## Types, lint, format, dead code
 	$(BIN)/tsc
+	$(BIN)/tsc --project src/web
 	$(BIN)/oxlint --type-aware --deny-warnings
 	$(BIN)/oxfmt --check
 	$(BUN) $(BIN)/knip
