@@ -702,8 +702,13 @@ withPrlimit(
       }
       await until("it has no descriptor left", () => fs.readdirSync(`/proc/${server.pid}/fd`).length === 40);
     }
-    await until("it answers again", async () => (await request(server, "next")) !== undefined);
-    expect(await mustRequest(server, "current")).toMatchObject({ index: 1 });
+    // Bun may leave a connection waiting that came while there was no descriptor for it, until another one comes.
+    const answers = async () => {
+      const signal = AbortSignal.timeout(1000);
+      return fetch(`${server.url}/livez`, { signal, keepalive: false }).then(({ ok }) => ok, () => false); // prettier-ignore
+    };
+    await until("it answers again", answers);
+    expect(await mustRequest(server, "next")).toMatchObject({ index: 1 });
     server.kill("SIGTERM");
     expect(await server.ended()).toBe(0);
   },
