@@ -26,6 +26,7 @@ const QUESTIONS: Record<string, () => Promise<Question>> = {
   streams: async () => (await import("./streams.ts")).benchStreams,
   latency: async () => (await import("./streams.ts")).benchLatency,
   tasks: async () => (await import("./tasks.ts")).benchTasks,
+  page: async () => (await import("./page.ts")).benchPage,
   redis: async () => (await import("./redis.ts")).benchRedis,
   record: async () => (await import("./record.ts")).benchRecord,
 };
