@@ -16,7 +16,7 @@ import {
 import { launchBrowser, withChromium } from "../chromium.ts";
 import { openPage } from "./page.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 let browser: Browser;
 beforeAll(async () => {
