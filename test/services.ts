@@ -6,6 +6,7 @@ import { Cursors, type NamedCursors } from "../src/cursor/named.ts";
 import type { FibError } from "../src/errors.ts";
 import { createApp, hotHandlers, type Services } from "../src/http/app.ts";
 import { RequestMetrics } from "../src/http/metrics.ts";
+import { listen } from "../src/http/server.ts";
 import { Watchers, Streams } from "../src/http/streams.ts";
 import { Registry } from "../src/metrics.ts";
 import { textOf } from "../src/numbers/decimal.ts";
@@ -19,6 +20,7 @@ import type { TaskLimits } from "../src/tasks/queue.ts";
 import { ModelCursors } from "./cursor/model.ts";
 import { watchAnswer } from "./description.ts";
 import { openCursor, temporaryFolder } from "./temporary.ts";
+import { exchange, requestBytes } from "./wire.ts";
 
 /** The defaults of the server, and a pool of one thread. */
 interface Options extends Pick<
@@ -39,6 +41,19 @@ interface Options extends Pick<
   readonly tasks: Partial<TaskLimits>;
   /** Computes in the place of the pool. */
   readonly run: Pool["run"];
+}
+
+/** The same on a port, which is asked in bytes. */
+export async function serveServices(options: Partial<Options> = {}) {
+  const services = await openServices(options);
+  const server = listen(services.app, { host: "127.0.0.1", port: 0, allowHosts: [] });
+  onTestFinished(async () => {
+    services.stop();
+    await server.stop();
+  });
+  const port = Number(new URL(server.url).port);
+  const ask = (line: string, headers?: Record<string, string>) => exchange(port, requestBytes(line, headers));
+  return { ...services, port, ask };
 }
 
 /** Opens an app with a cursor and a pool of its own. */

@@ -7,7 +7,7 @@ import { parseInteger } from "../config/config.ts";
 import { shortened } from "../shell-word.ts";
 import { FibError } from "../errors.ts";
 import { type SizeLimits, sizeJob, sizeSequence } from "../numbers/sizes.ts";
-import { isFullPage, LIST_ORDERS, type ListOrder } from "../tasks/queue.ts";
+import { isFullPage, LIST_ORDERS } from "../tasks/queue.ts";
 import {
   isKind,
   kindOf,
@@ -16,7 +16,6 @@ import {
   TASK_STATES,
   type Task,
   taskJson,
-  type TaskState,
 } from "../tasks/task.ts";
 import { askerOf, originOf } from "./asker.ts";
 import { GUARDED, NO_STORE, refuseForeignPage } from "./browser.ts";
@@ -54,8 +53,8 @@ export function taskRoutes(services: SequenceServices) {
     })
     .get("/", async (c) => {
       const limit = parseInteger(queryOnce(c, "limit") ?? "100", "limit", 1, LIST_COUNT_MAX);
-      const state = readState(c);
-      const order = readOrder(c);
+      const state = readWord(c, "state", TASK_STATES);
+      const order = readWord(c, "order", LIST_ORDERS);
       for (let after = queryOnce(c, "after"); ;) {
         const found = await tasks.list({ state, order, limit, after });
         const next = found.length === limit || isFullPage(found) ? found.at(-1)?.id : undefined;
@@ -152,23 +151,14 @@ function readRequest(text: string, limits: SizeLimits) {
   return { request: job, sizeBytes };
 }
 
-function readState(c: Context): TaskState | undefined {
-  const state = queryOnce(c, "state");
-  if (state === undefined || TASK_STATES.some((known) => known === state))
-    return state as TaskState | undefined;
+/** One of a few words, if it is asked for. */
+function readWord<Word extends string>(c: Context, name: string, words: readonly Word[]): Word | undefined {
+  const text = queryOnce(c, name);
+  const word = words.find((each) => each === text);
+  if (text === undefined || word !== undefined) return word;
   throw new FibError(
     "bad_argument",
-    `Cannot use '${shortened(state)}' for state: it is one of ${TASK_STATES.join(", ")}`,
-  );
-}
-
-function readOrder(c: Context): ListOrder | undefined {
-  const order = queryOnce(c, "order");
-  if (order === undefined || LIST_ORDERS.some((known) => known === order))
-    return order as ListOrder | undefined;
-  throw new FibError(
-    "bad_argument",
-    `Cannot use '${shortened(order)}' for order: it is one of ${LIST_ORDERS.join(", ")}`,
+    `Cannot use '${shortened(text)}' for ${name}: it is one of ${words.join(", ")}`,
   );
 }
 

@@ -44,7 +44,7 @@ export function isFullPage(tasks: readonly Pick<Task, "request">[]): boolean {
 export const LIST_ORDERS = ["oldest", "newest"] as const;
 
 /** Which comes first. */
-export type ListOrder = (typeof LIST_ORDERS)[number];
+type ListOrder = (typeof LIST_ORDERS)[number];
 
 /** Which tasks to list: at most `limit`, and fewer where {@link isFullPage}. */
 export interface TaskFilter {

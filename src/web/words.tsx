@@ -1,13 +1,10 @@
 /**
- * How the page writes numbers, sizes, times and errors.
+ * How the page writes errors.
  * @module
  */
 import { FibClientError } from "@fibserver/client";
 import { grouped } from "./numerals.ts";
 import { token } from "./server.ts";
-
-// Apart, without JSX: tests read them without a browser.
-export { counted, grouped, typedNatural } from "./numerals.ts";
 
 /** What an error means, in a line for whoever uses the page; the server's own words, which name flags, come with it. */
 export function explained(error: unknown): { readonly title: string; readonly detail: string } {

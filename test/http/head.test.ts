@@ -1,21 +1,13 @@
 /** HEAD has the headers of GET, on every route, and does nothing; every answer is guarded. Method: bytes on real sockets. */
-import { expect, onTestFinished, test } from "bun:test";
-import { listen } from "../../src/http/server.ts";
+import { expect, test } from "bun:test";
 import { until } from "../binary.ts";
-import { openServices } from "../services.ts";
-import { exchange, headersOf, requestBytes, statusOf } from "../wire.ts";
+import { serveServices } from "../services.ts";
+import { headersOf, statusOf } from "../wire.ts";
 
-async function serve(options: Parameters<typeof openServices>[0] = {}) {
-  const services = await openServices(options);
-  const server = listen(services.app, { host: "127.0.0.1", port: 0, allowHosts: [] });
-  onTestFinished(async () => {
-    services.stop();
-    await server.stop();
-  });
-  const port = Number(new URL(server.url).port);
-  const ask = (line: string, headers?: Record<string, string>) => exchange(port, requestBytes(line, headers));
+async function serve(options: Parameters<typeof serveServices>[0] = {}) {
+  const services = await serveServices(options);
   const index = async () => (await services.must("current")).index;
-  return { ...services, ask, index };
+  return { ...services, index };
 }
 
 /** Lower-case names and values of all headers that GET and HEAD share; a doubled one would stand here twice. */

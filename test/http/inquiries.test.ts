@@ -1,30 +1,16 @@
 /** What is found out about numbers, over HTTP: every representation, every refusal, and nothing computed in vain. */
-import { describe, expect, onTestFinished, spyOn, test } from "bun:test";
-import { listen } from "../../src/http/server.ts";
+import { describe, expect, spyOn, test } from "bun:test";
 import { compute } from "../../src/numbers/compute.ts";
 import { until } from "../binary.ts";
 import { problemOf } from "../refusal.ts";
-import { openServices } from "../services.ts";
-import { connect, exchange, headersOf, requestBytes, statusOf } from "../wire.ts";
+import { openServices, serveServices } from "../services.ts";
+import { connect, headersOf, requestBytes, statusOf } from "../wire.ts";
 
 async function open(options: Parameters<typeof openServices>[0] = {}) {
   const services = await openServices(options);
   const get = async (target: string, headers: Record<string, string> = {}, method = "GET") =>
     services.app.request(target, { method, headers });
   return { ...services, get };
-}
-
-/** On real sockets. */
-async function serve(options: Parameters<typeof openServices>[0] = {}) {
-  const services = await openServices(options);
-  const server = listen(services.app, { host: "127.0.0.1", port: 0, allowHosts: [] });
-  onTestFinished(async () => {
-    services.stop();
-    await server.stop();
-  });
-  const port = Number(new URL(server.url).port);
-  const ask = (line: string, headers?: Record<string, string>) => exchange(port, requestBytes(line, headers));
-  return { ...services, port, ask };
 }
 
 /** F(n), by its definition. */
@@ -111,7 +97,7 @@ describe("representations", () => {
 describe("conditions, ranges and HEAD", () => {
   for (const target of Object.keys(ANSWERS)) {
     test(`${target}: 304 and 412 compute nothing, ranges are slices, HEAD has the headers of GET`, async () => {
-      const { ask, results } = await serve();
+      const { ask, results } = await serveServices();
       const get = await ask(`GET ${target}`);
       const head = await ask(`HEAD ${target}`);
       const [tag] = headersOf(get, "etag");
@@ -270,7 +256,7 @@ describe("work", () => {
   test(
     "a client that leaves frees the thread, and one too many is told to come again",
     async () => {
-      const { port, ask, pool } = await serve({ queueMax: 0 });
+      const { port, ask, pool } = await serveServices({ queueMax: 0 });
       for (const method of ["GET", "HEAD"]) {
         const connection = await connect(port);
         connection.socket.write(requestBytes(`${method} ${SLOW}`));
@@ -312,7 +298,7 @@ describe("work", () => {
 
   test("it waits in the place of its client, as a number does", async () => {
     const holders: unknown[] = [];
-    const { ask } = await serve({
+    const { ask } = await serveServices({
       run: async (job, options) => {
         holders.push(options?.holder);
         return compute(job);

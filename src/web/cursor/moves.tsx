@@ -4,7 +4,7 @@
  */
 import { useEffect, useRef, useState } from "hono/jsx/dom";
 import { useStore } from "../store.ts";
-import { typedNatural } from "../words.tsx";
+import { typedNatural } from "../numerals.ts";
 import { type CursorSession, hasPrevious, type Known } from "./session.ts";
 
 type Way = "previous" | "next";

@@ -10,7 +10,8 @@ import { useEffect, useLayoutEffect, useRef, useState } from "hono/jsx/dom";
 import { writePlace } from "../place.ts";
 import { link } from "../server.ts";
 import { useStore } from "../store.ts";
-import { grouped, Notice } from "../words.tsx";
+import { grouped } from "../numerals.ts";
+import { Notice } from "../words.tsx";
 import { type CursorSession, DEFAULT_NAME } from "./session.ts";
 
 /** What a name is. */

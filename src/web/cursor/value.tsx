@@ -5,7 +5,7 @@
 import type { FibClient } from "@fibserver/client";
 import { useEffect, useRef, useState } from "hono/jsx/dom";
 import { useCopy } from "../copy.ts";
-import { counted } from "../words.tsx";
+import { counted } from "../numerals.ts";
 import { type Folded, hiddenCount, inGroups, lineEms } from "./fold.ts";
 import type { Known, Shown } from "./session.ts";
 

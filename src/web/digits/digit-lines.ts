@@ -4,7 +4,7 @@
  * up to its end.
  * @module
  */
-import { grouped } from "../words.tsx";
+import { grouped } from "../numerals.ts";
 import type { Row, Rows } from "./rows.ts";
 
 /** Digits in a group. */

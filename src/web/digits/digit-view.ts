@@ -4,7 +4,7 @@
  * @module
  */
 import type { Server } from "../server.ts";
-import { grouped } from "../words.tsx";
+import { grouped } from "../numerals.ts";
 import { ByteChunks } from "./byte-chunks.ts";
 import { DigitLines, digitsThatFit, widthOf } from "./digit-lines.ts";
 import { RowScroll } from "./row-scroll.ts";

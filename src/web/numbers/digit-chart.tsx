@@ -2,7 +2,7 @@
  * How far each digit is from its even share, as a chart.
  * @module
  */
-import { grouped } from "../words.tsx";
+import { grouped } from "../numerals.ts";
 import { spreadOf } from "./statistics.ts";
 
 /** Of the drawing, in its own units. */

@@ -6,7 +6,7 @@ import { type Child, useEffect, useState } from "hono/jsx/dom";
 import { Formula } from "../formula.tsx";
 import { type KindName, KINDS, NUMBER_KINDS, readAsked } from "../kinds.ts";
 import type { Server } from "../server.ts";
-import { counted } from "../words.tsx";
+import { counted } from "../numerals.ts";
 import { sizeOf } from "./ask.ts";
 import { refusalHint } from "./limits.ts";
 

@@ -7,7 +7,7 @@ import { FibClientError } from "@fibserver/client";
 import { useRef, useState } from "hono/jsx/dom";
 import { bytesOfFirst } from "../digits/term-rows.ts";
 import type { Server } from "../server.ts";
-import { grouped, typedNatural } from "../words.tsx";
+import { grouped, typedNatural } from "../numerals.ts";
 import { findByte, findTerm, type Found, type Kind, KINDS } from "./places.ts";
 
 /** Of the element that says it. */

@@ -10,7 +10,8 @@ import { bytesOfFirst, termRows } from "../digits/term-rows.ts";
 import { showPlace, useAsked } from "../place.ts";
 import { link, type Server } from "../server.ts";
 import { createStore, useStore } from "../store.ts";
-import { counted, grouped, Notice } from "../words.tsx";
+import { counted, grouped } from "../numerals.ts";
+import { Notice } from "../words.tsx";
 import { type Answer, GoTo, SAID_ID } from "./go-to.tsx";
 import { findSpelled, spelledPlace } from "./places.ts";
 
