@@ -7,7 +7,7 @@ import { FFIType } from "bun:ffi";
 import { failed, lastError, openLibc, pathBytes } from "./libc.ts";
 import { AT_FDCWD } from "./system-calls.ts";
 
-const { i32, ptr } = FFIType;
+const { i32, ptr, i64_fast: size } = FFIType;
 
 const ENOENT = 2;
 const EINTR = 4;
@@ -16,6 +16,7 @@ const EINVAL = 22;
 const ENOSYS = 38;
 const EOPNOTSUPP = 95;
 const AT_SYMLINK_FOLLOW = 0x400;
+const SYS_RENAMEAT2 = process.arch === "arm64" ? 276 : 316;
 /** `PATH_MAX`. */
 const PATH_BYTES = 4096;
 
@@ -24,7 +25,8 @@ const openCalls = () =>
     mkdir: { args: [ptr, i32], returns: i32 },
     unlink: { args: [ptr], returns: i32 },
     rename: { args: [ptr, ptr], returns: i32 },
-    renameat2: { args: [i32, ptr, i32, ptr, i32], returns: i32 },
+    // renameat2 by its number: musl 1.2.3 has no such function, and a cursor could not be created with it.
+    syscall: { args: [size, i32, ptr, i32, ptr, i32], returns: size },
     linkat: { args: [i32, ptr, i32, ptr, i32], returns: i32 },
     syncfs: { args: [i32], returns: i32 },
     fchown: { args: [i32, i32, i32], returns: i32 },
@@ -78,7 +80,7 @@ export function rename(from: string, to: string): void {
  */
 export function renameWith(from: string, to: string, flags: number): boolean | undefined {
   const [fromBytes, toBytes] = [pathBytes(from), pathBytes(to)];
-  while (ready().renameat2(AT_FDCWD, fromBytes, AT_FDCWD, toBytes, flags) !== 0) {
+  while (Number(ready().syscall(SYS_RENAMEAT2, AT_FDCWD, fromBytes, AT_FDCWD, toBytes, flags)) !== 0) {
     const errno = failed("rename", to, EEXIST, EINVAL, ENOSYS, EOPNOTSUPP);
     if (errno === EEXIST) return false;
     if (errno !== EINTR) return undefined;
