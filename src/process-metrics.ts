@@ -8,11 +8,8 @@
  * @module
  */
 import fs from "node:fs";
-import { version } from "../package.json";
+import { BUILD_INFO } from "./build-info.ts";
 import type { HistogramCell, Registry } from "./metrics.ts";
-
-/** Set by the build; uncompiled there is none. */
-declare const BUILD_COMMIT: string;
 
 const SAMPLE_MS = 100;
 const DELAY_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -32,9 +29,8 @@ export function showProcess(registry: Registry): void {
     () => performance.timeOrigin / 1000,
   );
   const labels = ["version", "commit", "bun"];
-  const commit = typeof BUILD_COMMIT === "string" ? BUILD_COMMIT : "unknown";
   registry.gauge("fibserver_build_info", "What this program was built from.", labels, () => [
-    [[version, commit, Bun.version], 1],
+    [[BUILD_INFO.version, BUILD_INFO.commit, BUILD_INFO.bun], 1],
   ]);
   const delay = registry.histogram(
     "fibserver_eventloop_delay_seconds",

@@ -12,7 +12,7 @@ import fs from "node:fs";
 import { pathToFileURL } from "node:url";
 import { type ErrorCode, FibError } from "./errors.ts";
 
-/** How long to wait for who sets up the log, or has the file alone. */
+/** Unless somebody is waiting. */
 const LOCK_WAIT_MS = 5000;
 
 /** A file, and the code of what goes wrong with it. */
@@ -37,9 +37,10 @@ export interface Reading extends Disposable {
  *
  * @param mayLeave - Who may write it may leave an empty log, for what takes long and must not be in vain because somebody
  * writes meanwhile.
+ * @param waitMs - How long to wait for who sets up the log, or has the file alone.
  * @throws {@link FibError} `codes.io`; SQLite's error.
  */
-export function openToRead({ path, codes }: Place, mayLeave = false): Reading {
+export function openToRead({ path, codes }: Place, mayLeave = false, waitMs = LOCK_WAIT_MS): Reading {
   const [main, log, index] = ["", "-wal", "-shm"].map((end) => traceOf(path + end, { path, codes }));
   // SQLite would wait for the other end of a FIFO.
   if (main?.isFile === false) throw noFile({ path, codes });
@@ -56,7 +57,7 @@ export function openToRead({ path, codes }: Place, mayLeave = false): Reading {
   const access = isInterrupted ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
   const uri = `${pathToFileURL(path).href}?${isInterrupted ? "mode=rw" : how}`;
   const db = new Database(uri, access | SQLITE_OPEN_URI);
-  db.run(`PRAGMA busy_timeout = ${LOCK_WAIT_MS}`);
+  db.run(`PRAGMA busy_timeout = ${waitMs}`);
   const check = () => {
     const now = traceOf(path, { path, codes });
     const isSame = now?.ino === main?.ino && now?.mtimeNs === main?.mtimeNs && now?.size === main?.size;

@@ -52,6 +52,11 @@ export async function run(
   const child = spawn(args, start);
   await child.stdin.write(stdin);
   await child.stdin.end();
+  return collect(child);
+}
+
+/** What a program has left behind, once it has ended. */
+export async function collect(child: Bun.Subprocess<"pipe" | "ignore", "pipe", "pipe">): Promise<Result> {
   const [stdout, stderr, exitCode] = await Promise.all([
     child.stdout.text(),
     child.stderr.text(),
@@ -79,12 +84,7 @@ export function spawnInShell(line: string, cwd: string) {
 /** Runs a line of shell to its end, as {@link spawnInShell} starts it. */
 export async function runInShell(line: string, cwd: string): Promise<Result> {
   const child = spawnInShell(line, cwd);
-  const [stdout, stderr, exitCode] = await Promise.all([
-    child.stdout.text(),
-    child.stderr.text(),
-    child.exited,
-  ]);
-  return { stdout, stderr, exitCode };
+  return collect(child);
 }
 
 /** A server or an executor that has said that it works. */
@@ -216,7 +216,7 @@ export async function mustRequest(...call: Parameters<typeof request>): Promise<
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  seconds = 10,
+  seconds = 30,
 ): Promise<void> {
   for (const deadlineMs = performance.now() + seconds * 1000; !(await condition()); await Bun.sleep(2)) {
     if (performance.now() > deadlineMs) throw new Error(`This did not happen in ${seconds} seconds: ${what}`);

@@ -16,6 +16,7 @@ const KERNEL = "numbers/kernel/";
 
 /** Files that anyone may import, and that know only each other; those of `config/` are such, too. */
 const LEAVES = new Set([
+  "build-info.ts",
   "certificates.ts",
   "errors.ts",
   "cursor-name.ts",
@@ -199,6 +200,20 @@ describe("layering", () => {
   test("imports in src/ point right only", () => {
     expect(Object.keys(sources).length).toBeGreaterThan(20);
     expect(violations(sources)).toEqual([]);
+  });
+
+  test("ARCHITECTURE.md tells the same of each room", async () => {
+    const text = await Bun.file(path.join(SRC, "../ARCHITECTURE.md")).text();
+    const rows = text.matchAll(/^\| `src\/(\w+)(?:\.ts|\/)` \|[^|]*\| ([^|]*) \|$/gm);
+    const told = Object.fromEntries(
+      Array.from(rows, ([, room, names]) => [room, names!.split(", ").toSorted()]),
+    );
+    const allowed = Object.entries(MAY_IMPORT).filter(([room]) => room !== "leaves");
+    expect(told).toEqual(
+      Object.fromEntries(
+        allowed.map(([room, names]) => [room, names.filter((name) => name !== "leaves").toSorted()]),
+      ),
+    );
   });
 
   test("every relative import leads to a file", async () => {

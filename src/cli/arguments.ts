@@ -16,6 +16,21 @@ import { lineToTry, usageError } from "./hints.ts";
 /** A command of whatever arguments, as citty types it. */
 export type Command = Exclude<SubCommandsDef[string], Promise<unknown> | (() => unknown)>;
 
+/**
+ * What completion offers for an argument, besides what citty knows of it: `values` of its definition. Files and folders
+ * follow from its `valueHint`.
+ */
+export type Values =
+  | readonly string[]
+  /** Each with what it means. */
+  | Readonly<Record<string, string>>
+  | Asked
+  /** Names of commands, one below the other. */
+  | "commands";
+
+/** Names that a file, a Redis or a server has. */
+export type Asked = "cursors" | "removable cursors" | "tasks";
+
 /** A command that was found, with what is left of argv for it. */
 export interface Found {
   readonly command: Command;
@@ -116,10 +131,17 @@ export async function argumentsOf(command: Command): Promise<{ flags: Named[]; p
   return { flags: all.filter((each) => !isWord(each)), positionals: all.filter(isWord) };
 }
 
-/** The words that a command takes, as its usage names them: `M N`. */
+/** The `values` of a definition. */
+export function valuesOf(definition: ArgDef): Values | undefined {
+  return "values" in definition ? (definition.values as Values) : undefined;
+}
+
+/** The words that a command takes, as its usage names them: `M N`. One that it misses itself has `isNeeded`. */
 export function synopsis(positionals: readonly Named[]): string {
   return positionals
-    .map(([name, { valueHint = name.toUpperCase(), required }]) => (required ? valueHint : `[${valueHint}]`))
+    .map(([name, { valueHint = name.toUpperCase(), required, ...more }]) =>
+      required || "isNeeded" in more ? valueHint : `[${valueHint}]`,
+    )
     .join(" ");
 }
 
@@ -166,7 +188,8 @@ function noNumber(word: string): string {
 }
 
 // Not in its strict mode, whose errors are about node:util: what is wrong is found in the tokens.
-function tokenize(argv: readonly string[], flags: readonly Named[]) {
+/** The tokens of node:util's parser; one that is wrong is no error of it. */
+export function tokenize(argv: readonly string[], flags: readonly Named[]) {
   const options = Object.fromEntries(
     flags.map(([name, { type, ...definition }]) => {
       const short = "alias" in definition ? String(definition.alias) : undefined;

@@ -9,6 +9,9 @@ import { lineToTry, withLine } from "./hints.ts";
 import { print } from "./output.ts";
 import { fibserver, printVersion } from "./root.ts";
 
+/** What the scripts of the shells ask; no command, so that no help lists it. */
+const COMPLETE = "__complete";
+
 /**
  * Runs what argv says.
  *
@@ -16,6 +19,7 @@ import { fibserver, printVersion } from "./root.ts";
  * @throws {@link FibError} `bad_argument` for what cannot be run, and whatever the command throws.
  */
 export async function runCommandLine(argv: readonly string[]): Promise<void> {
+  if (argv[0] === COMPLETE) return (await import("./completion/answer.ts")).answer(fibserver, argv.slice(1));
   const found = await findCommand(fibserver, argv);
   if (await isGiven("help", found))
     return print(await renderHelp(found, pageOf(process.stdout, process.env)));

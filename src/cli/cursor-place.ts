@@ -17,7 +17,7 @@ import { CURSOR_FLAGS, PROCESS_FLAGS, REDIS_FLAGS } from "./flags.ts";
 import { serverFlag, usageError } from "./hints.ts";
 
 /** What another process does is not ours to set. */
-const LOCAL_FLAGS = { ...CURSOR_FLAGS, ...REDIS_FLAGS, ...PROCESS_FLAGS };
+export const LOCAL_FLAGS = { ...CURSOR_FLAGS, ...REDIS_FLAGS, ...PROCESS_FLAGS };
 
 /** Where cursors are. */
 export type Store = {

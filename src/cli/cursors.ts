@@ -116,7 +116,11 @@ const remove = defineCommand({
     examples: ["fibserver cursor remove --cursor alice"],
     ...BY_NAME,
   },
-  args: { ...NAME_FLAGS, json, ...PLACE_FLAGS },
+  args: {
+    cursor: { ...NAME_FLAGS.cursor, values: "removable cursors", description: "The cursor to remove" },
+    json,
+    ...PLACE_FLAGS,
+  },
   async run({ args }) {
     const place = resolvePlace("fibserver cursor remove", args as unknown as Flags);
     const { name } = place;

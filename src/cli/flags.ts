@@ -3,6 +3,7 @@
  * config.ts to say, which reads the environment, too.
  * @module
  */
+import { LOG_FORMATS, LOG_LEVELS } from "../config/log.ts";
 
 /** How the environment stands in for flags, for the help of the commands that take many. */
 export const ENVIRONMENT =
@@ -19,7 +20,7 @@ export const CURSOR_FLAGS = {
   "max-index": {
     type: "string",
     valueHint: "N",
-    description: "The last index to move to (default 92, the last of 64 bits)",
+    description: "The last index to move to (default 92: 64 bits)",
   },
   "lock-timeout": {
     type: "string",
@@ -33,6 +34,7 @@ export const NAME_FLAGS = {
   cursor: {
     type: "string",
     valueHint: "NAME",
+    values: "cursors",
     description: "The cursor with this name; next and set make it (default: default)",
   },
 } as const;
@@ -222,11 +224,13 @@ export const PROCESS_FLAGS = {
   "log-level": {
     type: "string",
     valueHint: "LEVEL",
+    values: LOG_LEVELS,
     description: "The least that is logged: debug, info, warning or error (default info)",
   },
   "log-format": {
     type: "string",
     valueHint: "FORMAT",
+    values: LOG_FORMATS,
     description: "text or json (default: text on a terminal, else json)",
   },
   "one-cpu": { type: "boolean", alias: "t", description: "Keep the process and its threads on one CPU" },

@@ -19,6 +19,9 @@ import {
   METRICS_FLAGS,
 } from "./flags.ts";
 
+/** Names of arguments, and of those that none of them can stand beside. */
+export type Apart = readonly [readonly string[], readonly string[]];
+
 declare module "citty" {
   /** What a command's help needs besides its description. */
   interface CommandMeta {
@@ -30,6 +33,8 @@ declare module "citty" {
     groups?: Readonly<Record<string, readonly string[]>>;
     /** Its subcommands by other names for them. */
     otherNames?: Readonly<Record<string, string>>;
+    /** Arguments that it refuses beside those of the other list, in pairs: completion offers none of those. */
+    apart?: readonly Apart[];
     /** Flags that it takes and that the help of another command lists. */
     unlisted?: readonly string[];
     /** Flags of other commands that are looked for here, and what to do instead. */

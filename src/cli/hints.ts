@@ -11,7 +11,7 @@ import { shellWord } from "../shell-word.ts";
  * cursor yet. A server has one.
  */
 const HARMLESS =
-  /^fibserver (?!.* ([np]+|-o|--out)( |=|$))(c --server|help|version|status|fib|lucas|fact|ack|index|zeck|pisano|seq|cursor (inspect|list)|task (list|show|result))( |$)/;
+  /^fibserver (?!.* ([np]+|-o|--out)( |=|$))(c --server|help|version|status|fib|lucas|fact|ack|index|zeck|pisano|seq|completion|cursor (inspect|list)|task (list|show|result))( |$)/;
 
 /** Between what is wrong and the line. */
 const BEFORE_LINE = ". Try: ";

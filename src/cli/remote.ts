@@ -2,7 +2,7 @@
  * A server that is asked by a shell command, through the client library.
  * @module
  */
-import { FibClient, FibClientError, type Hooks } from "../client/client.ts";
+import { type Fetch, FibClient, FibClientError, type Hooks } from "../client/client.ts";
 import { resolveToken } from "../config/config.ts";
 import { isLoopback } from "../config/network.ts";
 import { DEFAULT_NAME } from "../cursor-name.ts";
@@ -27,14 +27,14 @@ const PASSING: ReadonlySet<number> = new Set([429, 502, 503, 504]);
  * @param say - Told when the server keeps somebody waiting, and when the token is not safe on its way.
  * @throws {@link FibError} `bad_argument` for what is no token.
  */
-export function openClient(url: URL, say: (notice: string) => void): FibClient {
+export function openClient(url: URL, say: (notice: string) => void, fetch?: Fetch): FibClient {
   const token = resolveToken(process.env);
   if (token !== undefined && url.protocol === "http:" && !isLoopback(url.hostname))
     warnOfPlainToken(url, say);
   const onWaiting = (reason: string) => say(`Waiting for ${shownOf(url)}: ${reason}; Ctrl-C to stop`);
   // One for all that a command asks, so that its retries are found in the server's log.
   const headers = { "x-request-id": crypto.randomUUID() };
-  return new FibClient(url, { token, headers, retriesMax: RETRIES_MAX, ...impatience(onWaiting) });
+  return new FibClient(url, { token, headers, fetch, retriesMax: RETRIES_MAX, ...impatience(onWaiting) });
 }
 
 /** A server, as it is named to people: without a password, and with the path below which it is. */

@@ -6,7 +6,7 @@
  * @module
  */
 import { defineCommand } from "citty";
-import { version } from "../../package.json";
+import { BUILD_INFO } from "../build-info.ts";
 import { type Config, type Flags, resolveConfig } from "../config/config.ts";
 import { DEFAULT_NAME } from "../cursor-name.ts";
 import { shortened } from "../shell-word.ts";
@@ -33,6 +33,9 @@ import { print } from "./output.ts";
 /** What only a server has a use for. */
 const SERVING_FLAGS = { ...SERVER_FLAGS, ...LIMIT_FLAGS, ...CURSORS_FLAGS, ...TASK_FLAGS };
 
+/** What only letters have a use for. */
+const LETTER_FLAGS = ["json", "cursor", "server"] as const;
+
 const MISPLACED = {
   metrics: "that is a worker's; a server has /metrics, /livez and /readyz on its own port",
   cors: "--allow-origin names pages of other origins that may ask",
@@ -57,7 +60,7 @@ const root = defineCommand({
     groups: {
       Numbers: ["fib", "lucas", "fact", "ack", "index", "zeck", "pisano", "seq"],
       "Servers and tasks": ["serve", "worker", "status", "task", "token"],
-      "The cursor and this program": ["cursor", "backup", "restore", "help", "version"],
+      "The cursor and this program": ["cursor", "backup", "restore", "completion", "help", "version"],
     },
     examples: [
       "fibserver n n p -f my-cursor  # three moves of the cursor in a file",
@@ -69,10 +72,14 @@ const root = defineCommand({
       ...Object.keys(REDIS_FLAGS).filter((flag) => flag !== "redis"),
     ],
     misplaced: MISPLACED,
+    apart: [
+      [Object.keys(SERVING_FLAGS), ["letters", "interactive", ...LETTER_FLAGS]],
+      [["letters"], ["interactive"]],
+    ],
     notes: "A server's options, and their names in the environment: fibserver help serve.",
   },
   args: {
-    letters: { type: "positional", required: false, valueHint: "LETTER..." },
+    letters: { type: "positional", required: false, valueHint: "LETTER...", values: LETTERS },
     ...CURSOR_FLAGS,
     ...SERVING_FLAGS,
     ...REDIS_FLAGS,
@@ -85,7 +92,7 @@ const root = defineCommand({
   async run({ args }) {
     const letters = checkLetters(args._);
     const serves = letters.length === 0 && !args.interactive;
-    const notServed = ["json", "cursor", "server"].find((flag) => args[flag as "json"] !== undefined);
+    const notServed = LETTER_FLAGS.find((flag) => args[flag] !== undefined);
     if (serves && notServed !== undefined)
       throw usageError("fibserver", `--${notServed} is for letters, and there are none`);
     if (serves) return await serve(serverConfig(args));
@@ -127,7 +134,7 @@ const help = defineCommand({
     description: "Show the help of a command",
     examples: ["fibserver help fib", "fibserver help cursor set"],
   },
-  args: { command: { type: "positional", required: false, valueHint: "COMMAND..." } },
+  args: { command: { type: "positional", required: false, valueHint: "COMMAND...", values: "commands" } },
   async run({ args }) {
     const found = await findCommand(fibserver, args._);
     // The letters have the page of the program, as `fibserver n --help` has.
@@ -142,8 +149,13 @@ const help = defineCommand({
 });
 
 const versionCommand = defineCommand({
-  meta: { name: "version", description: "Show the version" },
-  run: printVersion,
+  meta: {
+    name: "version",
+    description: "Show the version",
+    examples: ["fibserver version", "fibserver version --json"],
+  },
+  args: { json: { type: "boolean", description: "Print version, commit and Bun as JSON" } },
+  run: ({ args }) => (args.json ? print(`${JSON.stringify(BUILD_INFO)}\n`) : printVersion()),
 });
 
 const numbers = () => import("./numbers.ts");
@@ -165,6 +177,7 @@ const subCommands = {
   seq: async () => (await import("./sequence.ts")).seq,
   task: async () => (await import("./task.ts")).task,
   token: async () => (await import("./token.ts")).token,
+  completion: async () => (await import("./completion.ts")).completion,
   help,
   version: versionCommand,
 };
@@ -172,9 +185,10 @@ const subCommands = {
 /** The root of all commands. */
 export const fibserver: Command = { ...root, subCommands };
 
-/** Prints the version, and nothing else: a script may compare it. */
+/** Prints the version, as the first word: a script may compare it. */
 export function printVersion(): void {
-  print(`${version}\n`);
+  const { version, commit, bun } = BUILD_INFO;
+  print(`${version} (commit ${commit}, Bun ${bun})\n`);
 }
 
 function serverConfig(args: object): Config {

@@ -45,7 +45,12 @@ export const seq = defineCommand({
       description: "How many from the start, or from one index to another with both ends",
     },
     start: START_FLAG,
-    format: { type: "string", valueHint: "FORMAT", description: `${FORMATS.join(", ")}; text without it` },
+    format: {
+      type: "string",
+      valueHint: "FORMAT",
+      values: FORMATS,
+      description: `${FORMATS.join(", ")}; text without it`,
+    },
     ...RESULT_FLAGS,
   },
   async run({ args }) {

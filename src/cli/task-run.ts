@@ -47,6 +47,7 @@ export const run = defineCommand({
       type: "positional",
       required: true,
       valueHint: "KIND N...",
+      values: Object.keys(TASK_ARGUMENTS),
       description: KINDS,
     },
     start: START_FLAG,

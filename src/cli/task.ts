@@ -18,7 +18,7 @@ import { checkOutput, type Put, RESULT_FLAGS, writeResult } from "./result.ts";
 import { writeTaskResult } from "./task-result.ts";
 import { run } from "./task-run.ts";
 
-const id = { type: "positional", required: true, description: "The task's id" } as const;
+const id = { type: "positional", required: true, values: "tasks", description: "The task's id" } as const;
 const { json, quiet } = RESULT_FLAGS;
 
 const KIND_CHARS_MAX = Math.max(...Object.keys(TASK_ARGUMENTS).map((kind) => kind.length));
@@ -46,7 +46,12 @@ const list = defineCommand({
     examples: ["fibserver task list", "fibserver task list --state ready --json"],
   },
   args: {
-    state: { type: "string", valueHint: "STATE", description: "queued, running, ready, failed or cancelled" },
+    state: {
+      type: "string",
+      valueHint: "STATE",
+      values: TASK_STATES,
+      description: "queued, running, ready, failed or cancelled",
+    },
     json,
     ...CLIENT_FLAGS,
   },

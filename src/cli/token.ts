@@ -25,7 +25,12 @@ export const token = defineCommand({
   },
   args: {
     name: { type: "positional", required: true, description: "Whose it is; logs show it" },
-    scope: { type: "string", valueHint: "SCOPE", description: "read, write or write:PREFIX (default read)" },
+    scope: {
+      type: "string",
+      valueHint: "SCOPE",
+      values: ["read", "write", "write:"],
+      description: "read, write or write:PREFIX (default read)",
+    },
     json: { type: "boolean", description: "Print token and line as JSON on standard output" },
   },
   run({ args: { name, scope = "read", json } }) {

@@ -6,15 +6,17 @@ import { FibError } from "../errors.ts";
 import { isFlag, type Setting, type Settings } from "./settings.ts";
 import { shortened } from "../shell-word.ts";
 
-const LEVELS = ["debug", "info", "warning", "error"] as const;
-const FORMATS = ["text", "json"] as const;
+/** What `--log-level` takes. */
+export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
+/** What `--log-format` takes. */
+export const LOG_FORMATS = ["text", "json"] as const;
 
 /** How a process logs. */
 export interface LogConfig {
   /** The least that is written. */
-  readonly logLevel: (typeof LEVELS)[number];
+  readonly logLevel: (typeof LOG_LEVELS)[number];
   /** undefined for text on a terminal, and JSON lines elsewhere. */
-  readonly logFormat: (typeof FORMATS)[number] | undefined;
+  readonly logFormat: (typeof LOG_FORMATS)[number] | undefined;
 }
 
 /**
@@ -24,10 +26,10 @@ export interface LogConfig {
  */
 export function logConfig({ setting, on }: Settings): LogConfig {
   const level = setting("log-level");
-  const named = oneOf(level, LEVELS);
+  const named = oneOf(level, LOG_LEVELS);
   const isDebug = on("debug") && (named === undefined || (isFlag(setting("debug")) && !isFlag(level)));
   const logLevel = isDebug ? "debug" : (named ?? "info");
-  return { logLevel, logFormat: oneOf(setting("log-format"), FORMATS) };
+  return { logLevel, logFormat: oneOf(setting("log-format"), LOG_FORMATS) };
 }
 
 function oneOf<Word extends string>({ text, source }: Setting, words: readonly Word[]): Word | undefined {

@@ -59,7 +59,7 @@ export const CURSORS_KIND: DatabaseKind = {
 };
 
 /** Behind every character that a name may have. */
-const NAME_END = "~";
+export const NAME_END = "~";
 
 /** A cursor as it is stored; `position` is its index, which is a word of SQL's. */
 export interface CursorRow {

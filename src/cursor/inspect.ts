@@ -5,7 +5,10 @@
 import { versionOf } from "../sqlite.ts";
 import { isBusy, READER_ADVICE, sqliteError } from "../sqlite-errors.ts";
 import { openToRead, type Reading } from "../sqlite-read.ts";
-import { CURSORS_KIND, type CursorRow, hasFile } from "./database.ts";
+import { CURSORS_KIND, type CursorRow, hasFile, NAME_END } from "./database.ts";
+
+/** How long a list of names waits for who has the file alone: somebody looks at a prompt. */
+const NAMES_WAIT_MS = 200;
 
 /** What can be told of a file. */
 export interface Inspection {
@@ -58,4 +61,22 @@ export function inspectDatabase(path: string): Inspection {
   } finally {
     opened?.[Symbol.dispose]();
   }
+}
+
+/**
+ * Names in a file and where they are, in their order, without those of clients; changes nothing.
+ *
+ * @param prefix - What they begin with.
+ * @throws SQLite's error; {@link FibError} `cursor_io`. There are none where there is no file.
+ */
+export function namesIn(path: string, prefix: string, limit: number): { name: string; index: number }[] {
+  if (!hasFile(path)) return [];
+  using reading = openToRead({ ...CURSORS_KIND, path }, false, NAMES_WAIT_MS);
+  const { db } = reading;
+  if (versionOf(db, { ...CURSORS_KIND, path }) === 0) return [];
+  const names = "SELECT name, position FROM cursors WHERE renewedAtMs IS NULL AND name >= ?1 AND name < ?2";
+  const rows = db
+    .query<Pick<CursorRow, "name" | "position">, [string, string, number]>(`${names} ORDER BY name LIMIT ?3`)
+    .all(prefix, prefix + NAME_END, limit);
+  return rows.map(({ name, position: index }) => ({ name, index }));
 }

@@ -35,7 +35,7 @@ export function frame(app: Hono, events: ErrorEvents, basePath = ""): void {
       const instead =
         c.req.path === OUTSIDE
           ? `this server is at ${basePath}/ (--base-path)`
-          : "the README lists the routes";
+          : `${basePath}/docs lists the routes`;
       return problem(new FibError("not_found", `Cannot find ${getPath(c.req.raw)}: ${instead}`), c);
     })
     .onError((error, c) => answerError(events, error, c));

@@ -32,7 +32,7 @@ const asRoot =
 const withFlock = requireTool(["flock", "--version"], "apt-get install util-linux");
 
 /** Commands that change nothing, whatever follows. */
-const HARMLESS = new Set(["help", "version", "fib", "fact", "ack", "index", "seq", "c"]);
+const HARMLESS = new Set(["help", "version", "completion", "fib", "fact", "ack", "index", "seq", "c"]);
 
 /** Rows that are checked at a time, each in a folder of its own: most of their time is the start of processes. */
 const LANES = 4;
@@ -124,10 +124,17 @@ test("a wrong word or flag is refused with a line to try", async () => {
     ['"$FIBSERVER" 8080', "'8080' is no command", 2],
     ['"$FIBSERVER" ""', "'' is no command", 2],
     [
-      '"$FIBSERVER" completion',
-      "'completion' is no command and none of the letters p, c, n. Try: fibserver help\n",
+      '"$FIBSERVER" complement',
+      "'complement' is no command and none of the letters p, c, n. Try: fibserver help\n",
       2,
     ],
+    [
+      '"$FIBSERVER" completion',
+      "it takes the name of a shell: bash, zsh, fish. Try: fibserver help completion",
+      2,
+    ],
+    ['SHELL=/bin/zsh "$FIBSERVER" completion', "bash, zsh, fish. Try: fibserver completion zsh\n", 2],
+    ['"$FIBSERVER" completion csh', "it knows no shell 'csh': bash, zsh, fish. Try: ", 2],
     ['"$FIBSERVER" cursr inspect', "(did you mean cursor?). Try: fibserver help cursor", 2],
     ['"$FIBSERVER" hlep', "(did you mean help?). Try: fibserver help\n", 2],
     ['"$FIBSERVER" zeckendorf 5', "(did you mean zeck?). Try: fibserver help zeck\n", 2],
