@@ -50,11 +50,29 @@ TARGETS := linux-x64 linux-arm64 linux-x64-musl linux-arm64-musl
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## Build and serve (PORT=8080)
 	exec dist/fibserver -p $(PORT)
+
+# What a shell knows of the program: its manual page and completions, from the definitions of its commands.
+WORDS := $(addprefix build/words/,fibserver.1 fibserver.bash _fibserver fibserver.fish)
+$(WORDS) &: dist/fibserver $(wildcard packages/manual/*)
+	mkdir -p build/words
+	$(BUN) packages/manual/build.ts >build/words/fibserver.1
+	dist/fibserver completion bash >build/words/fibserver.bash
+	dist/fibserver completion zsh >build/words/_fibserver
+	dist/fibserver completion fish >build/words/fibserver.fish
+
+# $(call install-tree,PROGRAM,FOLDER): what is installed, wherever that is: by make, in an archive, in a Debian package.
+define install-tree
+install -D -m 755 $(1) "$(2)"/bin/fibserver
+install -D -m 644 build/words/fibserver.1 "$(2)"/share/man/man1/fibserver.1
+install -D -m 644 build/words/fibserver.bash "$(2)"/share/bash-completion/completions/fibserver
+install -D -m 644 build/words/_fibserver "$(2)"/share/zsh/site-functions/_fibserver
+install -D -m 644 build/words/fibserver.fish "$(2)"/share/fish/vendor_completions.d/fibserver.fish
+endef
 
 .PHONY: build
 build: dist/fibserver dist/client/package.json ## Build dist/fibserver for this machine, and dist/client for npm
@@ -127,8 +145,11 @@ WAITING_TESTS := test/chaos/ test/worker.test.ts test/terminal.test.ts test/stal
 SEEING_TESTS := test/web/ $(wildcard test/http/*browser*.test.ts test/http/docs.test.ts test/http/nginx.test.ts)
 ASKING_TESTS := test/client/ test/cli/ $(filter-out $(SEEING_TESTS),$(wildcard test/http/*.test.ts))
 
+# What is released and deployed, which must be made first: `make test-release`.
+RELEASE_TESTS := test/release/ test/deploy/
+
 # No test is timed: what hangs is ended by this, and not what a busy machine holds up (Bun's own limit is 5 s).
-TEST := $(BUN) test --timeout 60000
+TEST := $(BUN) test --timeout 180000
 
 .PHONY: test
 test: build ## Run every test (ROUNDS=100 of kill -9, CHAOS=30 seconds of faults)
@@ -136,7 +157,7 @@ test: build ## Run every test (ROUNDS=100 of kill -9, CHAOS=30 seconds of faults
 	$(TEST) $(NUMBERS_TESTS) || status=$$?; \
 	$(TEST) $(WAITING_TESTS) >build/waiting.log 2>&1 & waiting=$$!; \
 	$(TEST) $(ASKING_TESTS) >build/asking.log 2>&1 & asking=$$!; \
-	ROUNDS=$(ROUNDS) $(TEST) $(patsubst %,--path-ignore-patterns '%**',$(NUMBERS_TESTS) $(WAITING_TESTS) test/http/ $(filter-out test/http/%,$(ASKING_TESTS) $(SEEING_TESTS))) || status=$$?; \
+	ROUNDS=$(ROUNDS) $(TEST) $(patsubst %,--path-ignore-patterns '%**',$(NUMBERS_TESTS) $(WAITING_TESTS) $(RELEASE_TESTS) test/http/ $(filter-out test/http/%,$(ASKING_TESTS) $(SEEING_TESTS))) || status=$$?; \
 	for group in $$waiting $$asking $$seeing; do wait $$group || status=$$?; done; \
 	cat build/waiting.log build/asking.log build/seeing.log; exit $$status
 
@@ -157,12 +178,12 @@ format: node_modules/.ready ## Rewrite the sources in the project's format
 	$(BIN)/oxfmt
 
 .PHONY: bench
-bench: build ## Print the tables of measured ratios (ONLY="cursor numbers", ROUNDS=5)
-	$(BUN) bench/run.ts
+bench: build ## Measure, and write docs/performance.md (ONLY="cursor numbers", ROUNDS=5; WRITE=1 measures nothing)
+	$(BUN) bench/run.ts $(if $(WRITE),--write)
 
 .PHONY: install
-install: build ## Install into PREFIX (~/.local)
-	install -D -m 755 dist/fibserver $(DESTDIR)$(PREFIX)/bin/fibserver
+install: build $(WORDS) ## Install into PREFIX (~/.local): program, manual page, completions
+	$(call install-tree,dist/fibserver,$(DESTDIR)$(PREFIX))
 
 .PHONY: clean
 clean: ## Remove what was built and fetched
@@ -183,3 +204,5 @@ node_modules/.ready: package.json bun.lock $(BUN_READY)
 	cd .bun && for bun in node_modules/@oven/bun-*/bin/bun; \
 	do if "$$bun" --version >/dev/null 2>&1; then ln -s "$$bun" bun; break; fi; done
 	test "$$($@ --version)" = $(BUN_VERSION)
+
+include packages/release/release.mk packages/npm/npm.mk packages/debian/debian.mk

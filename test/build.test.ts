@@ -2,20 +2,14 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
-import { temporaryFolder } from "./binary.ts";
+import { copyOfSources } from "./sources.ts";
 
 setDefaultTimeout(120_000);
 
 const ROOT = path.resolve(import.meta.dir, "..");
-/** What is made here, and what make has nothing to do with. */
-const LEFT_OUT = new Set([".git", "build", "dist"]);
 
 test("make build makes the same bytes in another folder", async () => {
-  using folder = temporaryFolder();
-  for (const name of fs.readdirSync(ROOT).filter((entry) => !LEFT_OUT.has(entry))) {
-    // With its times: what was fetched is not fetched again.
-    await Bun.$`cp -a ${path.join(ROOT, name)} ${folder.path}`;
-  }
+  using folder = await copyOfSources();
   // Not the flags of a make that runs this.
   const commit = fs.readFileSync(path.join(ROOT, "build/commit"), "utf8").trim();
   const env = { ...process.env, MAKEFLAGS: "" };
@@ -31,4 +25,10 @@ test("make build makes the same bytes in another folder", async () => {
     const [here, there] = [ROOT, folder.path].map((root) => fs.readFileSync(path.join(root, "dist", name)));
     expect({ name, isSame: here!.equals(there!) }).toEqual({ name, isSame: true });
   }
+});
+
+test("no install script of a package is run: one of them would tell somebody that it was installed", () => {
+  const { stdout } = Bun.spawnSync([process.execPath, "pm", "untrusted"], { cwd: ROOT });
+  const refused = Array.from(stdout.toString().matchAll(/^\.\/node_modules\/(\S+) @/gm), ([, name]) => name!);
+  expect(refused.toSorted()).toEqual(["@scarf/scarf", "msgpackr-extract"]);
 });
