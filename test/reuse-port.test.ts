@@ -4,29 +4,12 @@
  * once.
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import http from "node:http";
 import path from "node:path";
-import {
-  run,
-  type Server,
-  startProgram,
-  startServer,
-  strace,
-  temporaryFolder,
-  until,
-  withStrace,
-} from "./binary.ts";
+import { run, startServer, strace, temporaryFolder, until, withStrace } from "./binary.ts";
+import { startMoves, startSecond } from "./hand-over.ts";
 import { connect, exchange, headersOf, requestBytes, statusOf } from "./wire.ts";
 
 setDefaultTimeout(60_000);
-
-const SERVING = /"url":"(http:[^"]*)\/"/;
-
-/** A server that shares the port of another. */
-async function startSecond({ url }: Server, args: readonly string[]): Promise<Server> {
-  const program = await startProgram(["-p", new URL(url).port, ...args], SERVING);
-  return { ...program, url };
-}
 
 test("without --reuse-port on both sides the port is in use", async () => {
   using folder = temporaryFolder();
@@ -47,66 +30,21 @@ test("--reuse-port: no connection is refused or cut in a hand-over, and each mov
   using folder = temporaryFolder();
   const args = ["-f", path.join(folder.path, "cursor"), "--reuse-port", "--max-index", "1000000"];
   let server = await startServer(args);
-  const port = Number(new URL(server.url).port);
-  const keeping = new http.Agent({ keepAlive: true });
-  const indexes: number[] = [];
-  const over = new AbortController();
-  const moveOn = async (agent?: http.Agent) => {
-    while (!over.signal.aborted) indexes.push(await move(port, agent));
-  };
-  // Its failure is that of the test, at the end.
-  const moving = Promise.all(
-    Array.from({ length: 16 }, (_, client) => moveOn(client % 2 === 0 ? keeping : undefined)),
-  );
-  moving.catch(() => over.abort());
-  const moves = async (count: number) => {
-    const before = indexes.length;
-    await until("moves are made", () => indexes.length >= before + count || over.signal.aborted);
-  };
+  await using moves = startMoves(Number(new URL(server.url).port));
   try {
     for (let round = 0; round < 3; round++) {
       const second = await startSecond(server, args);
-      await moves(100);
+      await moves.goOn();
       server.kill("SIGTERM");
       expect(await server.ended()).toBe(0);
       server = second;
     }
-    await moves(100);
+    await moves.goOn();
+    await moves.expectEachOnce();
   } finally {
-    over.abort();
-    await Promise.allSettled([moving]);
     await server[Symbol.asyncDispose]();
-    keeping.destroy();
   }
-  await moving;
-  const expected = Array.from({ length: indexes.length }, (_, index) => index + 1);
-  expect(indexes.toSorted((a, b) => a - b)).toEqual(expected);
 });
-
-/** One move. @throws {@link Error} when the connection is refused or cut, and for each answer that is none. */
-function move(port: number, agent: http.Agent | undefined): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const options = {
-      method: "POST",
-      agent: agent ?? false,
-      host: "127.0.0.1",
-      port,
-      path: "/v1/cursor/next",
-    };
-    const request = http.request(options, (response) => {
-      let body = "";
-      response.on("data", (chunk: Buffer) => (body += chunk.toString()));
-      response.on("error", reject);
-      response.on("end", () => {
-        const index = Number(/"index":"(\d+)"/.exec(body)?.[1]);
-        if (response.statusCode === 200) resolve(index);
-        else reject(new Error(`${response.statusCode} ${body}`));
-      });
-    });
-    request.on("error", reject);
-    request.end();
-  });
-}
 
 test("--reuse-port: new connections are the second server's; the first answers on those it has, and closes them", async () => {
   using folder = temporaryFolder();
