@@ -92,7 +92,7 @@ async function compare(rounds: number, connections: Connections, trials: readonl
     rounds,
     Object.fromEntries(trials.map(({ name, server, load }) => [name, () => load(server, connections)])),
   );
-  const title = `Cursor over HTTP, ${connections} connections`;
+  const title = `Cursor over HTTP, ${connections.toLocaleString("en-US")} connections`;
   publish({
     title,
     rows: trials.map(({ name, against, goals }): Row => {

@@ -7,7 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { type Load, wrk, wrkMoves } from "./load.ts";
 import { interleave, mustBe, publish, type Row } from "./measure.ts";
-import { has, newFolder, type Server, startFibserver } from "./servers.ts";
+import { newFolder, type Server, startFibserver } from "./servers.ts";
 
 const MOVES = "bench/moves.lua";
 const INDEX = 40;
@@ -26,7 +26,6 @@ interface Trial {
 
 /** Moves at 64 and 1,000 connections. */
 export async function benchCursors(rounds: number): Promise<void> {
-  if (!has("wrk")) return console.log("\nNamed cursors are not measured: install wrk");
   await using few = await startFibserver({ medium: "tmpfs", args: ["--max-cursors", "1000000"] });
   await using many = await startFibserver({ medium: "tmpfs" });
   await using clients = await startFibserver({ medium: "tmpfs", args: ["--per-client"] });
@@ -76,7 +75,7 @@ async function compare(rounds: number, connections: number, trials: readonly Tri
     rounds,
     Object.fromEntries(trials.map(({ name, load }) => [name, () => load(connections)])),
   );
-  const title = `Named cursors, ${connections} connections`;
+  const title = `Named cursors, ${connections.toLocaleString("en-US")} connections`;
   const rows = (figure: (load: Load) => number, unit: string, goals: boolean): Row[] =>
     trials.map(({ name, against, goal }) => ({
       name,

@@ -38,7 +38,7 @@ async function benchOne(rounds: number, n: number, repeats: number): Promise<voi
   const against = `F(${n.toLocaleString("en-US")})`;
   const goal = { ratio: 1.1, atMost: true };
   publish({
-    title: `Lucas numbers, in a warm process`,
+    title: `L(n) near n = ${n.toLocaleString("en-US")}, in a server`,
     rows: [
       { name: against, unit: "ms", samples: samples.fibonacci },
       { name: `L(${n.toLocaleString("en-US")})`, unit: "ms", samples: samples.lucas, against, goal },

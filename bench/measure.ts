@@ -17,14 +17,34 @@ export interface Row {
   readonly against?: string | undefined;
   /** The ratio says how many times as fast: the samples are times, and the yardstick's is divided by ours. */
   readonly speedup?: boolean;
-  /** The ratio to reach: at least, or at most where less is better. */
-  readonly goal?: { readonly ratio: number; readonly atMost?: boolean } | undefined;
+  /** What the ratio is to reach, or the median itself: at least, or at most where less is better. */
+  readonly goal?: Goal | undefined;
+  /** What the README calls it, if it is one of the figures that stand there. */
+  readonly headline?: string | undefined;
 }
+
+/** What a row is to reach. */
+export type Goal = ({ readonly ratio: number } | { readonly median: number }) & { readonly atMost?: boolean };
 
 /** A set of rows that were measured together. */
 export interface Table {
   readonly title: string;
+  /** Which programs stand beside, with their versions. */
+  readonly beside?: string;
   readonly rows: readonly Row[];
+}
+
+/** What a row has come to. */
+export interface Figure extends Omit<Row, "samples"> {
+  readonly median: number;
+  readonly lowest: number;
+  readonly highest: number;
+  readonly ratio?: number | undefined;
+}
+
+/** A table of such figures, as it is kept. */
+export interface Figures extends Omit<Table, "rows"> {
+  readonly rows: readonly Figure[];
 }
 
 /** Measures once and returns the figure, or several. */
@@ -43,7 +63,7 @@ export function median(samples: readonly number[]): number {
 }
 
 /** The median of the ratios within each round; undefined for a row without a yardstick. */
-export function ratio(table: Table, row: Row): number | undefined {
+function ratio(table: Table, row: Row): number | undefined {
   const base = table.rows.find(({ name }) => name === row.against);
   const ratios = base && row.samples.map((sample, round) => sample / base.samples[round]!);
   return ratios && median(row.speedup ? ratios.map((value) => 1 / value) : ratios);
@@ -74,21 +94,13 @@ function shuffled<T>(list: readonly T[]): T[] {
   return keyed.toSorted((a, b) => a.key - b.key).map(({ value }) => value);
 }
 
-/** Prints a table, and keeps it as JSON in `build/bench/`. */
+let published: Figures[] = [];
+
+/** Prints a table, and keeps it: with its samples as JSON in `build/bench/`, its figures for {@link takePublished}. */
 export function publish(table: Table): void {
-  const lines = table.rows.map((row) => {
-    const value = ratio(table, row);
-    const { goal } = row;
-    const reached =
-      value === undefined || goal === undefined || (goal.atMost ? value <= goal.ratio : value >= goal.ratio);
-    return [
-      row.name,
-      `${format(median(row.samples))} ${row.unit}`,
-      `${format(Math.min(...row.samples))} … ${format(Math.max(...row.samples))}`,
-      value === undefined ? "" : `${value.toFixed(2)} × ${row.speedup ? "as fast as " : ""}${row.against}`,
-      goal === undefined ? "" : `${reached ? "reaches" : "MISSES"} ${goal.atMost ? "≤" : "≥"} ${goal.ratio}`,
-    ];
-  });
+  const figures = { ...table, rows: table.rows.map((row) => figureOf(table, row)) };
+  published.push(figures);
+  const lines = figures.rows.map((row) => Object.values(cellsOf(row)));
   const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
   console.log(`\n${table.title}`);
   for (const line of lines)
@@ -100,8 +112,67 @@ export function publish(table: Table): void {
     );
   fs.mkdirSync("build/bench", { recursive: true });
   const file = `build/bench/${table.title.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}.json`;
-  const rows = table.rows.map((row) => ({ ...row, median: median(row.samples), ratio: ratio(table, row) }));
-  fs.writeFileSync(file, `${JSON.stringify({ ...table, rows }, null, 2)}\n`);
+  const samples = table.rows.map((row) => row.samples);
+  fs.writeFileSync(file, `${JSON.stringify({ ...figures, samples }, null, 2)}\n`);
+}
+
+/** What was published since it was last asked for. */
+export function takePublished(): Figures[] {
+  const tables = published;
+  published = [];
+  return tables;
+}
+
+function figureOf(table: Table, row: Row): Figure {
+  const { samples, ...rest } = row;
+  return {
+    ...rest,
+    median: median(samples),
+    lowest: Math.min(...samples),
+    highest: Math.max(...samples),
+    ratio: ratio(table, row),
+  };
+}
+
+/** What a row says in each column, for a terminal and for a document. */
+export function cellsOf(row: Figure): Record<"what" | "measured" | "range" | "beside" | "goal", string> {
+  const { name, unit, median: middle, lowest, highest, ratio: value, against, speedup, goal } = row;
+  const wanting = goal && verdict(row, goal);
+  return {
+    what: name,
+    measured: quantity(middle, unit),
+    range: lowest === highest ? "" : `${format(lowest)} … ${format(highest)}`,
+    beside: value === undefined ? "" : `${times(value)} × ${speedup ? "as fast as " : ""}${against}`,
+    goal: goal === undefined || wanting === undefined ? "" : `${wanting} ${textOf(goal, unit)}`,
+  };
+}
+
+/** A ratio of 0.003 is not 0.00. */
+function times(value: number): string {
+  return value >= 0.1 || value === 0 ? format(value) : value.toPrecision(2);
+}
+
+/** Undefined for a ratio when nothing stands beside. */
+function verdict({ median: middle, ratio: value }: Figure, goal: Goal): "reaches" | "MISSES" | undefined {
+  const [figure, wanted] = "ratio" in goal ? [value, goal.ratio] : [middle, goal.median];
+  if (figure === undefined) return undefined;
+  return (goal.atMost ? figure <= wanted : figure >= wanted) ? "reaches" : "MISSES";
+}
+
+function textOf(goal: Goal, unit: string): string {
+  const sign = goal.atMost ? "≤" : "≥";
+  return "ratio" in goal
+    ? `${sign} ${goal.ratio} ×`
+    : `${sign} ${goal.median.toLocaleString("en-US")}${spaced(unit)}`;
+}
+
+function quantity(value: number, unit: string): string {
+  return `${format(value)}${spaced(unit)}`;
+}
+
+/** A rate stands close behind its number: 111,000/s. */
+function spaced(unit: string): string {
+  return unit === "" || unit.startsWith("/") ? unit : ` ${unit}`;
 }
 
 /** Stops the benchmark: a wrong answer must not get a time. */
@@ -111,7 +182,10 @@ export function mustBe(actual: unknown, expected: unknown, what: string): void {
   }
 }
 
+/** Three digits, or four: more are noise. */
 function format(value: number): string {
-  if (value >= 1000) return Math.round(value).toLocaleString("en-US");
+  if (Number.isInteger(value) && value < 100_000) return value.toLocaleString("en-US");
+  if (value >= 10_000) return (Math.round(value / 100) * 100).toLocaleString("en-US");
+  if (value >= 100) return Math.round(value).toLocaleString("en-US");
   return value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }

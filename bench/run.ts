@@ -1,43 +1,37 @@
 /**
  * `make bench`: every question in turn, or those that are named: `make bench ONLY="cursor shell"`.
+ *
+ * With `--question NAME` this process measures that one; with `--write` nothing is measured, and the documents are written
+ * from what is kept.
  * @module
  */
-type Question = (rounds: number) => Promise<void>;
+import { describeCommit, describeMachine } from "./machine.ts";
+import { QUESTIONS } from "./questions.ts";
+import { checkWanted, measureQuestion, writeDocuments } from "./session.ts";
 
-// Loaded one by one: what a question leaves in the heap must not slow the next.
-const QUESTIONS: Record<string, () => Promise<Question>> = {
-  cursor: async () => (await import("./cursor.ts")).benchCursor,
-  cursors: async () => (await import("./cursors.ts")).benchCursors,
-  watchers: async () => (await import("./watchers.ts")).benchWatchers,
-  metrics: async () => (await import("./metrics.ts")).benchMetrics,
-  scrapes: async () => (await import("./metrics.ts")).benchScrapes,
-  tokens: async () => (await import("./tokens.ts")).benchTokens,
-  depth: async () => (await import("./depth.ts")).benchDepth,
-  slow: async () => (await import("./slow.ts")).benchSlow,
-  memory: async () => (await import("./memory.ts")).benchMemory,
-  shell: async () => (await import("./shell.ts")).benchShell,
-  first: async () => (await import("./first.ts")).benchFirst,
-  // Before what computes in this process: a child starts with the peak memory of its parent.
-  growth: async () => (await import("./numbers.ts")).benchGrowth,
-  numbers: async () => (await import("./numbers.ts")).benchNumbers,
-  lucas: async () => (await import("./lucas.ts")).benchLucas,
-  theory: async () => (await import("./theory.ts")).benchTheory,
-  sequence: async () => (await import("./sequence.ts")).benchSequence,
-  streams: async () => (await import("./streams.ts")).benchStreams,
-  latency: async () => (await import("./streams.ts")).benchLatency,
-  tasks: async () => (await import("./tasks.ts")).benchTasks,
-  page: async () => (await import("./page.ts")).benchPage,
-  redis: async () => (await import("./redis.ts")).benchRedis,
-  record: async () => (await import("./record.ts")).benchRecord,
-};
+/** The longest takes two minutes with five rounds; one that hangs must not hold up the others for ever. */
+const QUESTION_MS_MAX = 1_800_000;
 
-const rounds = Number(process.env["ROUNDS"] ?? 5);
-const wanted = (process.env["ONLY"] ?? Object.keys(QUESTIONS).join(" ")).split(" ");
-for (const name of wanted) {
-  const load = QUESTIONS[name];
-  if (load === undefined)
-    throw new Error(`No benchmark ${name}: there are ${Object.keys(QUESTIONS).join(", ")}`);
-  await (
-    await load()
-  )(rounds);
+const session = { root: ".", questions: QUESTIONS, rounds: Number(process.env["ROUNDS"] ?? 5) };
+const [how, name = ""] = process.argv.slice(2);
+
+if (how === "--write") writeDocuments(session.root);
+else if (how === "--question") {
+  const place = { commit: describeCommit(), bun: Bun.version, machine: describeMachine() };
+  await measureQuestion({ ...session, place }, name);
+} else await measureEach();
+
+/** Each in a process of its own: what one leaves in the heap, and which CPUs it keeps to, must not slow the next. */
+async function measureEach(): Promise<void> {
+  const only = process.env["ONLY"]?.trim() ?? "";
+  const wanted = only === "" ? Object.keys(QUESTIONS) : only.split(/\s+/);
+  checkWanted(session, wanted);
+  const failed: string[] = [];
+  for (const one of wanted) {
+    const command = [process.execPath, import.meta.path, "--question", one];
+    const child = Bun.spawn(command, { stdio: ["ignore", "inherit", "inherit"], timeout: QUESTION_MS_MAX });
+    if ((await child.exited) !== 0) failed.push(one);
+  }
+  if (failed.length > 0) console.error(`\nFailed, and their tables stay as they were: ${failed.join(", ")}`);
+  process.exitCode = failed.length > 0 ? 1 : 0;
 }

@@ -68,10 +68,52 @@ export function startRaw(): Promise<Server> {
 }
 
 /** Starts the smallest program that makes durable moves. */
-export function startLimit(medium: Medium): Promise<Server> {
+export function startLimit(medium: Medium, syncDelayMs = 0): Promise<Server> {
   const folder = newFolder(medium);
   const command = [process.execPath, "bench/limit.ts", path.join(folder, "cursor")];
+  return start(command, /(http:\S+)/, "stdout", { folder, syncDelayMs });
+}
+
+/** Builds the server in Go that writes a file at each move. @returns The program; undefined where Go is missing. */
+export function buildGo(): string | undefined {
+  if (!has("go")) return undefined;
+  const program = path.resolve("build/go-cursor");
+  const env = { ...process.env, CGO_ENABLED: "0" };
+  const { success, stderr } = Bun.spawnSync(["go", "build", "-o", program, "bench/go/main.go"], { env });
+  if (!success) throw new Error(`bench/go cannot be built: ${stderr.toString()}`);
+  return program;
+}
+
+/** Starts what {@link buildGo} has built, on the disk. */
+export function startGo(program: string, isSynced: boolean): Promise<Server> {
+  const folder = newFolder("disk");
+  const command = [program, path.join(folder, "cursor"), ...(isSynced ? ["sync"] : [])];
   return start(command, /(http:\S+)/, "stdout", { folder });
+}
+
+/** Starts an nginx of one process that answers with constants. @param bodies - By path. */
+export async function startNginx(bodies: Readonly<Record<string, string>>): Promise<Server> {
+  const folder = newFolder();
+  const port = await freePort();
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
+    (name) => `${name}_temp_path ${folder}/${name};`,
+  );
+  const locations = Object.entries(bodies).map(([at, body]) => `location = ${at} { return 200 '${body}'; }`);
+  // By default it closes each connection after 1,000 requests.
+  fs.writeFileSync(
+    path.join(folder, "nginx.conf"),
+    `daemon off; master_process off; pid ${folder}/pid; error_log stderr notice;
+events {}
+http {
+  access_log off; keepalive_requests 1000000000; ${temporary.join(" ")}
+  default_type "application/json; charset=utf-8"; add_header Cache-Control no-store;
+  server { listen 127.0.0.1:${port}; ${locations.join(" ")} }
+}
+`,
+  );
+  const command = ["nginx", "-p", folder, "-e", "stderr", "-c", path.join(folder, "nginx.conf")];
+  const server = await start(command, /(using the "\w+" event method)/, "stderr", { folder });
+  return { ...server, url: `http://127.0.0.1:${port}/` };
 }
 
 /** Starts fibserver on a new file. */
@@ -87,15 +129,15 @@ export function startFibserver({
   return start(command, /"url":"(http:[^"]+)"/, "stderr", { folder, syncDelayMs, cpus });
 }
 
-/** Starts redis-server with a sync for each group of commands, as durable as the cursor. */
-export async function startRedis(): Promise<Server> {
+/** Starts redis-server; by default with a sync for each group of commands, as durable as the cursor. */
+export async function startRedis(appendfsync: "always" | "everysec" | "no" = "always"): Promise<Server> {
   const folder = newFolder();
   const port = await freePort();
   // Without rewriting its file beside the load.
   const settings = {
     save: "",
     appendonly: "yes",
-    appendfsync: "always",
+    appendfsync,
     "auto-aof-rewrite-percentage": "0",
     bind: "127.0.0.1",
   };
@@ -158,7 +200,8 @@ async function start(
       ? Number(fs.readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8"))
       : child.pid;
   const end = async () => {
-    process.kill(pid, "SIGTERM");
+    // One that has ended by itself is no second error, which would hide the first.
+    if (child.exitCode === null && child.signalCode === null) process.kill(pid, "SIGTERM");
     await child.exited;
     if (folder !== undefined) fs.rmSync(folder, { recursive: true });
   };

@@ -10,7 +10,7 @@ import path from "node:path";
 import { makeToken, tokenLine } from "../src/token.ts";
 import { wrkMoves } from "./load.ts";
 import { interleave, publish } from "./measure.ts";
-import { has, newFolder, type Server, startFibserver } from "./servers.ts";
+import { newFolder, type Server, startFibserver } from "./servers.ts";
 
 const INDEX = 5;
 const CONNECTIONS = 64;
@@ -19,7 +19,6 @@ const WITHOUT = "without tokens";
 
 /** The CPU of moves with a token and without: ten seconds. */
 export async function benchTokens(rounds: number): Promise<void> {
-  if (!has("wrk")) return console.log("\nTokens are not measured: install wrk");
   const folder = newFolder();
   const file = path.join(folder, "tokens");
   const tokens = Array.from({ length: TOKENS_COUNT }, makeToken);

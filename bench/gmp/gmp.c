@@ -1,5 +1,5 @@
-// F(n), n! or A(3, n) by GMP as decimal text on stdout: gmp fib N, gmp fact N, gmp ack N. What fibserver is
-// measured against.
+// F(n), n! or A(3, n) by GMP as decimal text on stdout: gmp fib N, gmp fact N, gmp ack N; `gmp version 0` says GMP's. What
+// fibserver is measured against.
 #include <gmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 int main(int argc, char **argv) {
   if (argc != 3) return 2;
   const unsigned long n = strtoul(argv[2], NULL, 10);
+  if (strcmp(argv[1], "version") == 0) return puts(gmp_version) < 0;
   mpz_t number;
   mpz_init(number);
   if (strcmp(argv[1], "fib") == 0) mpz_fib_ui(number, n);
