@@ -17,6 +17,7 @@ import {
   startServer,
   strace,
   temporaryFolder,
+  until,
   withStrace,
 } from "./binary.ts";
 import { failingDisk, withFailingDisk } from "./failing-disk.ts";
@@ -99,7 +100,10 @@ test("kill -9 under load of /api0/next: no value is given twice", async () => {
         given.add(body.value);
       }
     };
+    const { size } = given;
     const clients = Array.from({ length: CLIENT_COUNT }, client);
+    // Every other time behind an answer: a busy machine may give none in 40 ms.
+    if (round % 2 === 1) await until("a move is answered", () => given.size > size);
     await Bun.sleep(random() * 40);
     server.kill("SIGKILL");
     await server.ended();
@@ -112,7 +116,7 @@ test("kill -9 under load of /api0/next: no value is given twice", async () => {
     expect(index).toBeLessThanOrEqual(indexMin + requestedCount);
     indexMin = index;
   }
-  expect(given.size).toBeGreaterThan(10);
+  expect(given.size).toBeGreaterThanOrEqual(5);
 });
 
 withFailingDisk("SIGKILL before the N-th sync of a server keeps each answered move", async () => {
