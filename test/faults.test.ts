@@ -154,7 +154,7 @@ for (const flags of [[], ["-t"]]) {
       faults.begin("stall", "data");
       const moves = Array.from({ length: 8 }, () => mustRequest(server, "next"));
       await until("the sync stalls", () => faults.faultedCount() === 1);
-      await expectQuick(server, '{"value":"1","status":"200"}');
+      await expectAnswers(server, '{"value":"1","status":"200"}');
       expect(moves.map((move) => Bun.peek.status(move))).not.toContain("fulfilled");
       expect(faults.faultedCount()).toBe(1);
       faults.end("stall", "data");
@@ -176,7 +176,7 @@ withFailingDisk(
     fs.renameSync(`${file}.other`, file);
     const move = mustRequest(server, "next");
     await until("the sync stalls", () => faults.faultedCount() === 1);
-    await expectQuick(server);
+    await expectAnswers(server);
     expect(Bun.peek.status(move)).toBe("pending");
     faults.end("stall", "folder");
     expect(await move).toMatchObject({ index: 41 });
@@ -746,13 +746,11 @@ async function goNext({ url }: Server) {
   return { status: response.status, body, retryAfter: response.headers.get("retry-after") };
 }
 
-/** Everything that needs no sync is answered within 50 ms. */
-async function expectQuick({ url }: Server, current?: string): Promise<void> {
+/** Everything that needs no sync is answered, while one that a test has stalled is not: it ends only when the test says so. */
+async function expectAnswers({ url }: Server, current?: string): Promise<void> {
   for (let round = 0; round < 20; round++) {
     for (const route of current === undefined ? ["/livez"] : ["/livez", "/api0/current"]) {
-      const startMs = performance.now();
       const body = await (await fetch(`${url}${route}`)).text();
-      expect(performance.now() - startMs, route).toBeLessThan(50);
       if (route === "/api0/current") expect(body).toBe(current!);
     }
   }

@@ -5,18 +5,20 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
-import { argumentsOf, COMMON_FLAGS, findCommand } from "../src/cli/arguments.ts";
+import { argumentsOf, COMMON_FLAGS, type Found, findCommand, resolved } from "../src/cli/arguments.ts";
 import { fibserver } from "../src/cli/root.ts";
+import { CODES } from "../src/errors.ts";
 import { environmentName } from "../src/config/config.ts";
 import { temporaryFolder } from "./binary.ts";
 import { openServer } from "./client/server.ts";
+import { linesOf, PAGES, textOf } from "./docs-pages.ts";
 
 setDefaultTimeout(60_000);
 
 const ROOT = path.resolve(import.meta.dir, "..");
 
 for (const [readme, count] of [
-  ["README.md", 6],
+  ["docs/client.md", 6],
   ["packages/client/README.md", 9],
 ] as const) {
   const text = fs.readFileSync(path.join(ROOT, readme), "utf8");
@@ -43,53 +45,64 @@ for (const [readme, count] of [
   }
 }
 
-const PAGES = ["README.md", "docs/operating.md", "packages/client/README.md"];
-const linesOf = (page: string) => fs.readFileSync(path.join(ROOT, page), "utf8").split("\n");
 const rows = PAGES.flatMap(linesOf).filter((line) => line.startsWith("|"));
 
-test("no table is torn apart by an empty line", () => {
-  for (const page of PAGES) {
-    const lines = linesOf(page);
-    const isRow = (i: number) => lines[i]!.startsWith("|");
-    const starts = Array.from(lines.keys()).filter((i) => isRow(i) && !isRow(i - 1));
-    expect(starts.length).toBeGreaterThan(0);
-    for (const i of starts)
-      expect([page, lines[i], lines[i + 1]]).toEqual([page, lines[i], expect.stringMatching(/^[|-]+$/)]);
-  }
-});
-
-test("each link leads to a page and a heading that there are", () => {
-  const links = PAGES.flatMap((page) =>
-    Array.from(
-      linesOf(page)
-        .join("\n")
-        .matchAll(/\]\(([^):]*)\)/g),
-      ([, link]) => ({ page, link: link! }),
-    ),
+test("each flag that may come from the environment is in a table, with its variable, and no other is", async () => {
+  const options = linesOf("docs/options.md").filter((line) => line.startsWith("|"));
+  const variables = new Set(
+    Array.from(options.join("").matchAll(/`(FIBSERVER_[A-Z_]+)/g), ([, name]) => name!),
   );
-  expect(links.length).toBeGreaterThan(10);
-  for (const { page, link } of links) {
-    const [file, anchor] = link.split("#");
-    const target = file === "" ? page : path.join(path.dirname(page), file!);
-    const headings = linesOf(target).flatMap((line) => /^#+ (.*)/.exec(line)?.[1] ?? []);
-    const anchors = headings.map((text) =>
-      text
-        .toLowerCase()
-        .replaceAll(/[^\w -]/g, "")
-        .replaceAll(" ", "-"),
-    );
-    expect([page, link, ...(anchor === undefined ? [] : [anchors.includes(anchor)])]).not.toContain(false);
-  }
-});
-
-test("each flag of servers and executors is in a table, with the variable that stands in for it", async () => {
+  const known = new Set([
+    "FIBSERVER_TOKEN",
+    "FIBSERVER_SENTINEL_AUTH",
+    "FIBSERVER_SERVER",
+    "FIBSERVER_CURSOR",
+  ]);
   for (const name of ["serve", "worker"]) {
     const { flags } = await argumentsOf((await findCommand(fibserver, [name])).command);
     for (const [flag] of flags.filter(([each]) => !Object.hasOwn(COMMON_FLAGS, each))) {
-      const row = rows.find((each) => new RegExp(`--${flag}[ \`]`).test(each.split("|")[1]!));
+      const row = options.find((each) => new RegExp(`--${flag}[ \`]`).test(each.split("|")[1]!));
       expect({ flag, row }).toEqual({ flag, row: expect.stringContaining(`\`${environmentName(flag)}\``) });
+      known.add(environmentName(flag));
     }
   }
+  expect(Array.from(variables).toSorted()).toEqual(Array.from(known).toSorted());
+});
+
+test("each variable that a page names is in the table of options", () => {
+  const options = textOf("docs/options.md");
+  for (const page of PAGES)
+    for (const [name] of textOf(page).matchAll(/\bFIBSERVER_[A-Z_]+\b/g))
+      expect([page, name, options.includes(`\`${name}\``)]).toEqual([page, name, true]);
+});
+
+test("each option that a page names is one of a command", async () => {
+  const flags = new Set<string>();
+  for (const { found } of await commandsBelow())
+    for (const [flag] of (await argumentsOf(found.command)).flags) flags.add(`--${flag}`);
+  // What installs it, and what measures it, have options of their own.
+  const others = new Set(["docs/install.md", "docs/performance.md"]);
+  for (const page of PAGES.filter((each) => /^docs.[a-z]*.md$|^README/.test(each) && !others.has(each)))
+    for (const [, named] of textOf(page).matchAll(/`(--[a-z0-9-]+)/g))
+      expect([page, named, flags.has(named!)]).toEqual([page, named, true]);
+});
+
+test("each command is in a table of docs/shell.md, with the words that it takes", async () => {
+  const shown = linesOf("docs/shell.md").filter((line) => line.startsWith("|"));
+  const commands = (await commandsBelow()).filter(
+    ({ words, found }) => words.length > 0 && found.command.run !== undefined,
+  );
+  expect(commands.length).toBeGreaterThan(25);
+  for (const { words } of commands) {
+    const name = `fibserver ${words.join(" ")}`;
+    expect([name, shown.some((row) => new RegExp(`\`${name}[ \`]`).test(row))]).toEqual([name, true]);
+  }
+});
+
+test("each exit status is in the table of docs/shell.md, and each there is one that there is", () => {
+  const told = linesOf("docs/shell.md").flatMap((line) => /^\| (\d+) \|/.exec(line)?.[1] ?? []);
+  const known = new Set([0, 130, ...Object.values(CODES).map(({ exit }) => exit)]);
+  expect(told.map(Number)).toEqual(Array.from(known).toSorted((a, b) => a - b));
 });
 
 test("each metric is in a table, and each in a table is one that there is", () => {
@@ -127,4 +140,14 @@ async function printedBy(code: string): Promise<string> {
 
 function bare(text: string): string {
   return text.replaceAll(/\s|,(?=\s*\})/g, "");
+}
+
+/** All commands, with those below them. */
+async function commandsBelow(
+  words: readonly string[] = [],
+): Promise<{ words: readonly string[]; found: Found }[]> {
+  const found = await findCommand(fibserver, words);
+  const names = Object.keys(await resolved(found.command.subCommands ?? {}));
+  const below = await Promise.all(names.map((name) => commandsBelow([...words, name])));
+  return [{ words, found }, ...below.flat()];
 }

@@ -253,7 +253,7 @@ withRedis("an executor whose result finds no room gives the task back when it is
   await redis.cli("config", "set", "maxmemory", "4mb");
   const task = await post(server, "fibonacci", 10 * LONG);
   const isRefused = async () => (await redis.cli("info", "errorstats")).includes("errorstat_OOM");
-  await until("its result has found no room", isRefused, 30);
+  await until("its result has found no room", isRefused, 60);
   expect(await executor.end("SIGTERM")).toBe(0);
   await redis.cli("config", "set", "maxmemory", "0");
   await untilState(server, task, "queued");

