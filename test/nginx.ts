@@ -14,10 +14,12 @@ interface Nginx extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Starts it. @param location - What its `server` has besides its port, such as a `location /fib/ { … }`. */
-export async function startNginx(location: string): Promise<Nginx> {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "fibserver-nginx-"));
-  const port = await freePort();
+/**
+ * Starts the program with what its `http` has, in one process, in a folder of its own.
+ *
+ * @param folder - Has its configuration, its pid and its errors.
+ */
+export function spawnNginx(folder: string, http: string): Bun.Subprocess {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
     (name) => `${name}_temp_path ${folder}/${name};`,
   );
@@ -26,12 +28,19 @@ export async function startNginx(location: string): Promise<Nginx> {
     config,
     `daemon off; master_process off; pid ${folder}/pid; error_log ${folder}/errors;
 events {}
-http { access_log off; ${temporary.join(" ")} server { listen 127.0.0.1:${port}; ${location} } }
+http { access_log off; ${temporary.join(" ")} ${http} }
 `,
   );
-  const child = Bun.spawn(["nginx", "-p", folder, "-e", `${folder}/errors`, "-c", config], {
+  return Bun.spawn(["nginx", "-p", folder, "-e", `${folder}/errors`, "-c", config], {
     stdio: ["ignore", "ignore", "inherit"],
   });
+}
+
+/** Starts it. @param location - What its `server` has besides its port, such as a `location /fib/ { … }`. */
+export async function startNginx(location: string): Promise<Nginx> {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "fibserver-nginx-"));
+  const port = await freePort();
+  const child = spawnNginx(folder, `server { listen 127.0.0.1:${port}; ${location} }`);
   const url = `http://127.0.0.1:${port}`;
   await until("nginx answers", async () => {
     if (child.exitCode !== null)

@@ -187,8 +187,7 @@ function noNumber(word: string): string {
   return `'${shortened(word)}' begins with a dash, as flags do; a number is a whole number from 0`;
 }
 
-// Not in its strict mode, whose errors are about node:util: what is wrong is found in the tokens.
-/** The tokens of node:util's parser; one that is wrong is no error of it. */
+/** The tokens of node:util's parser. Not in its strict mode, whose errors are about node:util: what is wrong is found in them. */
 export function tokenize(argv: readonly string[], flags: readonly Named[]) {
   const options = Object.fromEntries(
     flags.map(([name, { type, ...definition }]) => {

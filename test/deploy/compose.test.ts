@@ -6,6 +6,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
 import { output, requireTool, run, startProgram, temporaryFolder, until } from "../binary.ts";
+import { spawnNginx } from "../nginx.ts";
 import { freePort, hasRedis, withRedis } from "../redis.ts";
 
 setDefaultTimeout(60_000);
@@ -178,16 +179,6 @@ async function startProxy(
     "server-2:8080": two!,
     "listen 8080": `listen 127.0.0.1:${port}`,
   });
-  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
-    (name) => `${name}_temp_path ${folder}/${name};`,
-  );
-  const config = path.join(folder, "nginx.conf");
-  fs.writeFileSync(
-    config,
-    `daemon off; master_process off; pid ${folder}/pid; error_log ${folder}/errors;
-events {} http { access_log off; ${temporary.join(" ")} ${text} }`,
-  );
-  const words = ["nginx", "-p", folder, "-e", `${folder}/errors`, "-c", config];
-  defer(ended, Bun.spawn(words, { stdio: ["ignore", "ignore", "inherit"] }));
+  defer(ended, spawnNginx(folder, text));
   return `http://127.0.0.1:${port}`;
 }

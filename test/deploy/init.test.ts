@@ -42,6 +42,13 @@ cp /usr/local/bin/fibserver /tmp/f; mv /tmp/f /usr/local/bin/fibserver
 ends 0 $sh /etc/init.d/fibserver restart
 [ ! -e /proc/$old ]
 [ "$(fibserver c --server $url)" = 1 ]
+# One that takes its time is waited for.
+slow=$(cat /run/fibserver.pid)
+kill -STOP $slow
+{ sleep 1; kill -CONT $slow; } &
+ends 0 $sh /etc/init.d/fibserver stop
+[ ! -e /proc/$slow ]
+ends 0 $sh /etc/init.d/fibserver start
 killed=$(cat /run/fibserver.pid)
 kill -KILL "$killed"
 # Until then, or until it has no exe: nobody may wait for it.

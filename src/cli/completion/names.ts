@@ -13,6 +13,7 @@ import type { Ask, Candidate } from "./candidates.ts";
 
 /** Longer nobody waits for a list. */
 const DEADLINE_MS = 1000;
+const HASTE = { retriesMax: 0, timeoutMs: DEADLINE_MS };
 /** More nobody reads; who types on gets others. */
 const NAMES_MAX = 200;
 /**
@@ -20,7 +21,6 @@ const NAMES_MAX = 200;
  * has its turn: an endless answer took 2.5 to 4.3 s, measured on two busy cores.
  */
 const BYTES_MAX = 4 * 2 ** 20;
-const HASTE = { retriesMax: 0, timeoutMs: DEADLINE_MS };
 
 /** Asks for names. @returns None where that fails, or takes too long. */
 export const askNames: Ask = async (what, prefix, flags) => {
