@@ -149,7 +149,7 @@ ASKING_TESTS := test/client/ test/cli/ $(filter-out $(SEEING_TESTS),$(wildcard t
 RELEASE_TESTS := test/release/ test/deploy/
 
 # No test is timed: what hangs is ended by this, and not what a busy machine holds up (Bun's own limit is 5 s).
-TEST := $(BUN) test --timeout 180000
+TEST := $(BUN) test --timeout 300000
 
 .PHONY: test
 test: build ## Run every test (ROUNDS=100 of kill -9, CHAOS=30 seconds of faults)

@@ -4,7 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { copyOfSources } from "./sources.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const ROOT = path.resolve(import.meta.dir, "..");
 

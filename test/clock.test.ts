@@ -6,7 +6,7 @@ import { mustRequest, requireTool, run, startServer, temporaryFolder, until } fr
 import { startWorker } from "./executor.ts";
 import { hasRedis, startRedis, withRedis } from "./redis.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const LIBRARY = `/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu/faketime/libfaketime.so.1`;
 const withClock = requireTool(["test", "-e", LIBRARY], "apt-get install libfaketime");

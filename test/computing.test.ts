@@ -5,7 +5,7 @@ import path from "node:path";
 import type { TaskJson } from "../src/tasks/task.ts";
 import { type Server, startServer, temporaryFolder, until } from "./binary.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const ONE_THREAD = ["--max-computations", "1", "--max-digits", "1000000000"];
 

@@ -25,7 +25,7 @@ import {
 } from "./binary.ts";
 import { sha256 } from "./oracle.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const NAMES = ["alice", "bob", "carol"];
 /** A result that is a row, and two that are files. */

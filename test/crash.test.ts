@@ -23,7 +23,7 @@ import {
 import { failingDisk, withFailingDisk } from "./failing-disk.ts";
 import { bigTerms } from "./oracle.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const ROUND_COUNT = Number(process.env["ROUNDS"] ?? 100);
 const SEED = Number(process.env["SEED"] ?? Date.now() % 1_000_000);

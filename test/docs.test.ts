@@ -10,7 +10,7 @@ import { blocksOf, type Command, commandsOf, isShown, linesOf, PAGES } from "./d
 import { openSession } from "./docs-session.ts";
 import { startNginx } from "./nginx.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const ROOT = path.resolve(import.meta.dir, "..");
 

@@ -8,7 +8,7 @@ import path from "node:path";
 import { run, type Server, spawn, startServer, temporaryFolder, until } from "./binary.ts";
 import { failingDisk, withFailingDisk } from "./failing-disk.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 for (const [kind, value, kept] of [
   ["creation", "433494437\n", []],

@@ -11,7 +11,7 @@ import type { Start } from "../src/numbers/start.ts";
 import { zeckendorfMemoryBytes } from "../src/numbers/zeckendorf.ts";
 import { requireTool, run, runInShell, temporaryFolder } from "./binary.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const withPrlimit = requireTool(["prlimit", "--version"], "apt-get install util-linux");
 

@@ -5,7 +5,7 @@ import { startWatched } from "./executor.ts";
 import { startRedis, withRedis } from "./redis.ts";
 import { NAMES, type Scrape, scrape, untilScrape } from "./scrape.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const DIGITS = 208_988;
 

@@ -5,7 +5,7 @@ import path from "node:path";
 import { injectInto, type Server, startServer, temporaryFolder, until, withStrace } from "./binary.ts";
 import { NAMES, type Scrape, scrape, untilScrape } from "./scrape.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 /** The file's, and SQLite's. */
 const SYNCS = "fdatasync,fsync";

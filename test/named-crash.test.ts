@@ -10,7 +10,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { run, type Server, startServer, strace, temporaryFolder, until, withStrace } from "./binary.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const ROUND_COUNT = Number(process.env["ROUNDS"] ?? 6);
 const SEED = Number(process.env["SEED"] ?? Date.now() % 1_000_000);

@@ -9,7 +9,7 @@ import { run, type Server, spawn, startServer, temporaryFolder, until } from "./
 import { failingDisk, withFailingDisk } from "./failing-disk.ts";
 import { ext4Disk, withPowerLoss } from "./power-loss.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const ALICE = ["--cursor", "alice"];
 

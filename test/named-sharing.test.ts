@@ -17,7 +17,7 @@ import {
 } from "./binary.ts";
 import { failingDisk, withFailingDisk } from "./failing-disk.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 // Root may enter any folder, but for what it starts without that right.
 const withRights =

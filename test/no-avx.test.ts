@@ -9,7 +9,7 @@ import { requireTool, requires, run, startServer, temporaryFolder, until } from 
 import { bigTerms, sha256 } from "./oracle.ts";
 import reference from "./vectors/reference.json";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const qemu =
   process.arch === "x64"

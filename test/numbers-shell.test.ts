@@ -17,7 +17,7 @@ import {
 } from "./binary.ts";
 import { sha256 } from "./oracle.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const withScript = requireTool(["script", "--version"], "apt-get install bsdutils");
 const withPrlimit = requireTool(["prlimit", "--version"], "apt-get install util-linux");

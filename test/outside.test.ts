@@ -20,7 +20,7 @@ import {
 import { startWorker } from "./executor.ts";
 import { hasRedis, startRedis, withRedis } from "./redis.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const withBoth = hasRedis ? withStrace : withRedis;
 /** F(300,000): on a thread. */

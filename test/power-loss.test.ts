@@ -9,7 +9,7 @@ import { mustRequest, run, spawn, startServer, until } from "./binary.ts";
 import { failingDisk } from "./failing-disk.ts";
 import { ext4Disk, withPowerLoss } from "./power-loss.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 /** A Go server's file at index 5. */
 const GO_FILE = Buffer.from("00000000000000030000000000000005", "hex");

@@ -16,7 +16,7 @@ import {
 } from "./binary.ts";
 import { freePort, startRedis } from "./redis.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const DEPLOY = path.resolve(import.meta.dir, "../deploy");
 const RULES = path.join(DEPLOY, "prometheus/fibserver.rules.yml");

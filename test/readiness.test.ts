@@ -17,7 +17,7 @@ import {
 import { failingDisk, withFailingDisk } from "./failing-disk.ts";
 import { Scrape } from "./scrape.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 /** The longest until a stall is told, and a busy machine's share. */
 const STALL_SECONDS = 20;

@@ -13,7 +13,7 @@ import { temporaryFolder } from "./binary.ts";
 import { openServer } from "./client/server.ts";
 import { linesOf, PAGES, textOf } from "./docs-pages.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const ROOT = path.resolve(import.meta.dir, "..");
 

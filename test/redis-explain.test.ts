@@ -5,7 +5,7 @@ import { run } from "./binary.ts";
 import { startRedis, withRedis } from "./redis.ts";
 import { startSentinel } from "./sentinel.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 withRedis("each way to miss a Redis ends a letter with 69 and the step that helps", async () => {
   await using open = await startRedis();

@@ -6,7 +6,7 @@ import { startServer, until } from "./binary.ts";
 import { startWorker } from "./executor.ts";
 import { type Redis, startRedis, withRedis } from "./redis.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 /** How its line ends. */
 const BACK = String.raw`\" is back"`;

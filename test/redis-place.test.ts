@@ -12,7 +12,7 @@ import { startRedis, withRedis } from "./redis.ts";
 import { isRefused, rejected } from "./refusal.ts";
 import { startWatched } from "./sentinel.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 function openClient(place: RedisPlace) {
   const lost: string[] = [];

@@ -7,7 +7,7 @@ import { hasRedis, startRedis, withRedis } from "./redis.ts";
 import { startSentinel } from "./sentinel.ts";
 import { startWorker } from "./executor.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const withTls = hasRedis ? requireTool(["openssl", "version"], "apt-get install openssl") : withRedis;
 

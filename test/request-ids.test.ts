@@ -8,7 +8,7 @@ import { FibClient, FibClientError, type ResponseFacts } from "../src/client/cli
 import { run, startServer, temporaryFolder, until } from "./binary.ts";
 import { openScripted } from "./client/server.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const MADE = /^[A-Za-z\d._-]{8,64}$/;
 

@@ -9,7 +9,7 @@ import { run, startServer, strace, temporaryFolder, until, withStrace } from "./
 import { startMoves, startSecond } from "./hand-over.ts";
 import { connect, exchange, headersOf, requestBytes, statusOf } from "./wire.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 test("without --reuse-port on both sides the port is in use", async () => {
   using folder = temporaryFolder();

@@ -9,7 +9,7 @@ import { injectInto, requireTool, startServer, temporaryFolder, until, withStrac
 import { startWorker } from "./executor.ts";
 import { hasRedis, startRedis, withRedis } from "./redis.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const withPython = requireTool(["python3", "--version"], "apt-get install python3");
 const withBoth = hasRedis ? withPython : withRedis;

@@ -15,7 +15,7 @@ import {
 } from "./binary.ts";
 import { bigTerms } from "./oracle.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const MANY = ["--max-index", "5000"];
 const VALUES = bigTerms(0, 5001);

@@ -18,7 +18,7 @@ import {
   withStrace,
 } from "./binary.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const withFlock = requireTool(["flock", "--version"], "apt-get install util-linux");
 const withScript = requireTool(["script", "--version"], "apt-get install bsdutils");

@@ -4,7 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { request, requires, startServer, temporaryFolder, until } from "./binary.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const MEMORY_BYTES = 512 * 2 ** 20;
 /** The longest numbers that are computed by default have 25,000,000 digits. */

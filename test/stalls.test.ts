@@ -12,7 +12,7 @@ import { injectInto, mustRequest, startServer, temporaryFolder, until, withStrac
 import { makeToken, tokenLine } from "../src/token.ts";
 import { failingDisk, withFailingDisk } from "./failing-disk.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const STALL_SECONDS = 20;
 /** What must not wait gets far less than the stall, and far more than it takes: a busy machine is no failure. */

@@ -6,7 +6,7 @@ import { BINARY, temporaryFolder, until } from "./binary.ts";
 import { openServer } from "./client/server.ts";
 import { Terminal, withTmux } from "./terminal.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 /** Some seconds; a factorial's bar would wait for its primes. */
 const LONG = "fib 2000000000";
@@ -161,7 +161,8 @@ withTmux(
     await terminal.shows(/^40000000! \[=*-+\] +\d+%, about \d+ s left$/m);
     expect(lines()).toHaveLength(1);
     terminal.resize(40);
-    await terminal.shows(/^40000000! \[=*-{0,9}\] +\d+%, about \d+ s left$/m);
+    // The bar has what room there is, and none beside two digits of seconds.
+    await terminal.shows(/^40000000! (\[=*-{0,9}\])? +\d+%, about \d+ s left$/m);
     terminal.press("C-c");
   },
 );

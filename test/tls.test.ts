@@ -10,7 +10,7 @@ import { makeCertificates, withOpenssl } from "./certificates.ts";
 import { withBrowser, withChromium } from "./chromium.ts";
 import { connect, requestBytes } from "./wire.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 /** A server that serves https, and what makes a client believe it. */
 async function startTls(folder: string, pair = "good", more: readonly string[] = []) {

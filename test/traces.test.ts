@@ -22,7 +22,7 @@ import { type CollectedSpan, startCollector } from "./collector.ts";
 import { startWorker } from "./executor.ts";
 import { freePort, startRedis, withRedis } from "./redis.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER = "00f067aa0ba902b7";

@@ -4,7 +4,7 @@ import { run, type Server, spawn, startProgram, startServer, until } from "./bin
 import { startWatched, startWorker } from "./executor.ts";
 import { freePort, type Redis, startRedis, withRedis } from "./redis.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 /** n! takes half a minute, and 0.2 GB for each second: it runs until somebody ends it. */
 const ENDLESS = 100_000_000;

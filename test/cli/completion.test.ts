@@ -9,7 +9,7 @@ import { type Ask, complete } from "../../src/cli/completion/candidates.ts";
 import { fibserver } from "../../src/cli/root.ts";
 import { output, request, run, runInShell, startServer, temporaryFolder } from "../binary.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 /** As bash has them. */
 const BREAKS = " \t\n\"'@><=;|&(:";

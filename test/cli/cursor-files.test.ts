@@ -4,7 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { output, run, spawn, temporaryFolder, until } from "../binary.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const next = (file: string) => ["n", "--cursor", "alice", "-f", file];
 

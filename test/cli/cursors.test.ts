@@ -16,7 +16,7 @@ import {
 import { openScripted } from "../client/server.ts";
 import { startRedis, withRedis } from "../redis.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 /** Where cursors are, and the flags that lead there. */
 interface Place extends AsyncDisposable {

@@ -20,7 +20,7 @@ import {
   temporaryFolder,
 } from "../binary.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 /** A line of shell, in a folder with a cursor `x` at index 3. */
 type Row = readonly [line: string, says: string | RegExp, exitCode: number];

@@ -7,7 +7,7 @@ import { fibserver } from "../../src/cli/root.ts";
 import { environmentName, resolveConfig } from "../../src/config/config.ts";
 import { output, requireTool, runInShell, temporaryFolder } from "../binary.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const withScript = requireTool(["script", "--version"], "apt-get install bsdutils");
 

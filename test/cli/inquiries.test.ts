@@ -6,7 +6,7 @@ import { output, requireTool, run, runInShell, spawn, temporaryFolder, until } f
 import { openServer } from "../client/server.ts";
 import { bigPair } from "../oracle.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const withScript = requireTool(["script", "--version"], "apt-get install bsdutils");
 

@@ -10,7 +10,7 @@ import { environmentName } from "../../src/config/config.ts";
 import { CODES } from "../../src/errors.ts";
 import { requireTool, temporaryFolder } from "../binary.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const DATE = new Date("2026-11-28T00:00:00Z");
 const PAGE = await manualPage(DATE);

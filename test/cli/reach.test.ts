@@ -6,7 +6,7 @@ import { run, spawn, startServer, temporaryFolder, until } from "../binary.ts";
 import { makeCertificates, withOpenssl } from "../certificates.ts";
 import { openServer } from "../client/server.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const toldOf = async (url: string) => (await run(["status", "--server", url])).stderr;
 

@@ -4,7 +4,7 @@ import fs from "node:fs";
 import { output, run, spawn, startServer, temporaryFolder, until } from "../binary.ts";
 import { startRedis, withRedis } from "../redis.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 withRedis(
   "fibserver n moves the cursor that servers have in Redis, from a flag or the environment",

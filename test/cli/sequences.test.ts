@@ -3,7 +3,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { output, run } from "../binary.ts";
 import { openServer } from "../client/server.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 test("seq --format writes what a server writes, and --json is one of the formats", async () => {
   await using server = await openServer();

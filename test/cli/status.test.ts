@@ -8,7 +8,7 @@ import { deadUrl, openScripted, openServer } from "../client/server.ts";
 import { freePort, startRedis, withRedis } from "../redis.ts";
 import { Terminal, withTmux } from "../terminal.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 /** What a server could say, with figures that are easy to find. */
 const STATUS = {

@@ -3,7 +3,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { output, run } from "../binary.ts";
 import { openScripted, openServer } from "../client/server.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 /** A task, and the command that prints the same. */
 const SAME = [

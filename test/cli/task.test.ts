@@ -17,7 +17,7 @@ import { openScripted, openServer, TASK, type Target } from "../client/server.ts
 import { sha256 } from "../oracle.ts";
 import reference from "../vectors/reference.json" with { type: "json" };
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const withScript = requireTool(["script", "--version"], "apt-get install bsdutils");
 
@@ -382,7 +382,7 @@ test("task run --detach whose id cannot be printed says how to go on, and a clos
   const { stderr, exitCode } = await runInShell(`${line} >/dev/full`, folder.path);
   const [{ id }] = (await listed(server)) as [TaskView];
   expect(exitCode).toBe(74);
-  expect(stderr).toMatch(/^fibserver: Cannot write the output: ENOSPC/);
+  expect(stderr).toMatch(/^fibserver: Cannot write the output: ENOSPC/m);
   expect(stderr).toEndWith(`. To go on later: ${later(id, server)}\n`);
 });
 

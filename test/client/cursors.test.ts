@@ -6,7 +6,7 @@ import { startServer, temporaryFolder } from "../binary.ts";
 import { startProxy } from "./proxy.ts";
 import { openServer } from "./server.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const DEEP = ["--max-index", "10000"];
 

@@ -8,7 +8,7 @@ import { FibClient, FibClientError } from "../../src/client/client.ts";
 import { parseName } from "../../src/cursor-name.ts";
 import { openScripted } from "./server.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const ENTRY = { name: "a", index: "7", movedAt: "2026-11-27T09:00:00.000Z" };
 

@@ -9,7 +9,7 @@ import { joinText } from "../../src/client/terms.ts";
 import { requireTool, temporaryFolder } from "../binary.ts";
 import { openScripted, TASK } from "./server.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const withOpenssl = requireTool(["openssl", "version"], "apt-get install openssl");
 const STATUS = { ...TASK, state: "running", progress: 0.5, attempts: 2 };

@@ -3,7 +3,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { FibClient, FibClientError } from "../../src/client/client.ts";
 import { openScripted, openServer, TASK } from "./server.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 test("FibClient finds out about numbers", async () => {
   await using server = await openServer();

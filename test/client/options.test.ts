@@ -5,7 +5,7 @@ import { startTimer } from "../../src/client/exchange.ts";
 import { startProxy } from "./proxy.ts";
 import { deadUrl, openScripted, openServer, TASK } from "./server.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const ok = () => Response.json({ index: "7", value: "13" });
 const busy = () => Response.json({ code: "overloaded" }, { status: 503 });

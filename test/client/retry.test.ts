@@ -5,7 +5,7 @@ import { until } from "../binary.ts";
 import { startProxy } from "./proxy.ts";
 import { deadUrl, openScripted, openServer } from "./server.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const POSITION = { index: "7", value: "13" };
 const ok = () => Response.json(POSITION, { headers: { etag: '"9"' } });

@@ -12,7 +12,7 @@ import { runEssentials, type Urls } from "./essentials.ts";
 import { startProxy } from "./proxy.ts";
 import { openScripted, openServer } from "./server.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const ROOT = path.resolve(import.meta.dir, "../..");
 const PACKAGE = path.join(ROOT, "dist/client");

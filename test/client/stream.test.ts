@@ -7,7 +7,7 @@ import reference from "../vectors/reference.json" with { type: "json" };
 import { startProxy } from "./proxy.ts";
 import { openScripted, openServer, TASK } from "./server.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 test("FibClient.sequence() delivers a gigabyte through twenty cuts whole", async () => {
   const expected = reference.sequences.list.find(({ from, count }) => from === 0 && count === 100_000)!;

@@ -8,7 +8,7 @@ import reference from "../vectors/reference.json" with { type: "json" };
 import { startProxy } from "./proxy.ts";
 import { openScripted, openServer, TASK } from "./server.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 /** Half a minute, and 0.2 GB for each second. */
 const LONG = { kind: "factorial", n: 100_000_000 } as const;

@@ -20,7 +20,7 @@ import { LIMITS } from "./contract.ts";
 import { openFront } from "./redis-front.ts";
 import { requestAtRandom } from "./requests.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const HOUR_MS = 3_600_000;
 const NEXT: CursorRequest = { operation: "next" };

@@ -16,7 +16,7 @@ import { temporaryFolder } from "../temporary.ts";
 import { keepsCursors, LIMITS, type Store } from "./contract.ts";
 import { openFront } from "./redis-front.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 /** Nothing is to be told. */
 const notice = (message: string) => {

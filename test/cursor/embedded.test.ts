@@ -18,7 +18,7 @@ import { temporaryFolder } from "../temporary.ts";
 import { ask, LIMITS, must } from "./contract.ts";
 import { ALL, damagePages, openCursors } from "./named-file.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const NEXT = { operation: "next" } as const;
 const CURRENT = { operation: "current" } as const;

@@ -7,7 +7,7 @@ import type { CursorRequest } from "../../src/cursor/moves.ts";
 import { startRedis, withRedis } from "../redis.ts";
 import { openFront } from "./redis-front.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const NEXT: CursorRequest = { operation: "next" };
 

@@ -15,7 +15,7 @@ import { ModelCursors } from "./model.ts";
 import { openFront, summary } from "./redis-front.ts";
 import { digest, requestAtRandom } from "./requests.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const CLIENT = clientName("a cookie");
 const NEXT: CursorRequest = { operation: "next" };

@@ -9,7 +9,7 @@ import { until } from "../binary.ts";
 import { type Redis, startRedis, withRedis } from "../redis.ts";
 import { openFront } from "./redis-front.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const NEXT: CursorRequest = { operation: "next" };
 const CURRENT: CursorRequest = { operation: "current" };

@@ -15,7 +15,7 @@ import { rejected } from "../refusal.ts";
 import { openFront, summary } from "./redis-front.ts";
 import { digest, requestAtRandom } from "./requests.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 withRedis("RedisCursors does what applyToRecord() says, for any history and any grouping", async () => {
   await using server = await startRedis(["--appendonly", "no"]);

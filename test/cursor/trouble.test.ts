@@ -13,7 +13,7 @@ import { isWorking, requires, until } from "../binary.ts";
 import { ask, must } from "./contract.ts";
 import { ALL, damagePages, openCursors } from "./named-file.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const NEXT = { operation: "next" } as const;
 

@@ -13,7 +13,7 @@ import { must } from "./contract.ts";
 import { openCursors } from "./named-file.ts";
 import { openCursor, temporaryFolder } from "../temporary.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const NEXT = { operation: "next" } as const;
 const REMOVE = { operation: "remove" } as const;

@@ -9,7 +9,7 @@ import { output, requireTool, run, startProgram, temporaryFolder, until } from "
 import { spawnNginx } from "../nginx.ts";
 import { freePort, hasRedis, withRedis } from "../redis.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const FOLDER = path.resolve(import.meta.dir, "../../deploy/containers");
 const PASSWORD = "s3cret-of-this-test";

@@ -9,7 +9,7 @@ import { run, until } from "../binary.ts";
 import { withBareRoot } from "../bare-root.ts";
 import { buildImage, type Image } from "./dockerfile.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const ROOT = path.resolve(import.meta.dir, "../..");
 const DOCKERFILE = path.join(ROOT, "deploy/containers/Dockerfile");

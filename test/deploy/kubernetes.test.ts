@@ -8,7 +8,7 @@ import path from "node:path";
 import { startProgram, temporaryFolder, until } from "../binary.ts";
 import { startRedis, withRedis } from "../redis.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const ROOT = path.resolve(import.meta.dir, "../..");
 const NAMES = ["single", "scaled"] as const;

@@ -11,7 +11,7 @@ import { requireTool, startProgram, startServer, temporaryFolder, until } from "
 import { exchange } from "./behind.ts";
 import { type Kind, KINDS, startProxy } from "./proxies.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 /** A server that answers all but what has `next`, `fibo?` or `tasks` in its first line: of that it closes the connection. */
 interface Front extends AsyncDisposable {

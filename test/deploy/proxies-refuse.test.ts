@@ -7,7 +7,7 @@ import { until } from "../binary.ts";
 import { behindEach, connect, exchange, type Wire } from "./behind.ts";
 import type { Proxy } from "./proxies.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 /** A request as bytes; the last on its connection unless its headers say otherwise. */
 const request = (line: string, headers: readonly string[] = [], body = "") =>

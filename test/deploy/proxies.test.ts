@@ -11,7 +11,7 @@ import { scrape, type Scrape, untilScrape } from "../scrape.ts";
 import { behindEach, connect, peakBytes, type Wire } from "./behind.ts";
 import { hasIpv6, type Proxy } from "./proxies.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 /** 1.045 GB of text. */
 const LONG = "/v1/sequence?count=100000";

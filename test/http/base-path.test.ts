@@ -12,7 +12,7 @@ import { problemOf } from "../refusal.ts";
 import { openServices } from "../services.ts";
 import { exchange, headersOf, requestBytes, statusOf } from "../wire.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const BASE = "/fib";
 

@@ -12,7 +12,7 @@ import { problemOf } from "../refusal.ts";
 import { openServices } from "../services.ts";
 import { connect, exchange, headersOf, requestBytes, statusOf } from "../wire.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(300_000);
 
 async function openApp(options: Parameters<typeof openServices>[0] = {}) {
   const services = await openServices({

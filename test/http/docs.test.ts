@@ -8,7 +8,7 @@ import { startServer, temporaryFolder } from "../binary.ts";
 import { launchBrowser, withChromium } from "../chromium.ts";
 import { openServices } from "../services.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 /** The addresses that the page has in it. */
 async function filesOf(page: Response): Promise<string[]> {

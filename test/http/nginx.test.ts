@@ -8,7 +8,7 @@ import { withBrowser } from "../chromium.ts";
 import { startNginx } from "../nginx.ts";
 import { openPage } from "../web/page.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const TOOLS = [
   ["nginx", "-v"],

@@ -12,7 +12,7 @@ import type { Operation, Parameter, Schema } from "../../src/http/openapi/types.
 import { type Server, startServer, temporaryFolder } from "../binary.ts";
 import { faults, faultsOfEvent, resolved } from "../description.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const LIMITS = [
   "--max-digits",

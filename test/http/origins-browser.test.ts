@@ -12,7 +12,7 @@ import { tokenLine } from "../../src/token.ts";
 import { startServer, temporaryFolder } from "../binary.ts";
 import { withBrowser, withChromium } from "../chromium.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const TOKEN = "fib_of-a-page";
 

@@ -12,7 +12,7 @@ import { run, type Server, startServer, temporaryFolder, until } from "../binary
 import { startCollector } from "../collector.ts";
 import { exchange, requestBytes, statusOf } from "../wire.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 /** What any token may. */
 const PING = { route: "/ping", path: "/ping" };

@@ -16,7 +16,7 @@ import { termPair } from "../../src/numbers/term-pair.ts";
 import { distrusted } from "../../src/notices.ts";
 import { bigPair, bigTerms } from "../oracle.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 type Stage = Parameters<Fault>[0];
 type Data = Parameters<Fault>[2];

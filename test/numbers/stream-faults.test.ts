@@ -11,7 +11,7 @@ import { type ByteRange, openSequence, planSequence, readSequence } from "../../
 import { termPair } from "../../src/numbers/term-pair.ts";
 import { bigPair, sequenceText } from "../oracle.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 /** Places at random in each run: each flip costs an instance. */
 const FLIPS = 60;

@@ -5,7 +5,7 @@ import path from "node:path";
 import { run, temporaryFolder } from "../binary.ts";
 import { artefact, PLATFORM, PLATFORMS, RELEASE, VERSION } from "./artefacts.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const ROOT = path.resolve(import.meta.dir, "../..");
 

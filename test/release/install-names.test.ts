@@ -8,7 +8,7 @@ import { requireTool, temporaryFolder } from "../binary.ts";
 import { PLATFORM, VERSION } from "./artefacts.ts";
 import { filesIn, runHere, SCRIPT, serveFolder, smallRelease, toolFolder, TOOLS } from "./install-setup.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const ARCHIVE = `fibserver-${VERSION}-${PLATFORM}.tar.gz`;
 

@@ -15,7 +15,7 @@ import {
   TOOLS,
 } from "./install-setup.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const ARCHIVE = `fibserver-${VERSION}-${PLATFORM}.tar.gz`;
 

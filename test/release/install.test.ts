@@ -7,7 +7,7 @@ import { BINARY, mustRequest, requireTool, startServer, temporaryFolder } from "
 import { artefact, PLATFORM, RELEASE, VERSION } from "./artefacts.ts";
 import { filesIn, runHere, SCRIPT, serveFolder, smallRelease, toolFolder, TOOLS } from "./install-setup.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 describe("on a machine with nothing but busybox and a C library", () => {
   withBareRoot("the real release is fetched, checked, and runs, all without root", async () => {

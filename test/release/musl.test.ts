@@ -14,7 +14,7 @@ import { withOpenssl } from "../certificates.ts";
 import { neededBy } from "./elf.ts";
 import { testProgram, testTls } from "./foreign.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const DIST = path.resolve(import.meta.dir, "../../dist");
 const BINARY = path.join(DIST, "fibserver-linux-x64-musl");

@@ -12,7 +12,7 @@ import { Terminal, withTmux } from "../terminal.ts";
 import { PLATFORMS, VERSION } from "./artefacts.ts";
 import { manifestOf, type Registry, startRegistry, tarballOf } from "./registry.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const HERE = `linux-${process.arch}`;
 const PROGRAM = `node_modules/@fibserver/${HERE}/bin/fibserver`;

@@ -10,7 +10,7 @@ import path from "node:path";
 import { BINARY, output, requireTool, runInShell, startServer, temporaryFolder, until } from "../binary.ts";
 import { Terminal } from "../terminal.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const BASH_COMPLETION = "/usr/share/bash-completion/bash_completion";
 

@@ -14,7 +14,7 @@ import { BLOCK_BYTES, encodeFile, initialRecord } from "../../src/cursor/record.
 import { run, startServer, temporaryFolder, until } from "../binary.ts";
 import { startMoves, startSecond } from "../hand-over.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const ROOT = path.resolve(import.meta.dir, "../..");
 const OTHER_VERSION = "99.1.0-next";

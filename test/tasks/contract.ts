@@ -24,7 +24,7 @@ export type OpenEngine = (options?: { readonly limits?: Partial<TaskLimits> }) =
 }>;
 
 /** Generous: a busy machine is no failure. */
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 
 /** Long enough for a thread, and for a result that is no row. */
 const LONG = 200_000;

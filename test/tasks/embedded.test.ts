@@ -23,7 +23,7 @@ const LIMITS: TaskLimits = {
   resultBytesMax: 2 ** 30,
   attemptsMax: 3,
 };
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 /** F(200,000): on a thread, and in a file. */
 const LONG = [{ kind: "fibonacci", n: 200_000 }, 41_798] as const;
 const SHORT = [{ kind: "fibonacci", n: 100 }, 21] as const;

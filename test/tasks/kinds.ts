@@ -14,7 +14,7 @@ import { isRefused, rejected } from "../refusal.ts";
 import type { OpenEngine } from "./contract.ts";
 
 /** Generous: a busy machine is no failure. */
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 
 const SIZES = { digitsMax: 25_000_000, pisanoMax: 10n ** 18n };
 

@@ -18,7 +18,7 @@ export const LIMITS: TaskLimits = {
   attemptsMax: 3,
 };
 /** Generous: a busy machine is no failure. */
-export const TIMEOUT_MS = 60_000;
+export const TIMEOUT_MS = 300_000;
 
 type Request = readonly [request: TaskRequest, sizeBytes: number];
 type Place = Pick<Redis, "url">;

@@ -7,7 +7,7 @@ import { withBrowser, withChromium } from "../chromium.ts";
 import { freePort } from "../redis.ts";
 import { openPage, standsAt } from "./page.ts";
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(300_000);
 
 withChromium(
   "the page says that its server is away, loses nothing, and goes on when it is back",

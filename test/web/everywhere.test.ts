@@ -7,7 +7,7 @@ import { untilScrape } from "../scrape.ts";
 import { LONG, makeTask, moveTo, startFilledServer } from "./filled.ts";
 import { findFlaws, openPage, standsAt } from "./page.ts";
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(300_000);
 
 /** What the keyboard can reach and is seen, in its order; of several radio buttons the one that is chosen. */
 const REACHABLE = `[...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")]

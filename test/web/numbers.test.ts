@@ -11,7 +11,7 @@ import { freePort } from "../redis.ts";
 import { LONG } from "./filled.ts";
 import { lookAgain, openPage } from "./page.ts";
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(300_000);
 
 let browser: Browser;
 beforeAll(async () => {

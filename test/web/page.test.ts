@@ -8,7 +8,7 @@ import { startServer, temporaryFolder } from "../binary.ts";
 import { withBrowser, withChromium } from "../chromium.ts";
 import { openPage } from "./page.ts";
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(300_000);
 
 withChromium("the page opens with all its parts, asks nobody else, and keeps to its policy", async () => {
   using folder = temporaryFolder();

@@ -7,7 +7,7 @@ import { isWorking, startProgram, startServer, temporaryFolder, until } from "..
 import { launchBrowser, withChromium } from "../chromium.ts";
 import { openPage } from "./page.ts";
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(300_000);
 
 let browser: Browser;
 

@@ -6,7 +6,7 @@ import { withBrowser, withChromium } from "../chromium.ts";
 import { failingDisk, withFailingDisk } from "../failing-disk.ts";
 import { lookAgain, openPage } from "./page.ts";
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(300_000);
 
 withChromium("the server's figures are drawn while it is there, with a gap where it was not", async () => {
   using folder = temporaryFolder();

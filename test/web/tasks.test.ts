@@ -10,7 +10,7 @@ import { taskTitle } from "../../src/web/kinds.ts";
 import { LONG } from "./filled.ts";
 import { lookAgain, openPage } from "./page.ts";
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(300_000);
 
 let browser: Browser;
 beforeAll(async () => {

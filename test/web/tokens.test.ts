@@ -8,7 +8,7 @@ import { launchBrowser, withChromium } from "../chromium.ts";
 import { freePort } from "../redis.ts";
 import { findFlaws, openPage, standsAt } from "./page.ts";
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(300_000);
 
 const SCOPES = ["write", "read", "write:app-"] as const;
 
