@@ -134,12 +134,14 @@ build/docs/swagger-ui-bundle.js build/docs/swagger-ui.css: node_modules/.ready
 	mkdir -p $(@D)
 	cp node_modules/swagger-ui-dist/$(@F) $@
 
-# In a process of their own, and first: they make a WASM memory for each damage, and that collects the whole heap when it
+# In a process of their own, and alone: they make a WASM memory for each damage, and that collects the whole heap when it
 # is full. Beside all others they take 180 s, alone 17.
 NUMBERS_TESTS := test/numbers/
 
-# Four groups at once, since most of the time of each goes by in waiting: for elections and for faults to heal; for
-# answers of servers and shells; for browsers, which begin beside the numbers; and all the others.
+# Then four groups at once, since most of the time of each goes by in waiting: for elections and for faults to heal; for
+# answers of servers and shells; for browsers; and all the others. JOBS=1, one after the other, is for CI, where what
+# fails must fail for its own sake.
+JOBS ?= 4
 WAITING_TESTS := test/chaos/ test/worker.test.ts test/terminal.test.ts test/stalls.test.ts test/prometheus.test.ts \
 	$(wildcard test/redis-*.test.ts test/tasks/redis*.test.ts test/named-*.test.ts)
 SEEING_TESTS := test/web/ $(wildcard test/http/*browser*.test.ts test/http/docs.test.ts test/http/nginx.test.ts)
@@ -151,15 +153,27 @@ RELEASE_TESTS := test/release/ test/deploy/
 # No test is timed: what hangs is ended by this, and not what a busy machine holds up (Bun's own limit is 5 s).
 TEST := $(BUN) test --timeout 300000
 
-.PHONY: test
-test: build ## Run every test (ROUNDS=100 of kill -9, CHAOS=30 seconds of faults)
-	$(TEST) $(SEEING_TESTS) >build/seeing.log 2>&1 & seeing=$$!; status=0; \
-	$(TEST) $(NUMBERS_TESTS) || status=$$?; \
-	$(TEST) $(WAITING_TESTS) >build/waiting.log 2>&1 & waiting=$$!; \
-	$(TEST) $(ASKING_TESTS) >build/asking.log 2>&1 & asking=$$!; \
-	ROUNDS=$(ROUNDS) $(TEST) $(patsubst %,--path-ignore-patterns '%**',$(NUMBERS_TESTS) $(WAITING_TESTS) $(RELEASE_TESTS) test/http/ $(filter-out test/http/%,$(ASKING_TESTS) $(SEEING_TESTS))) || status=$$?; \
-	for group in $$waiting $$asking $$seeing; do wait $$group || status=$$?; done; \
-	cat build/waiting.log build/asking.log build/seeing.log; exit $$status
+.PHONY: test test-numbers test-seeing test-waiting test-asking test-others
+test: build ## Run every test (ROUNDS=100 of kill -9, CHAOS=30 seconds of faults, JOBS=1 for one group at a time)
+	status=0; $(MAKE) --no-print-directory test-numbers || status=$$?; \
+	$(MAKE) --no-print-directory --jobs=$(JOBS) --output-sync --keep-going \
+		test-seeing test-waiting test-asking test-others || status=$$?; \
+	exit $$status
+
+test-numbers:
+	$(TEST) $(NUMBERS_TESTS)
+
+test-seeing:
+	$(TEST) $(SEEING_TESTS)
+
+test-waiting:
+	$(TEST) $(WAITING_TESTS)
+
+test-asking:
+	$(TEST) $(ASKING_TESTS)
+
+test-others:
+	ROUNDS=$(ROUNDS) $(TEST) $(patsubst %,--path-ignore-patterns '%**',$(NUMBERS_TESTS) $(WAITING_TESTS) $(RELEASE_TESTS) test/http/ $(filter-out test/http/%,$(ASKING_TESTS) $(SEEING_TESTS)))
 
 .PHONY: shots
 shots: build ## Take pictures of the page into build/shots/ (ONLY="busy away")

@@ -212,11 +212,17 @@ export async function mustRequest(...call: Parameters<typeof request>): Promise<
   return answer;
 }
 
-/** Waits until `condition` holds; looks every few milliseconds. @throws {@link Error} after `seconds`. */
+/**
+ * Waits until `condition` holds; looks every few milliseconds.
+ *
+ * @param seconds - The limit that is promised. Without one it is a little less than that of a test, so that what failed
+ *   has a name: a machine may be ten times as slow as another one, and no test is about that.
+ * @throws {@link Error} after `seconds`.
+ */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  seconds = 30,
+  seconds = 240,
 ): Promise<void> {
   for (const deadlineMs = performance.now() + seconds * 1000; !(await condition()); await Bun.sleep(2)) {
     if (performance.now() > deadlineMs) throw new Error(`This did not happen in ${seconds} seconds: ${what}`);

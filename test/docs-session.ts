@@ -143,5 +143,5 @@ function isRunning(pid: number): boolean {
 
 async function end(pid: number): Promise<void> {
   if (isRunning(pid)) process.kill(pid, "SIGTERM");
-  await until(`process ${pid} ended`, () => !isRunning(pid), 15);
+  await until(`process ${pid} ended`, () => !isRunning(pid));
 }

@@ -209,7 +209,7 @@ withPrometheus(
       /"url":"(http:[^"]*)\/"/,
     );
     await using prometheus = await startPrometheus([alone.url, shared.url], [worker.said]);
-    await until("Prometheus is ready", prometheus.isReady, 30);
+    await until("Prometheus is ready", prometheus.isReady);
 
     expect(QUERIES.map(([name]) => name)).toEqual(expect.arrayContaining(Object.keys(EMPTY)));
     let missing: string[] = [];

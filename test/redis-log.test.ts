@@ -63,15 +63,11 @@ withRedis(
       for (const program of [server, worker])
         await until("it is in the log", () => program.log().includes(said));
       // So many that it has been asked again.
-      await until(
-        "they try again and again",
-        async () => {
-          const [, refused = 0] =
-            /WRONGPASS:count=(\d+)/.exec(await ask(redis, "new", "INFO", "errorstats")) ?? [];
-          return Number(refused) > 100;
-        },
-        30,
-      );
+      await until("they try again and again", async () => {
+        const [, refused = 0] =
+          /WRONGPASS:count=(\d+)/.exec(await ask(redis, "new", "INFO", "errorstats")) ?? [];
+        return Number(refused) > 100;
+      });
       await ask(redis, "new", "CONFIG", "SET", "requirepass", "old");
       for (const program of [server, worker]) {
         await until("it is back", () => count(program.log(), BACK) > i);

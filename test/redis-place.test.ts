@@ -113,7 +113,7 @@ withRedis(
     await until("Sentinel names the other", async () => (await place.locate()).url !== before);
     // Nothing is asked over it, and for some seconds more its server takes itself for the primary.
     const [old] = watched.servers;
-    await until("it is left", () => !client.connected, 5);
+    await until("it is left", () => !client.connected);
     expect(lost).toEqual(["Connection closed"]);
     expect(await old!.role()).toBe("master");
   },

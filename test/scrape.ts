@@ -95,7 +95,7 @@ export async function untilScrape(
   holds: (found: Scrape) => boolean,
 ): Promise<Scrape> {
   let found: Scrape;
-  await until(what, async () => holds((found = await scrape(program))), 30);
+  await until(what, async () => holds((found = await scrape(program))));
   return found!;
 }
 

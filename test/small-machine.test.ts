@@ -67,7 +67,7 @@ withCgroup("giants as tasks and as answers, beside moves: all is answered, withi
     const unfinished = async (state: string) =>
       ((await (await fetch(`${server.url}/v1/tasks?state=${state}`)).json()) as { tasks: unknown[] }).tasks
         .length;
-    await until("the tasks are ready", async () => (await unfinished("ready")) === 4, 60);
+    await until("the tasks are ready", async () => (await unfinished("ready")) === 4);
   }
   await until("the group is empty", () => fs.readFileSync(path.join(group, "cgroup.procs"), "utf8") === "");
   fs.rmdirSync(group);

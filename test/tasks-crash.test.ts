@@ -24,7 +24,7 @@ import { bigPair, sha256 } from "./oracle.ts";
 import { ext4Disk, withPowerLoss } from "./power-loss.ts";
 import reference from "./vectors/reference.json";
 
-setDefaultTimeout(240_000);
+setDefaultTimeout(300_000);
 
 const ROUND_COUNT = Math.max(8, Math.round(Number(process.env["ROUNDS"] ?? 0) / 10));
 const TASKS_A_ROUND = 24;
@@ -83,7 +83,7 @@ async function mustFinish(server: Server, id: string): Promise<Task> {
     return task.state === "ready";
   };
   // Threads that compute give way to everything else on a busy machine.
-  await until(`${id} is ready`, isReady, 200);
+  await until(`${id} is ready`, isReady);
   const text = await (await fetch(`${server.url}/v1/tasks/${id}/result`)).text();
   const isRight =
     Number(task.n) === LONGEST.n
@@ -396,7 +396,7 @@ for (const [fault, said] of [
     expect(accepted.length).toBeGreaterThan(0);
     await using server = await startServer(["-f", file]);
     for (const id of accepted) {
-      await until(`${id} is ready`, async () => (await find(server, id)).state === "ready", 50);
+      await until(`${id} is ready`, async () => (await find(server, id)).state === "ready");
     }
   });
 }
@@ -436,7 +436,7 @@ withStrace("a sync that fails ends the session: a person hears of it, and the ne
   const file = path.join(folder.path, "cursor");
   await using server = await startServer(["-f", file]);
   const { id } = (await accept(server, LONGEST.n))!;
-  await until("it runs", async () => (await find(server, id)).state === "running", 50);
+  await until("it runs", async () => (await find(server, id)).state === "running");
   {
     const [trace, log] = [path.join(folder.path, "trace"), `${file}.tasks-wal`];
     await using _ = await injectInto(server.pid, trace, "fsync,fdatasync", "error=EIO", log);
@@ -447,7 +447,7 @@ withStrace("a sync that fails ends the session: a person hears of it, and the ne
   await until("a task is accepted", async () => (task = await accept(server, 2)) !== undefined);
   await mustFinish(server, task!.id);
   // Begun again, and once: the thread of the first session has been ended.
-  await until("it runs again", async () => (await find(server, id)).attempts === 2, 50);
+  await until("it runs again", async () => (await find(server, id)).attempts === 2);
   expect((await mustFinish(server, id)).attempts).toBe(2);
 });
 
@@ -459,7 +459,7 @@ withStrace("a result for which the disk has no room makes its task fail, with th
   await using server = await startServer(["-f", file], { under });
   const { id } = (await accept(server, LONG.min))!;
   let task: Task & { reason?: string } = await find(server, id);
-  await until("it has failed", async () => (task = await find(server, id)).state === "failed", 50);
+  await until("it has failed", async () => (task = await find(server, id)).state === "failed");
   // Who asks is told of no file; who runs it is.
   expect(task.reason).toContain("the server's log says why");
   expect(task.reason).not.toContain(folder.path);
@@ -473,7 +473,7 @@ test("SIGTERM ends a server whose task runs and is watched; the next one goes on
   const file = path.join(folder.path, "cursor");
   await using first = await startServer(["-f", file]);
   const { id } = (await accept(first, LONGEST.n))!;
-  await until("it runs", async () => (await find(first, id)).state === "running", 50);
+  await until("it runs", async () => (await find(first, id)).state === "running");
   const events = (await fetch(`${first.url}/v1/tasks/${id}/events`)).body!.pipeThrough(
     new TextDecoderStream(),
   );

@@ -191,7 +191,7 @@ withTmux("nothing is drawn with -q, on a dumb terminal, and from the background"
     fs.writeFileSync(drawn, "");
     terminal.record(drawn);
     terminal.type(`clear; ${line}; echo "status=$?"`);
-    await until("it has ended", () => /status=0/.test(fs.readFileSync(drawn, "utf8")), 30);
+    await until("it has ended", () => /status=0/.test(fs.readFileSync(drawn, "utf8")));
     return [line, BAR.test(fs.readFileSync(drawn, "utf8"))];
   });
   expect(await Promise.all(found)).toEqual(rows);

@@ -57,7 +57,7 @@ export class Terminal implements AsyncDisposable {
   async shows(what: RegExp): Promise<RegExpExecArray> {
     let found: RegExpExecArray | null = null;
     try {
-      await until("", () => (found = what.exec(this.screen())) !== null, 20);
+      await until("", () => (found = what.exec(this.screen())) !== null);
     } catch {
       throw new Error(`The terminal does not show ${what}:\n${this.screen()}`);
     }

@@ -31,7 +31,7 @@ async function find({ url }: Server, { id }: TaskView): Promise<TaskView> {
 }
 
 async function untilState(server: Server, task: TaskView, state: string): Promise<void> {
-  await until(`it is ${state}`, async () => (await find(server, task)).state === state, 30);
+  await until(`it is ${state}`, async () => (await find(server, task)).state === state);
 }
 
 async function statusOf({ url }: { readonly url: string }, route: string): Promise<number> {
@@ -235,7 +235,7 @@ withRedis(
     for (let count = 0; count < tasks.length;) {
       await using executor = await startWorker(redis.url);
       const before = count;
-      await until("it has done some", async () => (count = await readyCount()) > before, 30);
+      await until("it has done some", async () => (count = await readyCount()) > before);
       // As far into the next as it happens to be: begun, computed, half written.
       await Bun.sleep(Math.random() * 60);
       expect(await executor.end("SIGTERM")).toBe(0);
@@ -253,7 +253,7 @@ withRedis("an executor whose result finds no room gives the task back when it is
   await redis.cli("config", "set", "maxmemory", "4mb");
   const task = await post(server, "fibonacci", 10 * LONG);
   const isRefused = async () => (await redis.cli("info", "errorstats")).includes("errorstat_OOM");
-  await until("its result has found no room", isRefused, 60);
+  await until("its result has found no room", isRefused);
   expect(await executor.end("SIGTERM")).toBe(0);
   await redis.cli("config", "set", "maxmemory", "0");
   await untilState(server, task, "queued");
@@ -274,7 +274,7 @@ withRedis(
       [2, "SIGSTOP"],
     ] as const) {
       await using executor = await startWatched(redis.url);
-      await until("it is begun", () => isBegun(attempt), 30);
+      await until("it is begun", () => isBegun(attempt));
       redis.kill(fault);
       if (fault === "SIGKILL") await until("it is noticed", () => executor.log().includes("is away"));
       executor.kill("SIGTERM");
@@ -294,7 +294,7 @@ withRedis(
       await until("the front is ready", async () => (await statusOf(server, "/readyz")) === 200);
     }
     await using other = await startWatched(redis.url);
-    await until("it is begun again", () => isBegun(3), 30);
+    await until("it is begun again", () => isBegun(3));
     await fetch(`${server.url}/v1/tasks/${task.id}/cancel`, { method: "POST" });
     expect(await other.end("SIGTERM")).toBe(0);
   },

@@ -49,7 +49,7 @@ withBareRoot(
     const { child, exec, firstPid } = start(image);
     const logged = child.stderr.text();
     try {
-      await until("the image is healthy", () => exec(image.healthCheck).exitCode === 0, 30);
+      await until("the image is healthy", () => exec(image.healthCheck).exitCode === 0);
       const move = ["/usr/bin/fibserver", "n", "--server", `http://127.0.0.1:${image.port}`];
       expect(exec(move)).toEqual({ stdout: "1\n", stderr: "", exitCode: 0 });
       expect(fs.existsSync(`${image.root.path + image.volume}/cursor`)).toBe(true);
@@ -61,7 +61,7 @@ withBareRoot(
       process.kill(firstPid(), "SIGCONT");
       await until("it is healthy again", () => exec(image.healthCheck).exitCode === 0);
       process.kill(firstPid(), image.stopSignal);
-      await until("it has ended", () => child.exitCode !== null, 15);
+      await until("it has ended", () => child.exitCode !== null);
       expect(child.exitCode).toBe(0);
     } finally {
       child.kill("SIGKILL");

@@ -228,7 +228,7 @@ behindEach(["--max-index", "1000000", "--max-watchers", "16"], (test, behind, ea
     const isOver = async ({ wire }: (typeof slow)[number]) => {
       let over = false;
       void wire.ended.then(() => (over = true));
-      await until("the connection is closed", () => over, 20);
+      await until("the connection is closed", () => over);
       expect(statusesOf(wire.received()).filter((status) => status < 400)).toEqual([]);
     };
     expect(slow.length).toBeGreaterThan(1);

@@ -19,7 +19,7 @@ async function open(options: Parameters<typeof openServices>[0] = {}) {
   const ready = async (response: Response) => {
     expect(response.status).toBe(202);
     const { id } = (await response.json()) as TaskJson;
-    await until(`${id} is ready`, async () => (await services.tasks.find(id))?.state === "ready", 50);
+    await until(`${id} is ready`, async () => (await services.tasks.find(id))?.state === "ready");
     return (await (await get(`/v1/tasks/${id}`)).json()) as TaskJson;
   };
   return { ...services, get, post, ready };

@@ -9,7 +9,7 @@ import { openServices } from "../services.ts";
 import reference from "../vectors/reference.json";
 import { connect, requestBytes } from "../wire.ts";
 
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 
 setDefaultTimeout(TIMEOUT_MS);
 
@@ -45,7 +45,7 @@ async function open(options: Parameters<typeof openServices>[0] = {}) {
       task = (await (await get(`/v1/tasks/${id}`)).json()) as TaskJson;
       return task.state === state;
     };
-    await until(`${id} is ${state}`, isThere, 50);
+    await until(`${id} is ${state}`, isThere);
     return task!;
   };
   const ready = async (body: unknown) => reach((await create(body)).id, "ready");

@@ -27,7 +27,7 @@ const sockets = Array.from({ length: CLIENTS }, () => {
   socket.write(requestBytes(`GET ${target}`, { Connection: "keep-alive" }));
   return socket;
 });
-await until("all are connected", () => sockets.every(({ connecting }) => !connecting), 30);
+await until("all are connected", () => sockets.every(({ connecting }) => !connecting));
 // All have been dealt with when one that comes later is, and no answer is being computed.
 let [before, now] = [-1, 0];
 await until(

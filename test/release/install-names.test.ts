@@ -34,7 +34,7 @@ withBash("whatever the prefix is called, it is used, and the line for the PATH c
     expect(installed.stdout).toStartWith(`fibserver ${VERSION} is installed: ${program}\n`);
     const line = installed.stdout.split("\n").find((each) => each.startsWith("  export"))!;
     for (const shell of ["sh", "bash"]) {
-      const pasted = Bun.spawnSync([shell, "-c", `${line}\ncommand -v fibserver; echo "$PATH"`], {
+      const pasted = Bun.spawnSync([shell, "-c", `${line}\ncommand -v fibserver; printf '%s\\n' "$PATH"`], {
         cwd: folder.path,
         env: { PATH: process.env["PATH"] },
       });

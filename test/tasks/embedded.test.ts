@@ -319,7 +319,7 @@ test(
     await first.close();
     const { tasks, bugs } = openOn(file);
     await tasks.cancel(blocking.id);
-    await until("all are ready", async () => (await tasks.count()).states.ready === 250, 60);
+    await until("all are ready", async () => (await tasks.count()).states.ready === 250);
     expect(bugs).toEqual([]);
   },
   TIMEOUT_MS,

@@ -264,7 +264,7 @@ withRedis("a queue that has lost 10,000 tasks has them again soon", async () => 
   );
   await queue.cli("FLUSHALL");
   const waiting = async () => Number(await queue.cli("LLEN", "fibserver:queue:tasks:wait"));
-  await until("all are there again", async () => (await waiting()) === 10_000, 30);
+  await until("all are there again", async () => (await waiting()) === 10_000);
   const executor = await openExecutor(store, {}, queue);
   await until("they are taken", async () => (await waiting()) < 9900);
   await executor.close();
@@ -397,7 +397,6 @@ withRedis(
     await until(
       "both are back",
       async () => (await redis.cli("LLEN", "fibserver:queue:tasks:wait")) === "3\n",
-      20,
     );
     expect(await redis.cli("LLEN", "fibserver:queue:tasks:active")).toBe("1\n");
     await tasks.forget(endless);

@@ -29,13 +29,12 @@ describe.concurrent("fronts", () => {
     await redis.cli("SET", chunk, "x");
     await redis.cli("PEXPIRE", "fibserver:limits", "15000");
     const count = (...keys: string[]) => redis.cli("EXISTS", ...keys);
-    await until("the queue has them again", async () => (await count(...lost)) === "2\n", 20);
+    await until("the queue has them again", async () => (await count(...lost)) === "2\n");
     await until(
       "what has expired is gone",
       async () => (await count(`fibserver:task:${expired.id}`)) === "0\n",
-      20,
     );
-    await until("what is nobody's is gone", async () => (await count(chunk)) === "0\n", 20);
+    await until("what is nobody's is gone", async () => (await count(chunk)) === "0\n");
     const leftMs = async () => Number(await redis.cli("PTTL", "fibserver:limits"));
     await until("the limits are repeated", async () => (await leftMs()) > 15_000, 14);
     expect(await records.find(running.id)).toMatchObject({ state: "running", attempts: 1 });
@@ -54,7 +53,7 @@ describe.concurrent("fronts", () => {
     await redis.cli("INCRBY", "fibserver:open-more", "20");
     const counted = async () => (await redis.cli("HGET", "fibserver:holders", "a")).trim();
     expect(await counted()).toBe("41");
-    await until("it is counted anew", async () => (await counted()) === "21", 20);
+    await until("it is counted anew", async () => (await counted()) === "21");
     expect(await redis.cli("GET", "fibserver:open-more")).toBe("20\n");
     await tasks.close();
   });

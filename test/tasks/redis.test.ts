@@ -194,7 +194,7 @@ withRedis("a Redis that has lost its scripts takes tasks again at once", async (
     await tasks.create({ kind: "fibonacci", n }, 41_798).catch(() => undefined);
   expect((await ask(200_000))!.task.state).toBe("queued");
   await redis.cli("SCRIPT", "FLUSH");
-  await until("the next is taken", async () => (await ask(200_001)) !== undefined, 3);
+  await until("the next is taken", async () => (await ask(200_001)) !== undefined);
   const { task } = (await ask(200_001))!;
   await until("it is ready", async () => (await tasks.find(task.id))?.state === "ready");
   await executor.close();

@@ -41,15 +41,10 @@ const SEEN = `(() => {
 /** Waits until all digits are there, at some place. */
 async function seenWhen(page: Page, what: string, isRight: (seen: Seen) => boolean): Promise<Seen> {
   let seen: Seen | undefined;
-  await until(
-    what,
-    async () => {
-      seen = await page.evaluate<Seen>(SEEN);
-      return seen.isWhole && isRight(seen);
-      // What has failed a few times is asked for again after up to 16 s.
-    },
-    40,
-  );
+  await until(what, async () => {
+    seen = await page.evaluate<Seen>(SEEN);
+    return seen.isWhole && isRight(seen);
+  });
   return seen!;
 }
 

@@ -20,7 +20,7 @@ withChromium("the server's figures are drawn while it is there, with a gap where
     await part.getByText(/^Version .*, kept in files, open to this machine without a token\.$/).waitFor();
     const moves = part.locator(".figures > div").filter({ hasText: "Moves a second" });
     const runs = (count: number) =>
-      until(`there are ${count} lines`, async () => (await moves.locator(".line").count()) === count, 20);
+      until(`there are ${count} lines`, async () => (await moves.locator(".line").count()) === count);
     await runs(1);
     expect(Number(await moves.locator("b").textContent())).toBeGreaterThan(0);
     expect(await moves.getByRole("img").getAttribute("aria-label")).toMatch(

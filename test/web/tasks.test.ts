@@ -70,7 +70,7 @@ withChromium(
     await make(page, "remainder", LONG.n, LONG.mod);
     const title = taskTitle(LONG as TaskStatus);
     const progress = row(page, title).locator("progress");
-    await until("it has come further", async () => Number(await progress.getAttribute("value")) > 0, 60);
+    await until("it has come further", async () => Number(await progress.getAttribute("value")) > 0);
     await button(page, `Cancel ${title}`).focus();
     await page.keyboard.press("Enter");
     await row(page, title).getByText("cancelled").waitFor();
