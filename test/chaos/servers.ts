@@ -71,7 +71,8 @@ export async function startWatchedPair(): Promise<Servers> {
           const now = await elected(watched);
           // One that was away when it lost its place still believes to have it, and Sentinel lets it for eight seconds.
           const isLeft = !now.isChanging && (await isPrimary(now.primary)) && (await isPrimary(now.replica));
-          if (isLeft) await follow(now.replica, now.primary);
+          // Whatever has ended its connection meanwhile is looked at again.
+          if (isLeft) await follow(now.replica, now.primary).catch(() => {});
           return !now.isChanging && (await isFollowed(now.primary));
         },
         SETTLE_SECONDS,
@@ -106,5 +107,6 @@ async function isPrimary(server: Redis): Promise<boolean> {
 }
 
 async function isFollowed(primary: Redis): Promise<boolean> {
-  return (await primary.cli("INFO", "replication")).includes("state=online");
+  // One that becomes a replica ends its connections, redis-cli's too: then it has none.
+  return (await primary.cli("INFO", "replication").catch(() => "")).includes("state=online");
 }
