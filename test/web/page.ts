@@ -26,8 +26,6 @@ export async function openPage(
   options: BrowserContextOptions = {},
 ): Promise<OpenedPage> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  // Nothing here is timed: Playwright's own 30 s are over on a busy machine.
-  context.setDefaultTimeout(300_000);
   const page = await context.newPage();
   const complaints: string[] = [];
   const elsewhere: string[] = [];
