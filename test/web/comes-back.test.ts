@@ -28,12 +28,13 @@ withChromium(
       first.kill("SIGKILL");
       await first.ended();
       await page.locator(".away").getByText("the server is away").waitFor();
-      // What is asked meanwhile is refused where it is asked, or waits.
+      // A move that is asked for meanwhile waits.
       await page.getByRole("button", { name: "Next" }).click();
       expect(await page.locator("main section :is(h1, h2)").count()).toBe(5);
       await using second = await start();
       await page.locator(".live").waitFor();
       expect(await typed.inputValue()).toBe("123456");
+      await standsAt(page, 1);
       // Events flow again: who moves it elsewhere moves it here.
       await fetch(`${second.said}/v1/cursor`, { method: "PUT", body: `{"index":"33"}` });
       await standsAt(page, 33);
