@@ -2,7 +2,7 @@
 import { expect, setDefaultTimeout } from "bun:test";
 import path from "node:path";
 import { grouped } from "../../src/web/numerals.ts";
-import { startProgram, temporaryFolder } from "../binary.ts";
+import { startProgram, temporaryFolder, until } from "../binary.ts";
 import { withBrowser, withChromium } from "../chromium.ts";
 import { freePort } from "../redis.ts";
 import { openPage, standsAt } from "./page.ts";
@@ -44,12 +44,13 @@ withChromium(
   },
 );
 
-/** The next answers with digits of the sequence break off, or never come; `undefined`: they are as they are. */
+/** The next answers with digits of the sequence break off, or never come; `undefined`: they are as they are. `met`: one did. */
 const BREAK = `{
   const real = fetch;
   globalThis.fetch = async (url, init) => {
     const { signal } = init;
     if (globalThis.fault === undefined || !String(url).includes("v1/sequence")) return real(url, init);
+    globalThis.met = fault;
     if (fault === "silent")
       return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
     const cut = new ReadableStream({ pull: (controller) => controller.error(new TypeError("cut")) });
@@ -89,6 +90,7 @@ withChromium(
       await page.clock.runFor(10_000);
       await rows(20000);
       await ask("silent", 40000);
+      await until("it is asked", async () => (await page.evaluate("met")) === "silent");
       await page.evaluate("fault = undefined");
       await page.clock.runFor(40_000);
       await rows(40000);
