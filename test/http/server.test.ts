@@ -19,7 +19,8 @@ async function serve({
   watchersMax = 10_000,
   watch = undefined as RequestWatch | undefined,
 } = {}) {
-  const services = await openServices({ watchersMax });
+  // Nobody is refused because the test has held the file's lock for long.
+  const services = await openServices({ watchersMax, lockTimeoutMs: 240_000 });
   const { app, hot, must } = services;
   const arrivals: string[] = [];
   const watched = {
