@@ -33,7 +33,7 @@ async function openApp(options: Parameters<typeof openServices>[0] = {}) {
   return { ...services, post, follow };
 }
 
-/** The parts of a stream that are separated by empty lines, as they come; undefined at its end. */
+/** The parts of a stream that are separated by empty lines, as they come, without comments; undefined at its end. */
 function reading({ body, headers }: Response) {
   // Without a port there is nobody to make bytes of the text.
   const reader = (body as unknown as ReadableStream<string>).getReader();
@@ -44,6 +44,8 @@ function reading({ body, headers }: Response) {
       if (end !== -1) {
         const part = text.slice(0, end);
         text = text.slice(end + 2);
+        // One comes after each silence, which may be a machine's that stalls.
+        if (part.startsWith(":")) continue;
         return part;
       }
       const { value, done } = await reader.read();

@@ -17,8 +17,8 @@ const LENGTH = 15_000;
 const BUSY_MS_MAX = 50;
 /** The unit of the kernel's CPU times. */
 const TICK_MS = 10;
-/** A collection of garbage may fall into one try, not into each. */
-const TRIES = 4;
+/** A collection of garbage may fall into one try, or a machine stall in some, not in each. */
+const TRIES = 20;
 
 /** Repeated, between a beginning that makes a reader interested and an end that disappoints it. */
 const PATTERNS = [
