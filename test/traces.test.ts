@@ -230,6 +230,7 @@ describe("a collector that takes nothing", () => {
   ] as const) {
     test(`that ${what} is waited for by no request, and no longer than a second by a stop`, async () => {
       using folder = temporaryFolder();
+      const startMs = performance.now();
       const url = answer ? startCollector(answer).url : `http://127.0.0.1:${await freePort()}`;
       await using server = await startServer(["-f", path.join(folder.path, "c")], {
         env: {
@@ -249,9 +250,11 @@ describe("a collector that takes nothing", () => {
       await until("the log says that traces are lost", () => server.log().includes("Traces are lost"));
       const beforeKiB = memory();
       for (let i = 0; i < 4; i++) await moveMany();
-      // 24,000 spans of some 1.5 KiB, were they kept.
-      expect(memory() - beforeKiB).toBeLessThan(24_000);
-      expect(server.log().split("Traces are lost").length - 1).toBe(1);
+      // 24,000 spans of some 1.5 KiB, were they kept; what it took to answer may wait for a collection.
+      await until("the memory is as it was", () => memory() - beforeKiB < 24_000);
+      // It is told again after a minute.
+      const minutes = Math.floor((performance.now() - startMs) / 60_000);
+      expect(server.log().split("Traces are lost").length - 1).toBeWithin(1, 2 + minutes);
       server.kill("SIGTERM");
       expect(await server.ended()).toBe(0);
       expect(server.log()).not.toContain("deadline");
