@@ -23,6 +23,8 @@ export interface Proxy extends AsyncDisposable {
   readonly cutCount: () => number;
   /** Those that are open. */
   readonly openCount: () => number;
+  /** Those that have fallen silent. */
+  readonly silentCount: () => number;
   /** Bytes of answers that were passed on. */
   readonly sentBytes: () => number;
   /** Cuts all that are open. */
@@ -43,6 +45,7 @@ export async function startProxy(
   const sockets = new Map<net.Socket, () => void>();
   let connections = 0;
   let cuts = 0;
+  let silences = 0;
   let sentBytesInAll = 0;
   const server = net.createServer((client) => {
     const fate = fateOf(connections++);
@@ -71,8 +74,10 @@ export async function startProxy(
       const isFull = !client.write(ends ? bytes.subarray(0, rest) : bytes, () => {
         if (ends && fate.cutAfterBytes !== undefined && sockets.has(client)) cut();
       });
-      if (ends) upstream.pause();
-      else if (isFull) {
+      if (ends) {
+        upstream.pause();
+        if (fate.silentAfterBytes !== undefined) silences++;
+      } else if (isFull) {
         upstream.pause();
         client.once("drain", () => upstream.resume());
       }
@@ -84,6 +89,7 @@ export async function startProxy(
     connectionCount: () => connections,
     cutCount: () => cuts,
     openCount: () => sockets.size,
+    silentCount: () => silences,
     sentBytes: () => sentBytesInAll,
     cut: () => {
       for (const cut of sockets.values()) cut();

@@ -41,6 +41,8 @@ export function openScripted(...answers: (() => Response | Promise<Response>)[])
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
+    // An answer that is held back is not given up.
+    idleTimeout: 0,
     fetch: (request) => {
       // Bun forgets the headers of a request that was answered.
       requests.push(
