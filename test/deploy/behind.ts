@@ -41,7 +41,7 @@ export function behindEach(
   beforeAll(async () => {
     await Promise.all(starts.map((start) => start()));
     await Promise.all(begins.map((begin) => begin()));
-  }, 60_000);
+  });
   afterAll(() => stack.disposeAsync());
   for (const kind of KINDS) {
     describe(kind.name, () => {
