@@ -54,6 +54,13 @@ export function lookAgain(page: Page): Promise<void> {
   }`);
 }
 
+/** Stops the page's clock: what the page would do in a while it does when the clock is run, or goes on. */
+export async function stopClock(page: Page): Promise<void> {
+  await page.clock.install();
+  // It cannot go back, and has gone on since the time was read here.
+  await page.clock.pauseAt(Date.now() + 60_000);
+}
+
 /** Waits until the cursor's part shows an index. */
 export async function standsAt(page: Page, index: number): Promise<void> {
   await page.locator("#cursor h1", { hasText: `(${index})` }).waitFor();

@@ -8,7 +8,7 @@ import { output, run, startServer, temporaryFolder, until } from "../binary.ts";
 import { launchBrowser, withChromium } from "../chromium.ts";
 import { taskTitle } from "../../src/web/kinds.ts";
 import { LONG } from "./filled.ts";
-import { lookAgain, openPage } from "./page.ts";
+import { lookAgain, openPage, stopClock } from "./page.ts";
 
 setDefaultTimeout(300_000);
 
@@ -26,7 +26,8 @@ const button = (page: Page, name: string) => page.getByRole("button", { name, ex
 async function make(page: Page, kind: string, ...numbers: string[]): Promise<void> {
   await page.locator("#task-kind").selectOption(kind);
   for (const [i, number] of numbers.entries()) await page.locator(`#task-argument${i}`).fill(number);
-  await button(page, "Make").click();
+  // While one is being made it makes no other.
+  await button(page, "Make").and(page.locator("[aria-busy=false]")).click();
 }
 
 /** What the browser saves at a click. */
@@ -76,6 +77,8 @@ withChromium(
     await row(page, title).getByText("cancelled").waitFor();
     const focused = () => page.evaluate("document.activeElement.getAttribute('aria-label')");
     expect(await focused()).toBe(`Delete ${title}`);
+    // It asks for some seconds only.
+    await stopClock(page);
     await page.keyboard.press("Enter");
     await button(page, `Delete? ${title}`).waitFor();
     await page.keyboard.press("Shift+Tab");
@@ -126,6 +129,7 @@ withChromium(
     await page.getByText("10\u00a0more have ended").waitFor();
     expect(await rows(page).count()).toBe(50);
     // Nothing is drawn anew between press and release.
+    await stopClock(page);
     await button(page, "Delete F(60)").hover();
     await page.mouse.down();
     const body = JSON.stringify({ kind: "lucas", n: "1" });
@@ -136,6 +140,7 @@ withChromium(
     expect(await rows(page).locator("h3").first().textContent()).toBe("F(60)");
     await page.mouse.up();
     await button(page, "Delete? F(60)").waitFor();
+    await page.clock.resume();
     await lookAgain(page);
     await row(page, "L(1)").waitFor();
 
@@ -146,8 +151,8 @@ withChromium(
     expect(await rows(page).locator("h3").last().textContent()).toBe("F(3)");
     // Until it is deleted elsewhere: then nobody asks for it any more.
     const old = (await row(page, "F(3)").getAttribute("data-id"))!;
-    await run(["task", "forget", old], { env });
     const gone = page.waitForResponse((answer) => answer.url().endsWith(old) && answer.status() === 404);
+    await run(["task", "forget", old], { env });
     await Promise.all([gone, lookAgain(page)]);
     await row(page, "F(3)").waitFor({ state: "detached" });
     let asked = 0;
