@@ -50,8 +50,8 @@ export async function makeLongTasks(server: Server): Promise<void> {
     await makeTask(server, { ...LONG, n: `${i}${LONG.n}` }, i === 1 ? "running" : "queued");
 }
 
-/** Makes a task, and waits until it is so far. */
-export async function makeTask({ url }: Server, task: object, state: string): Promise<void> {
+/** Makes a task, and waits until it is so far. @returns Its id. */
+export async function makeTask({ url }: Server, task: object, state: string): Promise<string> {
   const response = await fetch(`${url}/v1/tasks`, { method: "POST", body: JSON.stringify(task) });
   if (!response.ok) throw new Error(await response.text());
   const { id } = (await response.json()) as { id: string };
@@ -59,6 +59,7 @@ export async function makeTask({ url }: Server, task: object, state: string): Pr
     const now = (await (await fetch(`${url}/v1/tasks/${id}`)).json()) as { state: string };
     return now.state === state;
   });
+  return id;
 }
 
 /** A task fails whose result cannot be stored: for a moment a file is where their folder should be. */
