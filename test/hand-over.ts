@@ -56,8 +56,28 @@ export function startMoves(port: number): Moves {
   };
 }
 
+/** A server that hands over may close connections on which nothing was sent for so long: a test may be stopped. */
+const SILENCE_MS = 1000;
+
+/** When a request was last begun on a connection that is kept. */
+const begunMs = new WeakMap<object, number>();
+
 /** One move. @throws {@link Error} when the connection is refused or cut, and for each answer that is none. */
-function move(port: number, agent: http.Agent | undefined): Promise<number> {
+async function move(port: number, agent: http.Agent | undefined): Promise<number> {
+  // With a key it can be asked for again where it is not known whether it was made.
+  const headers = agent && { "idempotency-key": crypto.randomUUID() };
+  for (;;) {
+    const index = await ask(port, agent, headers);
+    if (index !== undefined) return index;
+  }
+}
+
+/** @returns undefined when the connection was closed after it had been silent for {@link SILENCE_MS}. */
+function ask(
+  port: number,
+  agent: http.Agent | undefined,
+  headers: Record<string, string> | undefined,
+): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const options = {
       method: "POST",
@@ -65,6 +85,7 @@ function move(port: number, agent: http.Agent | undefined): Promise<number> {
       host: "127.0.0.1",
       port,
       path: "/v1/cursor/next",
+      ...(headers && { headers }),
     };
     const request = http.request(options, (response) => {
       let body = "";
@@ -76,7 +97,15 @@ function move(port: number, agent: http.Agent | undefined): Promise<number> {
         else reject(new Error(`${response.statusCode} ${body}`));
       });
     });
-    request.on("error", reject);
+    let lastMs: number | undefined;
+    request.on("socket", (socket) => {
+      lastMs = begunMs.get(socket);
+      begunMs.set(socket, performance.now());
+    });
+    request.on("error", (error) => {
+      if (lastMs !== undefined && performance.now() - lastMs > SILENCE_MS) resolve(undefined);
+      else reject(error);
+    });
     request.end();
   });
 }
