@@ -11,7 +11,7 @@ import path from "node:path";
 import { startServer, temporaryFolder } from "../binary.ts";
 import { exchange, requestBytes } from "../wire.ts";
 
-setDefaultTimeout(300_000);
+setDefaultTimeout(900_000);
 
 const LENGTH = 15_000;
 const BUSY_MS_MAX = 50;

@@ -3,7 +3,7 @@ import { expect, setDefaultTimeout } from "bun:test";
 import path from "node:path";
 import { requireTool } from "../binary.ts";
 
-setDefaultTimeout(300_000);
+setDefaultTimeout(900_000);
 
 const withNetwork = requireTool(
   ["unshare", "--net", "ip", "link", "set", "lo", "up"],
