@@ -307,7 +307,7 @@ test("fibserver cursor inspect tells how many cursors with names there are, with
   expect(told).toContain("first copy: ");
   expect(told).toEndWith(named);
   // It has left no file of its own; while somebody uses the file there are more.
-  expect(fs.readdirSync(folder.path)).toEqual(["cursor", "cursor.cursors"]);
+  expect(fs.readdirSync(folder.path).toSorted()).toEqual(["cursor", "cursor.cursors"]);
   await using server = await startServer(["-f", file]);
   await fetch(`${server.url}/v1/cursors/carol/next`, { method: "POST" });
   expect(await output(["cursor", "inspect", "-f", file])).toContain(".cursors: 3 with names");
@@ -406,7 +406,7 @@ withFlock("fibserver exits 75 while another process holds the lock, and moves on
   using folder = temporaryFolder();
   const file = path.join(folder.path, "cursor");
   await output(["-f", file, "n"]);
-  await using holder = Bun.spawn(["flock", "--no-fork", file, "sh", "-c", "echo locked; exec sleep 60"], {
+  await using holder = Bun.spawn(["flock", "--no-fork", file, "sh", "-c", "echo locked; exec sleep 3600"], {
     stdio: ["ignore", "pipe", "ignore"],
   });
   await holder.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
@@ -415,10 +415,12 @@ withFlock("fibserver exits 75 while another process holds the lock, and moves on
     expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 75 });
     expect(stderr).toContain("another process has held it for 200 ms; try again");
   }
-  await using interrupted = spawn(["-f", file, "n"]);
+  // Longer than it takes to get there.
+  const patient = ["-f", file, "--lock-timeout", "300", "n"];
+  await using interrupted = spawn(patient);
   interrupted.kill("SIGINT");
   expect(await interrupted.exited).toBe(130);
-  const waiting = run(["-f", file, "n"]);
+  const waiting = run(patient);
   holder.kill("SIGKILL");
   expect(await waiting).toEqual({ stdout: "1\n", stderr: "", exitCode: 0 });
 });
@@ -447,6 +449,13 @@ test("fibserver without letters serves, and SIGINT ends it with 0", async () => 
 function cpusOf(pid: number): string[] {
   return fs
     .readdirSync(`/proc/${pid}/task`)
-    .map((thread) => fs.readFileSync(`/proc/${pid}/task/${thread}/status`, "latin1"))
+    .flatMap((thread) => {
+      try {
+        return [fs.readFileSync(`/proc/${pid}/task/${thread}/status`, "latin1")];
+      } catch {
+        // It has ended meanwhile.
+        return [];
+      }
+    })
     .map((status) => /Cpus_allowed_list:\s*(.*)/.exec(status)![1]!);
 }

@@ -2,7 +2,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
-import { output, run, spawn, temporaryFolder, until } from "../binary.ts";
+import { output, run, spawn, temporaryFolder } from "../binary.ts";
 
 setDefaultTimeout(300_000);
 
@@ -80,7 +80,8 @@ test("a watch ends when its file is overwritten", async () => {
   const file = path.join(folder.path, "cursor");
   await output(next(file));
   const watch = spawn(["cursor", "watch", "--cursor", "alice", "-f", file]);
-  await until("it watches", () => fs.existsSync(`${file}.cursors-shm`));
+  const shown = watch.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  expect((await shown.read()).value).toBe("1\n");
   fs.writeFileSync(`${file}.cursors`, Buffer.alloc(20_480, 0x5a));
   expect(await watch.exited).toBe(65);
 });

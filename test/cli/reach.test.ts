@@ -52,7 +52,8 @@ test("status --watch tells a server that refuses its token from one that is away
     allow("of-after");
     server.kill("SIGHUP");
     await until("it is refused", () => /Z refused: .*FIBSERVER_TOKEN is not good there/.test(told));
-    expect(told).not.toContain("away: ");
+    // It is away to who has waited for five seconds; whoever refuses a token has answered.
+    expect(told).not.toMatch(/Z away: .*FIBSERVER_TOKEN/);
   } finally {
     watching.kill("SIGINT");
   }

@@ -27,7 +27,8 @@ test("its line goes to a file, the token to the person, and a server takes both"
   expect(await output(["n", "n", ...at], as(write))).toBe("1\n1\n");
   expect(await output(["c", ...at], as(read))).toBe("1\n");
   expect(await output(["cursor", "list", ...at], as(read))).toContain("default");
-  expect(await output(["task", "run", "fibonacci", "10", ...at], as(write))).toBe("55\n");
+  // Whoever waits for more than a second is told how to go on, unless it is quiet.
+  expect(await output(["task", "run", "fibonacci", "10", "-q", ...at], as(write))).toBe("55\n");
   expect(await output(["task", "list", ...at], as(read))).toContain("fibonacci");
 
   for (const args of [
