@@ -2,7 +2,17 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
-import { BINARY, output, run, spawn, startProgram, startServer, temporaryFolder, until } from "../binary.ts";
+import {
+  BINARY,
+  output,
+  type Result,
+  run,
+  spawn,
+  startProgram,
+  startServer,
+  temporaryFolder,
+  until,
+} from "../binary.ts";
 import { failingDisk, withFailingDisk } from "../failing-disk.ts";
 import { deadUrl, openScripted, openServer } from "../client/server.ts";
 import { freePort, startRedis, withRedis } from "../redis.ts";
@@ -107,22 +117,36 @@ test("nobody there is 69, another service 69, an older server and an executor ar
 
 const quiet = (server: string) => run(["status", "--quiet", "--server", server]);
 
+/** The same of one that is well: on a busy machine it may take more than the two seconds, and is asked again. */
+async function quietOnceWell(server: string): Promise<Result> {
+  let result: Result | undefined;
+  await until("it is well", async () => (result = await quiet(server)).exitCode === 0);
+  return result!;
+}
+
 test("--quiet prints nothing and ends with 0 or 1, whatever is there, and soon", async () => {
   const [well, unwell] = [
     { stdout: "", stderr: "", exitCode: 0 },
     { stdout: "", stderr: "", exitCode: 1 },
   ];
   await using server = await openServer();
-  expect(await quiet(server.url)).toEqual(well);
+  expect(await quietOnceWell(server.url)).toEqual(well);
   await using unready = openScripted(() => Response.json({ part: "cursor" }, { status: 503 }));
   await using page = openScripted(() => new Response("<html>welcome"));
   await using silent = openScripted(() => new Promise<Response>(() => {}));
-  for (const url of [await deadUrl(), unready.url, page.url]) expect(await quiet(url)).toEqual(unwell);
+  for (const url of [await deadUrl(), page.url]) expect(await quiet(url)).toEqual(unwell);
+  // It asks once: who asks for a health check asks again. A busy machine may not come to ask in two seconds.
+  let runCount = 0;
+  await until("it is asked", async () => {
+    runCount++;
+    expect(await quiet(unready.url)).toEqual(unwell);
+    return unready.requests.length > 0;
+  });
+  expect(unready.requests.length).toBeLessThanOrEqual(runCount);
+  expect(new Set(unready.requests.map(({ url }) => new URL(url).pathname))).toEqual(new Set(["/readyz"]));
   // What asks for health has a limit of its own, and a client by itself would wait for a minute.
-  const soon = { under: ["timeout", "8"] };
+  const soon = { under: ["timeout", "50"] };
   expect(await run(["status", "--quiet", "--server", silent.url], soon)).toEqual(unwell);
-  // It asks once: who asks for a health check asks again.
-  expect(unready.requests.map(({ url }) => new URL(url).pathname)).toEqual(["/readyz"]);
   expect((await run(["status", "--quiet", "--json"])).exitCode).toBe(2);
   expect((await quiet("ftp://127.0.0.1")).exitCode).toBe(2);
 });
@@ -136,7 +160,7 @@ test("where there are tokens it takes one to be told, none to ask whether all is
   expect(await run(["status", ...at])).toMatchObject({ stdout: "", exitCode: 77 });
   const shown = await output(["status", ...at], { env: { FIBSERVER_TOKEN: "a-token" } });
   expect(shown).toContain("who may   programs on this machine, with a token, no TLS");
-  expect(await quiet(server.url)).toEqual({ stdout: "", stderr: "", exitCode: 0 });
+  expect(await quietOnceWell(server.url)).toEqual({ stdout: "", stderr: "", exitCode: 0 });
 });
 
 withFailingDisk("while a disk hangs a server tells how it is all the same", async () => {
@@ -188,27 +212,31 @@ test("--watch in a pipe is a line or an object for each look, tells when the ser
   const port = String(await freePort());
   const url = `http://127.0.0.1:${port}`;
   let server = await startAt(port, file);
-  const lines: string[] = [];
+  let text = "";
+  const lines = () => text.split("\n").slice(0, -1);
   const watching = spawn(["status", "--watch", "--json", "--server", url]);
   const reading = (async () => {
-    for await (const chunk of watching.stdout.pipeThrough(new TextDecoderStream()))
-      lines.push(...chunk.trimEnd().split("\n"));
+    for await (const chunk of watching.stdout.pipeThrough(new TextDecoderStream())) text += chunk;
   })();
   try {
-    await until("it is shown", () => lines.some((line) => line.includes(`"ready":true`)));
+    await until("it is shown", () => lines().some((line) => line.includes(`"ready":true`)));
     await server[Symbol.asyncDispose]();
-    await until("it is away", () => lines.some((line) => line.includes(`"code":"unreachable"`)));
-    expect(lines.at(-1)).toContain(`"ready":false`);
-    const awayCount = lines.length;
+    await until("it is away", () => lines().at(-1)!.includes("ECONNREFUSED"));
+    expect(JSON.parse(lines().at(-1)!)).toMatchObject({ ready: false, code: "unreachable" });
+    const awayCount = lines().length;
     server = await startAt(port, file);
-    await until("it is back", () => lines.slice(awayCount).some((line) => line.includes(`"ready":true`)));
+    await until("it is back", () =>
+      lines()
+        .slice(awayCount)
+        .some((line) => line.includes(`"ready":true`)),
+    );
   } finally {
     await server[Symbol.asyncDispose]();
     watching.kill("SIGINT");
   }
   await reading;
   expect(await watching.exited).toBe(130);
-  const times = lines.map((line) => Date.parse((JSON.parse(line) as { time: string }).time));
+  const times = lines().map((line) => Date.parse((JSON.parse(line) as { time: string }).time));
   expect(times).toEqual(times.toSorted((a, b) => a - b));
 });
 
@@ -229,9 +257,11 @@ withTmux(
   async () => {
     using folder = temporaryFolder();
     let index = 100;
-    await using server = openScripted(() => said({ cursor: { index: String(index++) } })());
+    await using server = openScripted(() => said({ cursor: { index: String(index) } })());
     await using terminal = new Terminal(folder.path, 60);
     terminal.type(`clear; echo what was before; $F status --watch --server ${server.url}`);
+    await terminal.shows(/index 100, kept/);
+    index++;
     await terminal.shows(/index 101, kept/);
     expect(terminal.screen()).toMatch(/^fibserver 9\.9\.9 at/);
     expect(terminal.screen().match(/kept in redis/g)).toHaveLength(1);
@@ -239,8 +269,9 @@ withTmux(
     // A network without tokens stands out.
     expect(terminal.history()).toContain("\u001B[33mwho may");
     terminal.resize(45, 8);
-    await terminal.shows(/index 10[3-9], kept/);
-    expect(terminal.screen().split("\n")[0]).toMatch(/^fibserver 9\.9\.9 at/);
+    await terminal.shows(/^fibserver 9\.9\.9 at(?![^]*memory)/);
+    index++;
+    await terminal.shows(/^fibserver 9\.9\.9 at[^]*index 102, kept/);
     expect(terminal.screen()).not.toContain("memory");
     terminal.resize(70, 24);
     await terminal.shows(/memory +64 MB/);
