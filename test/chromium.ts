@@ -17,6 +17,7 @@ export async function launchBrowser(): Promise<Browser> {
   const browser = await chromium.launch({
     executablePath: Bun.which("chromium")!,
     args: [...args, `--host-resolver-rules=${RULES}`],
+    timeout: PATIENCE_MS,
   });
   // What newPage() makes comes from here, too.
   const newContext = browser.newContext.bind(browser);

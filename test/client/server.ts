@@ -58,9 +58,7 @@ export function openScripted(...answers: (() => Response | Promise<Response>)[])
   };
 }
 
-/** An address where nobody listens. */
+/** An address where nobody listens, on a port that the kernel gives to nobody who asks for any. */
 export async function deadUrl(): Promise<string> {
-  const server = openScripted(() => new Response());
-  await server[Symbol.asyncDispose]();
-  return server.url;
+  return "http://127.0.0.1:1";
 }
