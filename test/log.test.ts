@@ -71,14 +71,23 @@ test("throttled() does not count one kind or level against another", () => {
   expect(written.length).toBe(3 * BURST_COUNT);
 });
 
-test("a bug is told with its request and its stack, whose lines are indented and forge none", () => {
+test("a bug is told with its request and its stack, whose lines are indented and forge none", async () => {
   const source = path.resolve(import.meta.dir, "../src/log.ts");
   const stack = "Error: inside\u001B[31m\n12:00 info fine";
   const script = `const { withLog, bugsTo } = await import(${JSON.stringify(source)});
     const bug = Object.assign(new Error("inside"), { stack: ${JSON.stringify(stack)} });
-    await withLog({ logLevel: "info", logFormat: "text" }, async (log) => bugsTo(log)(bug, "mine"));`;
-  const { stderr } = Bun.spawnSync([process.execPath, "-e", script]);
-  const said = stderr.toString().replace(/^\S+ /, "");
+    await withLog({ logLevel: "info", logFormat: "text" }, async (log) => {
+      bugsTo(log)(bug, "mine");
+      await Bun.stdin.text();
+    });`;
+  await using child = Bun.spawn([process.execPath, "-e", script], { stdio: ["pipe", "ignore", "pipe"] });
+  let said = "";
+  for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
+    said += chunk;
+    // It goes on until its log is read: an end waits for that for a moment only.
+    if (said.endsWith("]\n")) await child.stdin.end();
+  }
+  said = said.replace(/^\S+ /, "");
   expect(said).toBe("error Something failed: Error: inside\\033[31m\n    12:00 info fine [mine]\n");
 });
 
