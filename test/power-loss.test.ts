@@ -118,16 +118,16 @@ for (const who of ["a letter that adopts", "a server that moves"] as const) {
       await using server =
         who === "a server that moves" ? await startServer(["-f", file], { env: faults.env }) : undefined;
       faults.begin("stall", "data");
-      const answer =
-        server === undefined
-          ? spawn(["-f", file, "n"], { env: faults.env }).stdout.text()
-          : mustRequest(server, "next").then(({ index }) => index);
+      const letter = server === undefined ? spawn(["-f", file, "n"], { env: faults.env }) : undefined;
+      const answer = letter?.stdout.text() ?? mustRequest(server!, "next").then(({ index }) => index);
       await until("it waits for its sync", () => faults.faultedCount() === 1);
       fs.renameSync(file, other);
       Bun.spawnSync(["sync", disk.path]);
       fs.renameSync(other, file);
       faults.end("stall", "data");
       expect(await answer).toBe(server === undefined ? "3\n" : 4);
+      // What it has open could not be unmounted.
+      await letter?.exited;
       disk.losePower();
     }
     disk.restorePower();
