@@ -263,8 +263,12 @@ export async function injectInto(
   const child = Bun.spawn(["strace", ...options, "-p", String(pid)], {
     stdio: ["ignore", "ignore", "pipe"],
   });
-  const { value } = await child.stderr.getReader().read();
-  const said = Buffer.from(value ?? []).toString();
+  const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  let said = "";
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    said += read.value;
+    if (said.includes("attached")) break;
+  }
   if (!said.includes("attached")) throw new Error(`strace cannot attach: ${said}`);
   return {
     async [Symbol.asyncDispose]() {
