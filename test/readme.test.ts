@@ -127,7 +127,8 @@ async function printedBy(code: string): Promise<string> {
   fs.mkdirSync(modules, { recursive: true });
   fs.symlinkSync(path.join(ROOT, "dist/client"), path.join(modules, "client"));
   const main = path.join(folder.path, "main.mjs");
-  fs.writeFileSync(main, code.replaceAll("http://127.0.0.1:8080", server.url));
+  // The limits of milliseconds are for readers; no example is about them.
+  fs.writeFileSync(main, code.replaceAll("5000", "200000").replaceAll("http://127.0.0.1:8080", server.url));
   await using child = Bun.spawn([process.execPath, main], {
     cwd: folder.path,
     env: { NO_COLOR: "1" },
