@@ -5,6 +5,7 @@ import type { Browser, Page } from "playwright-core";
 import { bytesOfFirst, termRows } from "../../src/web/digits/term-rows.ts";
 import { isWorking, startProgram, startServer, temporaryFolder, until } from "../binary.ts";
 import { launchBrowser, withChromium } from "../chromium.ts";
+import { freePort } from "../redis.ts";
 import { openPage } from "./page.ts";
 
 setDefaultTimeout(300_000);
@@ -291,16 +292,23 @@ withChromium(
     await seenFrom(page, bytesOfFirst(400_000));
     const refusals = [refusal(429, "2")];
     const asked: number[] = [];
+    let isLocked = false;
     await page.route(/v1\/sequence\?/, async (route) => {
       asked.push(performance.now());
-      await (refusals.length > 0 ? route.fulfill(refusals.shift()) : route.continue());
+      const refused = refusals.shift();
+      // From then on everything is: a single answer would let in whoever has not even seen the form.
+      if (refused?.status === 401) isLocked = true;
+      await (refused === undefined ? route.continue() : route.fulfill(refused));
     });
+    await page.route(/\/v1\//, (route) => (isLocked ? route.fulfill(refusal(401)) : route.fallback()));
     await goTo(page, "Term", "500000");
     await page.locator("#sequence .digit-pane .notice").getByText("too much at once").waitFor();
     await expectServersDigits(server.url, await seenFrom(page, bytesOfFirst(500_000)));
     expect(asked[1]! - asked[0]!).toBeGreaterThan(1900);
 
     expect(await page.evaluate<number>("watched.size")).toBeGreaterThan(0);
+    // It was refused, came, and then what is before and behind it: none of these is to get the next refusal.
+    await until("what is next to it is asked for", () => asked.length >= 4);
     refusals.push(refusal(401));
     await goTo(page, "Term", "900000");
     await page.getByLabel("Token").fill("a-token-that-no-server-asks-for-1234567890");
@@ -308,6 +316,7 @@ withChromium(
       true,
     );
     // Whoever was locked out comes back to where the address is.
+    isLocked = false;
     await page.keyboard.press("Enter");
     await seenWhen(page, "where it was", (seen) => byteOf(seen) >= bytesOfFirst(500_000));
   },
@@ -315,9 +324,11 @@ withChromium(
 
 withChromium("while the server is away the pane says so, and goes on when it is back", async () => {
   using folder = temporaryFolder();
-  const file = path.join(folder.path, "cursor");
-  await using server = await startServer(["-f", file]);
-  await using opened = await openPage(browser, `${server.url}/`);
+  // One that nobody else gets while the server is away.
+  const args = ["-p", String(await freePort()), "-f", path.join(folder.path, "cursor")];
+  const start = (...more: string[]) => startProgram([...args, ...more], /"url":"(https?:[^"]*)\/"/);
+  await using server = await start();
+  await using opened = await openPage(browser, `${server.said}/`);
   const { page } = opened;
   await seenFrom(page, 0);
   server.kill("SIGKILL");
@@ -326,10 +337,7 @@ withChromium("while the server is away the pane says so, and goes on when it is 
   await page.locator("#sequence .digit-pane .notice").getByText("The server does not answer").waitFor();
   await until("dots for digits", async () => !(await page.evaluate<Seen>(SEEN)).isWhole);
 
-  const { port } = new URL(server.url);
-  const again = (...args: string[]) =>
-    startProgram(["-p", port, "-f", file, ...args], /"url":"(https?:[^"]*)\/"/);
-  const back = await again();
+  const back = await start();
   const seen = await seenFrom(page, bytesOfFirst(500_000));
   await expectServersDigits(back.said, seen);
   await page.locator("#sequence .digit-pane .notice").waitFor({ state: "detached" });
@@ -337,7 +345,7 @@ withChromium("while the server is away the pane says so, and goes on when it is 
   // It may come back with another limit; beyond it nothing leads.
   await back[Symbol.asyncDispose]();
   await page.locator(".link .away").waitFor();
-  await using shorter = await again("--max-sequence", "100");
+  await using shorter = await start("--max-sequence", "100");
   expect(shorter.said).toBe(back.said);
   await page.locator("#sequence").getByText("The first 100 terms").waitFor();
   await goTo(page, "Value", "354224848179261915075");
