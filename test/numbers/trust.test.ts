@@ -126,7 +126,7 @@ for (const [name, compute] of [
 ] as const satisfies readonly (readonly [string, (options: ComputeOptions) => Digits])[]) {
   test(`${name} keeps to half the limits of the rounding error and of the coefficients`, () => {
     expectHalfTheLimits(observe(compute));
-  }, 60_000);
+  }, 300_000);
 }
 
 test.skipIf(process.env["SLOW"] === undefined)(
