@@ -59,6 +59,7 @@ export function ext4Disk(): Disk {
     losePower: () => shutDown(mountPoint),
     restorePower() {
       must("umount", mountPoint);
+      waitUntilGone(image);
       mount();
     },
     [Symbol.dispose]() {
@@ -75,6 +76,17 @@ function shutDown(mountPoint: string): void {
   const result = symbols.ioctl(fd, EXT4_IOC_SHUTDOWN, new Uint32Array([EXT4_GOING_FLAGS_NOLOGFLUSH]));
   fs.closeSync(fd);
   if (result !== 0) throw new Error("EXT4_IOC_SHUTDOWN failed");
+}
+
+/**
+ * Whoever has copied the mounts of this machine, for a namespace of its own as other tests make them, holds the disk a
+ * while longer, and mounting it meanwhile would give it back as it is: cut off.
+ */
+function waitUntilGone(image: string): void {
+  const isHeld = () => Bun.spawnSync(["losetup", "--associated", image]).stdout.length > 0;
+  for (const deadlineMs = performance.now() + 240_000; isHeld(); Bun.sleepSync(20)) {
+    if (performance.now() > deadlineMs) throw new Error(`Somebody still holds ${image}`);
+  }
 }
 
 function must(...command: string[]): void {
