@@ -232,7 +232,8 @@ export class Session {
       begin: async ({ id }) => {
         const row = await this.#ask("begin", id);
         const begun = row && taskOf(row);
-        if (begun) changes.publish(begun);
+        // Not without the progress that it has made meanwhile: who watches may know that already.
+        if (row) changes.publish(this.#current(row));
         return begun;
       },
       finish: (task, digits) => this.#finish(task, digits),

@@ -4,7 +4,7 @@ import { Database } from "bun:sqlite";
 import fs from "node:fs";
 import path from "node:path";
 import { fibonacciDigits } from "../../src/numbers/digits.ts";
-import { Pool } from "../../src/numbers/pool.ts";
+import { Pool, type RunOptions } from "../../src/numbers/pool.ts";
 import { SqliteFile } from "../../src/sqlite.ts";
 import { TaskDatabase, TASKS_KIND } from "../../src/tasks/database.ts";
 import { EmbeddedTasks } from "../../src/tasks/embedded.ts";
@@ -209,6 +209,38 @@ test(
   },
   TIMEOUT_MS,
 );
+
+test("who watches is told of no less progress than before, however late it is written that a task runs", async () => {
+  const file = path.join(temporaryFolder(), "c.tasks");
+  const tasks = new EmbeddedTasks({
+    path: file,
+    // It has come halfway before the disk has taken that it has begun.
+    pool: {
+      run: (_: unknown, { signal, onStart, onProgress }: RunOptions) => {
+        onStart?.();
+        onProgress?.(0.5);
+        return new Promise((_resolve, reject) => {
+          signal?.addEventListener("abort", () => reject(signal.reason as Error));
+        });
+      },
+      holdBackground: () => {},
+    },
+    limits: LIMITS,
+    notice: () => {},
+    onBug: () => {},
+  });
+  onTestFinished(() => tasks.close());
+  const { task } = await tasks.create(...LONG);
+  const told: (readonly [string, number])[] = [];
+  for await (const { state, progress } of tasks.watch(task.id, AbortSignal.timeout(TIMEOUT_MS))) {
+    told.push([state, progress]);
+    if (told.length === 2) await tasks.cancel(task.id);
+  }
+  expect(told.slice(0, 2)).toEqual([
+    ["running", 0.5],
+    ["running", 0.5],
+  ]);
+});
 
 describe("what a crash may leave", () => {
   test(
