@@ -477,7 +477,7 @@ function testLimits(open: OpenEngine): void {
   });
 
   promise("a finished task expires with its result, and asking again computes again", async () => {
-    const { tasks } = await open({ limits: { resultTtlMs: 2000 } });
+    const { tasks } = await open({ limits: { resultTtlMs: 5000 } });
     const { task } = await tasks.create(...fibonacci(LONG));
     await ended(tasks, task);
     await until("it has expired", async () => (await tasks.find(task.id)) === undefined);
