@@ -2,6 +2,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { output, run } from "../binary.ts";
 import { openScripted, openServer } from "../client/server.ts";
+import { ask } from "./asking.ts";
 
 setDefaultTimeout(300_000);
 
@@ -21,10 +22,13 @@ test("task run and task result print what the shell's own command prints, and li
   await using server = await openServer();
   const env = { FIBSERVER_SERVER: server.url };
   for (const [task, command] of SAME) {
-    const id = (await output(["task", "run", ...task.split(" "), "--detach"], { env })).trimEnd();
+    const created = await ask(["task", "run", ...task.split(" "), "--detach"], { env });
+    expect(created).toMatchObject({ stderr: "", exitCode: 0 });
+    const id = created.stdout.trimEnd();
     for (const json of [[], ["--json"]]) {
       const expected = await output([...command.split(" "), ...json]);
-      expect(await output(["task", "run", ...task.split(" "), ...json], { env })).toBe(expected);
+      const result = await ask(["task", "run", ...task.split(" "), ...json], { env });
+      expect(result).toEqual({ stdout: expected, stderr: "", exitCode: 0 });
       expect(await output(["task", "result", id, ...json], { env })).toBe(expected);
     }
     const [kind, ...given] = task.replace(" --start 0,1", "").split(" ");
