@@ -130,14 +130,18 @@ test("a copy that was made under load has what was answered before, and goes on 
     for (const name of NAMES) before.set(name, (await next(server, name))!);
     defaultIndex = (await mustRequest(server, "next")).index;
     const queued = await accept(server, 200_000);
-    const countBefore = movedCount;
-    await output(["backup", copy!, "-f", file!]);
-    expect(movedCount).toBeGreaterThan(countBefore);
+    // A server that stands still all the while, on a busy machine, is copied once more.
+    await until("it is copied while they move", async () => {
+      fs.rmSync(copy!, { recursive: true, force: true });
+      const countBefore = movedCount;
+      await output(["backup", copy!, "-f", file!]);
+      return movedCount > countBefore;
+    });
     over.abort();
     await Promise.all([...loads, moving, asking]);
     results.set(queued, await resultOf(server, queued));
-    // It has not been noticed.
-    expect(server.log()).not.toMatch(/"level":"(warn|error)/);
+    // It has not been noticed, but for what a busy machine makes slow.
+    expect(server.log()).not.toMatch(/"level":"(WARN|ERROR)","message":"(?!Slow: )/);
   }
   expect(await output(["restore", copy!, "-f", again!])).toContain(`restored to ${again}`);
   expect(leftIn(folder.path)).toEqual([]);
@@ -496,14 +500,21 @@ describe("a restore", () => {
     const copy = path.join(folder.path, "copy");
     await output(["backup", copy, "-f", file]);
     const again = path.join(target.path, "again");
-    const holder = openFile(target.path, O_RDONLY | O_DIRECTORY);
-    expect(tryLock(holder)).toBe(true);
-    const restoring = run(["restore", copy, "-f", again]);
-    // What is in the way at the beginning it has looked for before.
-    await until("it has begun", () => leftIn(target.path).length > 0);
-    fs.writeFileSync(`${again}.cursors-wal`, "somebody's");
-    closeFile(holder);
-    const { exitCode, stderr } = await restoring;
+    const restore = async () => {
+      fs.rmSync(`${again}.cursors-wal`, { force: true });
+      const holder = openFile(target.path, O_RDONLY | O_DIRECTORY);
+      expect(tryLock(holder)).toBe(true);
+      const restoring = run(["restore", copy, "-f", again]);
+      // What is in the way at the beginning it has looked for before.
+      await until("it has begun", () => leftIn(target.path).length > 0);
+      fs.writeFileSync(`${again}.cursors-wal`, "somebody's");
+      closeFile(holder);
+      return restoring;
+    };
+    let restored = await restore();
+    // It waits for a second only, in which this process may have stood still.
+    while (restored.exitCode === 75) restored = await restore();
+    const { exitCode, stderr } = restored;
     expect([exitCode, fs.readdirSync(target.path)]).toEqual([2, ["again.cursors-wal"]]);
     expect(stderr).toContain(`${again}.cursors-wal: it exists; move it away`);
   });
