@@ -67,6 +67,8 @@ test(
         ),
         moveKeyed(server, history, keyed),
       ];
+      // Every other time behind some answers: a busy machine may give none in 60 ms.
+      if (round % 2 === 1) await until("moves are answered", () => history!.answers.length > 2);
       await Bun.sleep(random() * 60);
       server.kill("SIGKILL");
       await server.ended();
@@ -76,7 +78,7 @@ test(
     // A load that moved nothing would prove nothing.
     expect(answeredCount).toBeGreaterThan(ROUND_COUNT);
   },
-  10_000 + ROUND_COUNT * 1500,
+  300_000 + ROUND_COUNT * 6000,
 );
 
 test("kill -9 under load of /api0/next: no value is given twice", async () => {
@@ -91,7 +93,8 @@ test("kill -9 under load of /api0/next: no value is given twice", async () => {
     await using server = await startServer(["-f", file, "--max-index", String(VALUES.length)]);
     let requestedCount = 0;
     const client = async () => {
-      for (; requestedCount < VALUES.length / 10;) {
+      // All rounds together stay below the last index.
+      for (; requestedCount < VALUES.length / 12;) {
         requestedCount++;
         const response = await fetch(`${server.url}/api0/next`).catch(() => undefined);
         const body = (await response?.json().catch(() => undefined)) as { value: string } | undefined;

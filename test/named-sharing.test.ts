@@ -36,7 +36,9 @@ async function ask({ url }: Server, method: "GET" | "POST", key?: string) {
 test("a busy server and a shell each move on, and each value is given once", async () => {
   using folder = temporaryFolder();
   const file = path.join(folder.path, "cursor");
-  await using server = await startServer(["-f", file, "--max-index", "1000000"]);
+  // On a busy machine one may stand still with the lock.
+  const many = ["-f", file, "--max-index", "1000000", "--lock-timeout", "60"];
+  await using server = await startServer(many);
   const given: number[] = [];
   const end = new AbortController();
   const move = async () => {
@@ -46,7 +48,7 @@ test("a busy server and a shell each move on, and each value is given once", asy
   const printed: string[] = [];
   for (let count = 0; count < 5; count++) {
     const before = given.length;
-    const { stdout, stderr } = await run(["-f", file, "n", "--cursor", "alice", "--max-index", "1000000"]);
+    const { stdout, stderr } = await run([...many, "n", "--cursor", "alice"]);
     expect(stderr).toBe("");
     printed.push(stdout.trim());
     await until("the server moves on", () => given.length > before);
