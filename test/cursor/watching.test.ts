@@ -53,7 +53,8 @@ test("its own moves are told at once, in their order", async () => {
       await must(cursors, name, NEXT);
       expect(told.at(-1)).toBe(index);
     }
-    expect(told).toEqual([1, 2, 3]);
+    // A look before the first one was made has found where it was.
+    expect(told.filter((index) => index !== 0)).toEqual([1, 2, 3]);
   }
 });
 
