@@ -9,7 +9,7 @@ import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { isWorking, requireTool, until } from "./binary.ts";
+import { isWorking, requireTool, type Result, run, until } from "./binary.ts";
 
 const INSTALL = "apt-get install redis-server";
 
@@ -98,6 +98,34 @@ export async function startRedis(settings: readonly string[] = [], wire?: "tls")
 }
 
 /**
+ * Runs a command that a Redis or a Sentinel is to answer. Each has a second or less for it: where a busy machine has taken
+ * longer, the command says that it has heard nothing, and is run again.
+ */
+export async function runHeard(...call: Parameters<typeof run>): Promise<Result> {
+  let result: Result;
+  await until(`${call[0].join(" ")} is answered`, async () => {
+    result = await run(...call);
+    return !/it says nothing|no connection could be made|no Sentinel answers/.test(result.stderr);
+  });
+  return result!;
+}
+
+/** Opens what needs a Redis that answers within two seconds: where a busy machine has taken longer, it is opened again. */
+export async function patiently<T>(open: () => Promise<T>): Promise<T> {
+  let opened: T | undefined;
+  await until("Redis answers in time", async () => {
+    try {
+      opened = await open();
+      return true;
+    } catch (error) {
+      if ((error as { readonly code?: string }).code !== "redis_unavailable") throw error;
+      return false;
+    }
+  });
+  return opened!;
+}
+
+/**
  * In memory where there is room. A replica whose disk hangs while it syncs may be the one that Sentinel chooses, by a
  * report of up to ten seconds before, though another one has more; and here whole disks are filled and torn beside it.
  */
@@ -109,11 +137,44 @@ function rootFolder(): string {
   return os.tmpdir();
 }
 
-/** A port that was free a moment ago. */
+/**
+ * Ports that this process gives out: none that the kernel gives to who asks for any, or connects, so that a server finds
+ * its own again after a kill -9; and none that another process gives out, since each keeps the first of its own open.
+ */
+const PORTS = { from: 10_000, to: 32_000, perProcess: 200 } as const;
+let ports: Promise<{ readonly first: number; next: number }> | undefined;
+
+async function claimPorts(): Promise<{ readonly first: number; next: number }> {
+  const { from, to, perProcess } = PORTS;
+  const blockCount = Math.floor((to - from) / perProcess);
+  const start = Math.floor(Math.random() * blockCount);
+  for (let i = 0; i < blockCount; i++) {
+    const first = from + ((start + i) % blockCount) * perProcess;
+    const claim = await listenOn(first);
+    if (claim === undefined) continue;
+    claim.unref();
+    return { first, next: 1 };
+  }
+  throw new Error(`Every ${perProcess}th port from ${from} to ${to} is taken`);
+}
+
+/** A server on a port; undefined when that is taken. */
+function listenOn(port: number): Promise<net.Server | undefined> {
+  const server = net.createServer().listen(port, "127.0.0.1");
+  return new Promise((resolve) => {
+    server.once("listening", () => resolve(server)).once("error", () => resolve(undefined));
+  });
+}
+
+/** A port that is free, and that nobody else takes: the others of this process get it last. */
 export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  const own = await (ports ??= claimPorts());
+  for (;;) {
+    const port = own.first + own.next;
+    own.next = (own.next % (PORTS.perProcess - 1)) + 1;
+    const server = await listenOn(port);
+    if (server === undefined) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }

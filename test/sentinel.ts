@@ -26,9 +26,9 @@ export interface Watched extends AsyncDisposable {
   readonly sentinels: readonly Sentinel[];
   /** The server that says that it is the primary, of those that answer. */
   primary(except?: Redis): Promise<Redis | undefined>;
-  /** Has the first Sentinel make a replica the primary, though nothing is wrong. */
+  /** Has the first Sentinel make a replica the primary, though nothing is wrong, and waits until it has. */
   failover(): Promise<void>;
-  /** Waits until all replicas have what the primary had when it was asked. */
+  /** Waits until all replicas have what the primary had when it was asked; while all are well. */
   replicated(): Promise<void>;
 }
 
@@ -73,10 +73,9 @@ export async function startWatched({
   }
   await until("the Sentinels know each other and the replicas", async () => {
     const seen = await Promise.all(sentinels.map((sentinel) => sentinel.cli("SENTINEL", "MASTER", NAME)));
-    return seen.every((text) => {
-      const fields = text.split("\n");
-      const valueOf = (name: string) => Number(fields[fields.indexOf(name) + 1]);
-      return valueOf("num-slaves") === replicaCount && valueOf("num-other-sentinels") === sentinelCount - 1;
+    return seen.map(parseFields).every((fields) => {
+      const [replicas, others] = ["num-slaves", "num-other-sentinels"].map((name) => Number(fields[name]));
+      return replicas === replicaCount && others === sentinelCount - 1;
     });
   });
   const primaryBut = async (except?: Redis) => {
@@ -85,6 +84,10 @@ export async function startWatched({
     }
     return undefined;
   };
+  const offsets = async (name: string) => {
+    const info = (await (await primaryBut())?.cli("INFO", "replication").catch(() => "")) ?? "";
+    return [...info.matchAll(new RegExp(`${name}(\\d+)`, "g"))].map(([, offset]) => Number(offset));
+  };
   const all = started.move();
   return {
     url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(",")}/${NAME}`,
@@ -92,24 +95,38 @@ export async function startWatched({
     servers,
     sentinels,
     primary: primaryBut,
-    // Refused until it has seen that a replica is in good health.
-    failover: () =>
-      until("Sentinel begins a failover", async () => {
-        return (await sentinels[0]!.cli("SENTINEL", "FAILOVER", NAME)) === "OK\n";
-      }),
+    failover: async () => {
+      const [sentinel] = sentinels;
+      let before: string | undefined;
+      await until("Sentinel has made another one the primary", async () => {
+        const { port, flags } = parseFields(await sentinel!.cli("SENTINEL", "MASTER", NAME));
+        before ??= port;
+        if (port !== before) return port !== undefined;
+        // Refused until it has seen that a replica is in good health; and one that took too long is given up.
+        if (!flags?.includes("failover")) await sentinel!.cli("SENTINEL", "FAILOVER", NAME);
+        return false;
+      });
+    },
     replicated: async () => {
-      const now = await primaryBut();
-      const offsets = async (name: string) => {
-        const info = (await now?.cli("INFO", "replication")) ?? "";
-        return [...info.matchAll(new RegExp(`${name}(\\d+)`, "g"))].map(([, offset]) => Number(offset));
-      };
-      const [wanted = 0] = await offsets("master_repl_offset:");
+      let wanted: number | undefined;
+      // One that is busy may not say in time that it is the primary.
+      await until("a primary says what it has", async () => {
+        [wanted] = await offsets("master_repl_offset:");
+        return wanted !== undefined;
+      });
       await until("the replicas have it", async () => {
-        return (await offsets(",offset=")).every((offset) => offset >= wanted);
+        const had = await offsets(",offset=");
+        return had.filter((offset) => offset >= wanted!).length >= replicaCount;
       });
     },
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
+}
+
+/** What a Sentinel says of a primary, by name. */
+export function parseFields(text: string): Readonly<Record<string, string>> {
+  const lines = text.split("\n");
+  return Object.fromEntries(lines.flatMap((name, at) => (at % 2 === 0 ? [[name, lines[at + 1] ?? ""]] : [])));
 }
 
 /**

@@ -54,6 +54,7 @@ export class WatchedClient {
   #owedCount = 0;
   #heardAtMs = 0;
   #blockedUntilMs = 0;
+  #lookedAtMs = 0;
   #roleAtMs = 0;
   #watch: NodeJS.Timeout | undefined;
 
@@ -130,6 +131,7 @@ export class WatchedClient {
     Object.assign(this.#raw, { onclose: (error: Error) => this.#end(error) });
     try {
       await this.#raw.connect();
+      this.#lookedAtMs = performance.now();
       this.#watch = setInterval(() => this.#look(), WATCH_MS);
       this.#watch.unref();
       // PING is refused by a server that is loading its data, which tells its role all the same.
@@ -172,6 +174,10 @@ export class WatchedClient {
 
   #look(): void {
     const nowMs = performance.now();
+    // A process that has stood still has not listened: what came meanwhile is read after this.
+    const stoodMs = nowMs - this.#lookedAtMs - WATCH_MS;
+    if (stoodMs > WATCH_MS) this.#heardAtMs = Math.min(nowMs, this.#heardAtMs + stoodMs);
+    this.#lookedAtMs = nowMs;
     const silenceMs = nowMs - Math.max(this.#heardAtMs, this.#blockedUntilMs);
     if (this.#owedCount > 0 && silenceMs > SILENCE_MAX_MS) {
       return this.#end(new Error(`Connection closed: no answer for ${SILENCE_MAX_MS} ms`));

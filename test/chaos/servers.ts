@@ -7,7 +7,7 @@
  */
 import { until } from "../binary.ts";
 import { type Redis, startRedis } from "../redis.ts";
-import { startWatched, type Watched } from "../sentinel.ts";
+import { parseFields, startWatched, type Watched } from "../sentinel.ts";
 
 // A replica that was away is served at once; nothing here is worth five seconds of waiting for more of them.
 const SETTINGS = [
@@ -18,8 +18,8 @@ const SETTINGS = [
   "--maxmemory",
   "320mb",
 ];
-/** A replica follows again within this, from a whole copy. */
-const SETTLE_SECONDS = 20;
+/** A replica follows again within this, from a whole copy; and a Sentinel whose clock has stood does nothing for 30 s. */
+const SETTLE_SECONDS = 120;
 
 /** The two of a world. */
 export interface Servers extends AsyncDisposable {
@@ -46,7 +46,9 @@ export async function startPair(): Promise<Servers> {
     // to it stay so, and are told READONLY from then on.
     async failover() {
       await settle();
-      await primary.cli("FAILOVER", "TO", "127.0.0.1", String(replica.port));
+      // Refused when it has lost its replica again.
+      const begin = () => primary.cli("FAILOVER", "TO", "127.0.0.1", String(replica.port));
+      await until("a failover begins", async () => (await begin()) === "OK\n");
       await until("the replica is the primary", () => isPrimary(replica));
       [primary, replica] = [replica, primary];
     },
@@ -59,7 +61,6 @@ export async function startPair(): Promise<Servers> {
 /** Two that a Sentinel watches. */
 export async function startWatchedPair(): Promise<Servers> {
   const watched = await startWatched({ sentinelCount: 1, settings: SETTINGS });
-  const sentinel = watched.sentinels[0]!;
   const primary = async () => (await elected(watched)).primary;
   return {
     sentinelUrl: watched.url,
@@ -77,24 +78,19 @@ export async function startWatchedPair(): Promise<Servers> {
         },
         SETTLE_SECONDS,
       ),
-    async failover() {
-      const before = await primary();
-      await sentinel.cli("SENTINEL", "FAILOVER", watched.name);
-      await until("another one is the primary", async () => (await primary()) !== before);
-    },
+    failover: () => watched.failover(),
     [Symbol.asyncDispose]: () => watched[Symbol.asyncDispose](),
   };
 }
 
 /** What a Sentinel thinks. */
 async function elected({ servers, sentinels, name }: Watched) {
-  const fields = (await sentinels[0]!.cli("SENTINEL", "MASTER", name)).split("\n");
-  const valueOf = (field: string) => fields[fields.indexOf(field) + 1]!;
-  const primary = servers.find(({ port }) => port === Number(valueOf("port")))!;
+  const { port, flags = "" } = parseFields(await sentinels[0]!.cli("SENTINEL", "MASTER", name));
+  const primary = servers.find((server) => server.port === Number(port))!;
   return {
     primary,
     replica: servers.find((server) => server !== primary)!,
-    isChanging: /failover|down/.test(valueOf("flags")),
+    isChanging: /failover|down/.test(flags),
   };
 }
 
