@@ -5,8 +5,8 @@
 import type { Random } from "./random.ts";
 import type { World } from "./world.ts";
 
-/** A front that lives answers within this, whatever became of Redis; one is paused for less. */
-const ANSWER_MS_MAX = 10_000;
+/** A front that lives answers within this, whatever became of Redis and however slow it is; one is paused for less. */
+const ANSWER_MS_MAX = 60_000;
 /** Pause before a request is made again. */
 const RETRY_MS = 50;
 

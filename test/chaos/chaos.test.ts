@@ -23,8 +23,8 @@ const ROUND_SECONDS = 15;
 /** Rounds in each of the two worlds. */
 const ROUND_COUNT = Math.max(1, Math.round(CHAOS_SECONDS / ROUND_SECONDS / 2));
 const SEED = Number(process.env["SEED"] ?? Math.floor(Math.random() * 1_000_000));
-/** A round, and what it takes to settle when it goes wrong. */
-setDefaultTimeout(ROUND_COUNT * 120_000 + 60_000);
+/** A round, and what it takes to settle when it goes wrong: what is wrong is to be said before. */
+setDefaultTimeout(ROUND_COUNT * 600_000 + 60_000);
 
 async function round(world: World, seed: number): Promise<void> {
   const random = new Random(seed);
@@ -33,6 +33,7 @@ async function round(world: World, seed: number): Promise<void> {
   const working = work(world, random.fork());
   try {
     await happen(world, plan);
+    world.healed();
     await mustHold(world, await working, random.fork());
   } catch (error) {
     world.history.violation("", `this could not be looked at: ${String(error)}`);

@@ -5,6 +5,7 @@
  * round or the next; what is broken already is left alone, and everything else may overlap.
  * @module
  */
+import { until } from "../binary.ts";
 import type { Redis } from "../redis.ts";
 import { loseQueue } from "./keys.ts";
 import type { Member } from "./member.ts";
@@ -19,6 +20,9 @@ const READY_MS_MAX = 1000;
 const BALLAST = "ballast";
 /** More than all tasks take: Redis stays full, however many of them expire. */
 const FILLED_BEYOND_BYTES = RESULT_BUDGET_MB * 2 ** 20;
+
+/** It is filled, and emptied, within this. */
+const FILL_SECONDS = 60;
 
 /** One that has begun. */
 interface Fault {
@@ -47,20 +51,32 @@ const onRedis: Readonly<Record<string, Begin<Redis>>> = {
     };
     return { text: "paused", heal };
   },
-  full: async (primary, random, world) => {
-    const memory = await primary.cli("INFO", "memory");
-    const [used, most] = ["used_memory", "maxmemory"].map((name) =>
-      Number(new RegExp(`^${name}:(\\d+)`, "m").exec(memory)![1]),
-    );
+  full: async (_primary, random, world) => {
+    const { servers } = world;
     // Either nothing fits any more, or what is short still does.
     const isFull = random.chance(0.5);
     const left = isFull ? -FILLED_BEYOND_BYTES : random.between(200_000, 1_000_000);
-    // A string has no more than 512 MB.
-    const grown = await primary.cli("SETRANGE", BALLAST, String(most! - used! - left), "x");
-    if (!/^\d+\n$/.test(grown)) throw new Error(`no ballast: ${grown}`);
+    let filled: Redis;
+    // A Sentinel may have another one become the primary at any time: a slow one is a dead one to it.
+    await until(
+      "there is ballast",
+      async () => {
+        filled = await servers.primary();
+        const memory = await filled.cli("INFO", "memory").catch(() => "");
+        const [used, most] = ["used_memory", "maxmemory"].map((name) =>
+          Number(new RegExp(`^${name}:(\\d+)`, "m").exec(memory)?.[1]),
+        );
+        // A string has no more than 512 MB.
+        return await isDone(filled, "SETRANGE", BALLAST, String(most! - used! - left), "x");
+      },
+      FILL_SECONDS,
+    );
     const heal = async () => {
-      if (isFull) await mustNotBeReady(world);
-      await primary.cli("DEL", BALLAST);
+      // Another one that has become the primary meanwhile may have nothing of it.
+      if (isFull) await mustNotBeReady(world, async () => (await servers.primary()) === filled);
+      const empty = async () => isDone(await servers.primary(), "DEL", BALLAST);
+      await servers.settle();
+      await until("the ballast is gone", empty, FILL_SECONDS);
     };
     return { text: isFull ? "full" : `full but for ${left} bytes`, heal };
   },
@@ -84,12 +100,18 @@ async function back(server: Redis, servers: Servers): Promise<void> {
   await servers.settle();
 }
 
+/** Whether a command that is answered with a number has been done; a replica refuses it, and may end the connection. */
+async function isDone(redis: Redis, ...command: string[]): Promise<boolean> {
+  return /^\d+\n$/.test(await redis.cli(...command).catch(() => ""));
+}
+
 /** A front that cannot write says so to whoever sends it requests. */
-async function mustNotBeReady({ fronts, history }: World): Promise<void> {
+async function mustNotBeReady({ fronts, history }: World, isFull: () => Promise<boolean>): Promise<void> {
   for (const { name, program } of fronts) {
     const signal = AbortSignal.timeout(READY_MS_MAX);
     const answer = program && (await fetch(`${program.url}/readyz`, { signal }).catch(() => undefined));
-    if (answer?.status === 200) history.violation(name, "/readyz says 200 while Redis is full");
+    if (answer?.status === 200 && (await isFull()))
+      history.violation(name, "/readyz says 200 while Redis is full");
   }
 }
 

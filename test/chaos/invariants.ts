@@ -11,14 +11,14 @@ import type { Random } from "./random.ts";
 import type { Work } from "./workload.ts";
 import { RESULT_TTL_MS, type World } from "./world.ts";
 
-/** All have found Redis again within this, and do what they are there for. */
-const SERVING_SECONDS = 8;
+/** All have found Redis again within this, and do what they are there for: on an idle machine within a tenth of it. */
+const SERVING_SECONDS = 60;
 /** Whatever was accepted is computed within this. */
-const SETTLED_SECONDS = 30;
+const SETTLED_SECONDS = 120;
 /** F(n) that takes a thread some 0.3 s: two at the same time need two executors. */
 const OVERLAPPING = 30_000_000;
 /** Everything is forgotten so long after it has expired: a front looks every few seconds. */
-const PURGE_SECONDS = RESULT_TTL_MS / 1000 + 15;
+const PURGE_SECONDS = RESULT_TTL_MS / 1000 + 60;
 /** What a process may hold more than when it had begun. */
 const GROWTH_MAX: Held = { descriptors: 8, memoryMb: 150 };
 const PAUSE_MS = 50;
@@ -27,7 +27,9 @@ const PAUSE_MS = 50;
 async function mustServe(world: World, { moves }: Work, random: Random): Promise<void> {
   await Promise.all(
     world.fronts.map(async (front) => {
-      const isReady = async () => (await fetch(`${front.program!.url}/readyz`)).status === 200;
+      // One that has just gone on may end a connection.
+      const ready = () => fetch(`${front.program!.url}/readyz`).catch(() => undefined);
+      const isReady = async () => (await ready())?.status === 200;
       const moved = moves.moveOnce(new Asker(front.name, world, random.fork(), [front]));
       try {
         await until("it is ready", isReady, SERVING_SECONDS);
