@@ -2,7 +2,7 @@
 import { expect, setDefaultTimeout } from "bun:test";
 import net from "node:net";
 import { run } from "./binary.ts";
-import { startRedis, withRedis } from "./redis.ts";
+import { runHeard, startRedis, withRedis } from "./redis.ts";
 import { startSentinel } from "./sentinel.ts";
 
 setDefaultTimeout(300_000);
@@ -32,7 +32,7 @@ withRedis("each way to miss a Redis ends a letter with 69 and the step that help
     [`redis+sentinel://127.0.0.1:${ofOpen.port}/fib/99`, "the number at the end of the URL"],
     ["redis://nohost.invalid", "there is no such host"],
   ] as const) {
-    const { stdout, stderr, exitCode } = await run(["n", "--redis", url]);
+    const { stdout, stderr, exitCode } = await runHeard(["n", "--redis", url]);
     expect({ url, stdout, exitCode }).toEqual({ url, stdout: "", exitCode: 69 });
     expect(stderr).toContain(said);
   }
@@ -68,7 +68,7 @@ withRedis("what ends connections, and what is no Redis, is told", async () => {
     server.listen(0, "127.0.0.1");
     await new Promise((resolve) => server.once("listening", resolve));
     const { port } = server.address() as net.AddressInfo;
-    const { stderr, exitCode } = await run(["n", "--redis", `redis://127.0.0.1:${port}`]);
+    const { stderr, exitCode } = await runHeard(["n", "--redis", `redis://127.0.0.1:${port}`]);
     server.close();
     expect(stderr).toContain(said);
     expect(exitCode).toBe(69);

@@ -3,7 +3,7 @@ import { expect, setDefaultTimeout } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
 import { requireTool, run, startServer, temporaryFolder, until } from "./binary.ts";
-import { hasRedis, startRedis, withRedis } from "./redis.ts";
+import { hasRedis, runHeard, startRedis, withRedis } from "./redis.ts";
 import { startSentinel } from "./sentinel.ts";
 import { startWorker } from "./executor.ts";
 
@@ -61,7 +61,7 @@ withTls(
     await until("the task is ready", async () => {
       return (await (await fetch(`${server.url}/v1/tasks/${id}`)).text()).includes('"state":"ready"');
     });
-    expect(await run(["n", "--redis", redis.url, ...flags])).toEqual({
+    expect(await runHeard(["n", "--redis", redis.url, ...flags])).toEqual({
       stdout: "1\n",
       stderr: "",
       exitCode: 0,
@@ -78,7 +78,7 @@ withTls(
         "it does not know the authority of the certificate in --redis-tls-cert",
       ],
     ] as const) {
-      const { stderr, exitCode } = await run(["n", "--redis", redis.url, ...given]);
+      const { stderr, exitCode } = await runHeard(["n", "--redis", redis.url, ...given]);
       expect(stderr).toContain(said);
       expect(exitCode).toBe(69);
     }
@@ -150,32 +150,34 @@ withTls(
     await using server = await startServer(sharing, { env });
     await using _worker = await startWorker(url, { env }, sharing.slice(2));
     expect((await fetch(`${server.url}/v1/cursor/next`, { method: "POST" })).status).toBe(200);
-    expect(await run(["n", ...sharing], { env })).toEqual({ stdout: "1\n", stderr: "", exitCode: 0 });
-    const unreplicated = await run(["n", ...sharing, "--redis-wait", "1"], { env });
+    expect(await runHeard(["n", ...sharing], { env })).toEqual({ stdout: "1\n", stderr: "", exitCode: 0 });
+    const unreplicated = await runHeard(["n", ...sharing, "--redis-wait", "1"], { env });
     expect(unreplicated).toMatchObject({ stdout: "", exitCode: 75 });
     expect(unreplicated.stderr).toMatch(
       /0 of 1 replicas had it after 1000 ms: the move may have been made or not; c in its place shows where the cursor is\n$/,
     );
-    expect((await run(["c", ...sharing], { env })).stdout).toBe("2\n");
+    expect((await runHeard(["c", ...sharing], { env })).stdout).toBe("2\n");
     for (const [auth, said] of [
       ["", "NOAUTH"],
       ["wrong", "WRONGPASS"],
     ] as const) {
-      const { stderr, exitCode } = await run(["n", ...sharing], { env: { FIBSERVER_SENTINEL_AUTH: auth } });
+      const { stderr, exitCode } = await runHeard(["n", ...sharing], {
+        env: { FIBSERVER_SENTINEL_AUTH: auth },
+      });
       expect(stderr).toContain(said);
       expect(stderr).toContain("FIBSERVER_SENTINEL_AUTH");
       expect(exitCode).toBe(69);
     }
-    const wrong = await run(["n", "--redis", url.replace("p%40ss", "secret"), ...flags], { env });
+    const wrong = await runHeard(["n", "--redis", url.replace("p%40ss", "secret"), ...flags], { env });
     expect(wrong.stderr).toContain("the user name or the password in the URL is wrong");
-    const unknown = await run(["n", "--redis", url.replace("/fib/", "/other/"), ...flags], { env });
+    const unknown = await runHeard(["n", "--redis", url.replace("/fib/", "/other/"), ...flags], { env });
     expect(unknown.stderr).toContain(
       "its Sentinels know no primary called other; SENTINEL MASTERS lists those they know",
     );
-    const plain = await run(["n", "--redis", url.replace("rediss+", "redis+")], { env });
+    const plain = await runHeard(["n", "--redis", url.replace("rediss+", "redis+")], { env });
     expect(plain).toMatchObject({ exitCode: 69 });
     expect(plain.stderr).toContain("try rediss+sentinel://");
-    const alone = await run(["n", "--redis", redis.url.replace("rediss:", "redis:")]);
+    const alone = await runHeard(["n", "--redis", redis.url.replace("rediss:", "redis:")]);
     expect(alone).toMatchObject({ exitCode: 69 });
     expect(alone.stderr).toContain("try rediss://");
     for (const { stderr } of [wrong, unknown, unreplicated])
