@@ -9,6 +9,7 @@ import { RedisCursors } from "../../src/cursor/redis.ts";
 import { FibError } from "../../src/errors.ts";
 import { RedisConnection } from "../../src/redis/connection.ts";
 import { RedisPlace } from "../../src/redis/place.ts";
+import { patiently } from "../redis.ts";
 
 const LIMITS: NamedLimits = {
   indexMax: 92,
@@ -20,14 +21,16 @@ const LIMITS: NamedLimits = {
 /** Opens them; the connection ends with the test. */
 export async function openFront(url: string, limits: Partial<NamedLimits> = {}, replicasMin = 0) {
   const notices: string[] = [];
-  const redis = await RedisConnection.open(new RedisPlace(url, { replicasMin }));
-  const cursors = await RedisCursors.open({
-    redis,
-    prefix: "fibserver",
-    ...LIMITS,
-    ...limits,
-    notice: (message) => notices.push(message),
-  });
+  const redis = await patiently(() => RedisConnection.open(new RedisPlace(url, { replicasMin })));
+  const cursors = await patiently(() =>
+    RedisCursors.open({
+      redis,
+      prefix: "fibserver",
+      ...LIMITS,
+      ...limits,
+      notice: (message) => notices.push(message),
+    }),
+  );
   onTestFinished(async () => {
     await cursors.close();
     await redis.close();

@@ -254,7 +254,11 @@ withRedis(
     await until("the replica is there", isOnline);
     const careless = await openFront(server.url);
     const careful = await openFront(server.url, {}, 1);
-    for (const name of ["alice", "bob"]) await careful.indexOf(NEXT, name);
+    // The replica has a second each time.
+    for (const name of ["alice", "bob"]) {
+      const isPromised = async () => !((await careful.askOf(name, keyed(0))) instanceof FibError);
+      await until("its first move is promised", isPromised);
+    }
     replica.kill("SIGSTOP");
     expect(await careless.askOf("alice", keyed(1))).toMatchObject({ index: 2 });
     const outcomes = await Promise.all([

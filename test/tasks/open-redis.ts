@@ -9,7 +9,7 @@ import { RedisTasks } from "../../src/tasks/redis.ts";
 import { RESULT_CHUNK_BYTES } from "../../src/tasks/script-base.ts";
 import { SharedLimits } from "../../src/tasks/shared-limits.ts";
 import type { Task, TaskRequest } from "../../src/tasks/task.ts";
-import type { Redis } from "../redis.ts";
+import { patiently, type Redis } from "../redis.ts";
 
 export const LIMITS: TaskLimits = {
   tasksMax: 1000,
@@ -48,7 +48,7 @@ export async function openFront(
   queue: Place = store,
   notices: string[] = [],
 ): Promise<RedisTasks> {
-  return await RedisTasks.open(placeOptions(store, limits, queue, notices));
+  return await patiently(() => RedisTasks.open(placeOptions(store, limits, queue, notices)));
 }
 
 /** An executor with one thread, which its test closes. */
@@ -76,7 +76,9 @@ export async function openExecutorOn(
   notices: string[] = [],
   told: Pick<RedisExecutorOptions, "onTaskEnd" | "tracer"> = {},
 ): Promise<RedisExecutor> {
-  return await RedisExecutor.open({ ...placeOptions(store, limits, queue, notices), pool, ...told });
+  return await patiently(() =>
+    RedisExecutor.open({ ...placeOptions(store, limits, queue, notices), pool, ...told }),
+  );
 }
 
 /** Ten chunks and a bit, each of which is known by its digits. */
@@ -86,7 +88,7 @@ export const DIGITS = new Uint8Array(RESULT_CHUNK_BYTES * 10 + 7).map(
 
 /** The steps by themselves, as several executors would make them in turn; the result of each task is {@link DIGITS}. */
 export async function openRecords(redis: Place, resultBytesMax = LIMITS.resultBytesMax, replicasMin = 0) {
-  const connection = await RedisConnection.open(new RedisPlace(redis.url, { replicasMin }));
+  const connection = await patiently(() => RedisConnection.open(new RedisPlace(redis.url, { replicasMin })));
   const limits = new SharedLimits(connection, "fibserver", { ...LIMITS, resultBytesMax });
   const records = new TaskRecords(connection, "fibserver", limits);
   let n = 1_000_000;

@@ -2,6 +2,7 @@
 import { expect, setDefaultTimeout } from "bun:test";
 import { fibonacciDigits } from "../../src/numbers/digits.ts";
 import { fibonacci } from "../../src/numbers/fibonacci.ts";
+import { Pool } from "../../src/numbers/pool.ts";
 import { RedisConnection } from "../../src/redis/connection.ts";
 import { RedisPlace } from "../../src/redis/place.ts";
 import { KEPT_BYTES_MIN } from "../../src/tasks/script-base.ts";
@@ -17,6 +18,7 @@ import {
   LIMITS,
   LONG,
   openExecutor,
+  openExecutorOn,
   openFront,
   openRecords,
   SHORT,
@@ -386,9 +388,20 @@ withRedis(
   async () => {
     await using redis = await startRedis();
     const tasks = await openFront(redis);
-    const executor = await openExecutor(redis);
+    const threads = new Pool({ threads: 1, queueMax: 1 });
+    let held: AbortSignal | undefined;
+    // The first computation goes on until it is told to end.
+    const run: Pool["run"] = (job, options) => {
+      if (held !== undefined) return threads.run(job, options);
+      const { signal } = options!;
+      held = signal!;
+      return new Promise((_, reject) => {
+        signal!.addEventListener("abort", () => reject(signal!.reason as Error));
+      });
+    };
+    const executor = await openExecutorOn({ threads: 1, run }, redis);
     const endless = (await tasks.create(...ENDLESS, "other")).task.id;
-    await until("it runs", async () => (await tasks.find(endless))?.state === "running");
+    await until("it runs", () => held !== undefined);
     const ids: string[] = [];
     for (let i = 0; i < 3; i++)
       ids.push((await tasks.create({ kind: "fibonacci", n: 200_000 + i }, 41_798, String(i))).task.id);
@@ -404,6 +417,7 @@ withRedis(
       await until(`${id} is ready`, async () => (await tasks.find(id))?.state === "ready");
     expect((await tasks.list({ limit: 9 })).every(({ attempts }) => attempts === 1)).toBe(true);
     await executor.close();
+    await threads.close();
     await tasks.close();
   },
 );

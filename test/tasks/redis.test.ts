@@ -165,9 +165,9 @@ withRedis("nothing is left in Redis of a task that was forgotten, and the room i
   expect(await redis.cli("GET", "fibserver:kept-bytes")).toBe("0\n");
   await executor.close();
   const left = (await redis.cli("KEYS", "fibserver:*")).trim().split("\n");
-  expect(left.filter((key) => !key.startsWith("fibserver:queue:")).toSorted()).toEqual(
-    ["clock", "kept-bytes", "limits"].map((key) => `fibserver:${key}`),
-  );
+  // The mark of a round is there when one has been made.
+  const others = left.filter((key) => !key.startsWith("fibserver:queue:") && key !== "fibserver:round");
+  expect(others.toSorted()).toEqual(["clock", "kept-bytes", "limits"].map((key) => `fibserver:${key}`));
   expect(left.filter((key) => /[\da-f]{8}-/.test(key))).toEqual([]);
   await tasks.close();
 });
