@@ -451,7 +451,8 @@ test("a setting that makes no sense is refused, from a flag and from the environ
     ['HOME= "$FIBSERVER" cursor inspect', /no absolute path.*\. Try: fibserver help cursor inspect\n/, 2],
     ['HOME=. XDG_STATE_HOME=state "$FIBSERVER" n', /HOME is no absolute path/, 2],
   ]);
-});
+  // Hundreds of processes, one after the other.
+}, 900_000);
 
 test("a file that cannot be used says why, in which file, and leaves everything as it is", async () => {
   await inFolder(
