@@ -68,3 +68,13 @@ test("the end does not wait for a reader that has stalled", async () => {
   queue.add("1\n");
   expect(await queue.end()).toBe(false);
 });
+
+test("the end has time for the thread when the machine has stood still", async () => {
+  const { queue, answer } = playedQueue();
+  queue.add("1\n");
+  const end = queue.end();
+  // Longer than it waits.
+  Bun.sleepSync(600);
+  setTimeout(() => void answer(1), 5);
+  expect(await end).toBe(true);
+});
