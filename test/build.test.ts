@@ -4,7 +4,8 @@ import fs from "node:fs";
 import path from "node:path";
 import { copyOfSources } from "./sources.ts";
 
-setDefaultTimeout(300_000);
+// A compiler, a bundler, and compressors that take all the time that there is.
+setDefaultTimeout(1_200_000);
 
 const ROOT = path.resolve(import.meta.dir, "..");
 

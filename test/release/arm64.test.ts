@@ -14,7 +14,7 @@ import { neededBy } from "./elf.ts";
 import { testProgram, testTls } from "./foreign.ts";
 
 // Under qemu on a busy machine the numbers alone have taken more than two minutes.
-setDefaultTimeout(600_000);
+setDefaultTimeout(1_800_000);
 
 const BINARY = path.resolve(import.meta.dir, "../../dist/fibserver-linux-arm64");
 const LIBC = "/usr/aarch64-linux-gnu";

@@ -9,7 +9,7 @@ import { requireTool, temporaryFolder } from "../binary.ts";
 import { artefact, VERSION } from "./artefacts.ts";
 
 // lintian looks into 119 MB: 20 s on a machine that has nothing else to do.
-setDefaultTimeout(300_000);
+setDefaultTimeout(1_800_000);
 
 const DEBIAN_VERSION = VERSION.replaceAll("-", "~");
 const debOf = (architecture: string) => artefact(`fibserver_${DEBIAN_VERSION}_${architecture}.deb`);

@@ -12,7 +12,8 @@ import { Terminal, withTmux } from "../terminal.ts";
 import { PLATFORMS, VERSION } from "./artefacts.ts";
 import { manifestOf, type Registry, startRegistry, tarballOf } from "./registry.ts";
 
-setDefaultTimeout(300_000);
+// npm unpacks 119 MB each time.
+setDefaultTimeout(900_000);
 
 const HERE = `linux-${process.arch}`;
 const PROGRAM = `node_modules/@fibserver/${HERE}/bin/fibserver`;

@@ -45,6 +45,8 @@ export function startRegistry(): Registry {
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
+    // npm may be busy with what it has got for longer than Bun's ten seconds, and leaves out what is cut.
+    idleTimeout: 0,
     fetch({ url }) {
       const { pathname, origin } = new URL(url);
       const name = decodeURIComponent(pathname.slice(1)).replace(/\.tgz$/, "");

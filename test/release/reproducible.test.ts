@@ -8,7 +8,7 @@ import path from "node:path";
 import { copyOfSources } from "../sources.ts";
 import { artefact } from "./artefacts.ts";
 
-setDefaultTimeout(900_000);
+setDefaultTimeout(3_600_000);
 
 const ROOT = path.resolve(import.meta.dir, "../..");
 
