@@ -4,7 +4,7 @@ import path from "node:path";
 import zlib from "node:zlib";
 import type { Page } from "playwright-core";
 import { DOCUMENT } from "../../src/http/openapi.ts";
-import { startServer, temporaryFolder } from "../binary.ts";
+import { startServer, temporaryFolder, until } from "../binary.ts";
 import { launchBrowser, withChromium } from "../chromium.ts";
 import { openServices } from "../services.ts";
 
@@ -87,6 +87,7 @@ withChromium(
     await using server = await startServer(["-f", path.join(folder.path, "cursor")]);
     const { page, complaints, asked } = await openDocs(server.url);
     const count = Object.values(DOCUMENT.paths).flatMap((item) => Object.keys(item)).length;
+    await until("every operation is there", async () => (await page.locator(".opblock").count()) >= count);
     expect(await page.locator(".opblock").count()).toBe(count);
     // One of each kind, with its parameters, its bodies and its examples: all 50 at once take a browser 20 s.
     for (const { name } of DOCUMENT.tags) {
@@ -124,8 +125,7 @@ withChromium("in Chromium a number and a move can be tried out, with a token", a
     const shown = block.locator(
       ".live-responses-table .response-col_description .microlight, .live-responses-table pre",
     );
-    await shown.first().waitFor();
-    expect((await shown.allTextContents()).join("\n")).toContain(body);
+    await until(`${body} is shown`, async () => (await shown.allTextContents()).join("\n").includes(body));
   }
   expect(await (await fetch(`${server.url}/v1/cursor`)).json()).toEqual({ index: "1", value: "1" });
   expect(complaints).toEqual([]);
