@@ -49,7 +49,8 @@ const SCRIPT = `async (url, token) => {
     if (!response.ok) return (await response.json()).code;
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let heard = "";
-    while (!heard.includes("event: position")) heard += (await reader.read()).value;
+    // Its name and its data may come one after the other.
+    while (!/event: position[^]*"index":"\\d+"/.test(heard)) heard += (await reader.read()).value;
     abort.abort();
     return heard.match(/"index":"\\d+"/)[0];
   });
