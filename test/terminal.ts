@@ -86,7 +86,10 @@ export class Terminal implements AsyncDisposable {
   /** What the shell runs. */
   child(): number {
     const shell = this.#tmux("display-message", "-p", "#{pane_pid}").trim();
-    return Number(fs.readFileSync(`/proc/${shell}/task/${shell}/children`, "latin1").trim().split(" ")[0]);
+    const pid = Number.parseInt(fs.readFileSync(`/proc/${shell}/task/${shell}/children`, "latin1"));
+    // A signal for 0 would end us.
+    if (!(pid > 0)) throw new Error(`The shell runs nothing:\n${this.screen()}`);
+    return pid;
   }
 
   /** Closes it, as a person closes a window. */
