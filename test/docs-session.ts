@@ -6,6 +6,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { BINARY, temporaryFolder, until } from "./binary.ts";
+import { isShown } from "./docs-pages.ts";
 import { freePort } from "./redis.ts";
 
 /** What one command has printed, on both outputs, and its status. */
@@ -18,8 +19,12 @@ interface Typed {
 export interface Session extends AsyncDisposable {
   /** What the page shows, with this machine's addresses in place of the reader's. */
   translated(text: string): string;
-  /** Types a command. One that serves, and so ends with `&`, is waited for until it serves. */
-  run(text: string): Promise<Typed>;
+  /**
+   * Types a command. One that serves, and so ends with `&`, is waited for until it serves.
+   *
+   * @param shown - What it prints by the page; one that goes on until ^C gets that when it has printed it.
+   */
+  run(text: string, shown?: string): Promise<Typed>;
 }
 
 /** Commands that go on until they are ended, and what they say when they are ready. */
@@ -50,6 +55,12 @@ export async function openSession(): Promise<Session> {
   });
   const running: { pid: number; isServer: boolean; sharesPort: boolean }[] = [];
 
+  /** Types what goes on until it is ended. @param log - Gets what it prints. @returns Its process. */
+  const begin = async (words: string, log: string): Promise<number> => {
+    fs.writeFileSync(log, "");
+    return Number((await shell.type(`${words} >${log} 2>&1 & echo $!`)).output);
+  };
+
   const translated = (text: string) =>
     text
       .replaceAll("8080", port)
@@ -64,14 +75,13 @@ export async function openSession(): Promise<Session> {
     for (const before of running)
       if (isServer && before.isServer && !(sharesPort && before.sharesPort)) await end(before.pid);
     const log = inside(`log-${running.length}`);
-    fs.writeFileSync(log, "");
     const own = line.startsWith("redis-server")
       ? ` --port ${redisPort} --bind 127.0.0.1 --dir ${inside("redis")}`
       : "";
     const words = /^(.*) &( +#.*)?$/.exec(line)?.[1];
     if (words === undefined)
       throw new Error(`This goes on until it is ended, so a reader needs an & behind it: ${line}`);
-    const pid = Number((await shell.type(`${words}${own} >${log} 2>&1 & echo $!`)).output);
+    const pid = await begin(words + own, log);
     running.push({ pid, isServer, sharesPort });
     const said = () => fs.readFileSync(log, "utf8");
     await until(`${line} is ready`, () => {
@@ -81,21 +91,30 @@ export async function openSession(): Promise<Session> {
     return { output: "", exitCode: 0 };
   };
 
+  const interrupt = async (line: string, shown: string): Promise<Typed> => {
+    const log = inside("interrupted");
+    // What a shell that is no person's has in the background takes no ^C otherwise.
+    const pid = await begin(`env --default-signal=INT ${line.replace(/ +#.*/, "")}`, log);
+    const printed = () => fs.readFileSync(log, "utf8").replaceAll("\r", "").replace(/\n$/, "");
+    await until(`${line} prints`, () => !isRunning(pid) || isShown(printed(), shown)).catch(() => {});
+    const { exitCode } = await shell.type(`kill -INT ${pid}; wait ${pid}`);
+    return { output: printed(), exitCode: exitCode === 130 ? 0 : exitCode };
+  };
+
   return {
     translated,
-    async run(text) {
+    async run(text, shown) {
       const line = translated(text);
       const serving = SERVING.find(([words]) => words.test(text));
       if (serving !== undefined) return start(line, serving[1]);
       if (ASKING.test(text) && !running.some(({ isServer }) => isServer))
         await start(`fibserver -p ${port} &`, SERVING[0][1]);
-      // What a reader ends with ^C is given time to begin.
-      if (!/# .*\^C/.test(text)) return shell.type(line);
-      const { output, exitCode } = await shell.type(`timeout --preserve-status -s INT 1 ${line}`);
-      return { output, exitCode: exitCode === 130 ? 0 : exitCode };
+      return /# .*\^C/.test(text) && shown !== undefined ? interrupt(line, shown) : shell.type(line);
     },
     async [Symbol.asyncDispose]() {
       for (const { pid } of running) if (isRunning(pid)) process.kill(pid, "SIGKILL");
+      // What still ends may still write.
+      await until("what it has started is gone", () => !running.some(({ pid }) => isRunning(pid)));
       await shell.close();
       folder[Symbol.dispose]();
     },

@@ -60,10 +60,10 @@ for (const page of PAGES) {
     await using session = await openSession();
     const wrong = [];
     for (const { at, text, expected } of run) {
-      const { output, exitCode } = await session.run(text);
       const status = Number(/# .*\bstatus (\d+)/.exec(text)?.[1] ?? 0);
-      const shown = expected === undefined ? undefined : session.translated(expected);
-      if (exitCode !== status || (shown !== undefined && !isShown(output, shown.trimEnd())))
+      const shown = expected === undefined ? undefined : session.translated(expected).trimEnd();
+      const { output, exitCode } = await session.run(text, shown);
+      if (exitCode !== status || (shown !== undefined && !isShown(output, shown)))
         wrong.push({ at, text, exitCode, output: output.slice(0, 2000), shown });
     }
     expect(wrong).toEqual([]);
