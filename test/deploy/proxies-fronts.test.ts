@@ -83,7 +83,20 @@ for (const kind of KINDS) {
     async () => {
       await using front = await startFront();
       await using proxy = await startProxy(kind, [front.port, 1], kind.impatient);
-      expect(await (await proxy.fetch("/slow")).text()).toBe("ok\n");
+      // Whoever takes a second to ask is refused, and asks again: what is meant here begins when the server is asked.
+      const isAsked = () => front.asked.length > 0;
+      let told = "";
+      await until("the server is asked", async () => {
+        told = await proxy.fetch("/slow").then(
+          (answer) => answer.text(),
+          (error: unknown) => {
+            if (isAsked()) throw error;
+            return "";
+          },
+        );
+        return isAsked();
+      });
+      expect(told).toBe("ok\n");
     },
   );
 
@@ -92,7 +105,7 @@ for (const kind of KINDS) {
     async () => {
       await using front = await startFront();
       await using gone = await startFront();
-      await using proxy = await startProxy(kind, [gone.port, front.port], kind.several);
+      await using proxy = await startProxy(kind, [gone.port, front.port], [...kind.several, ...kind.patient]);
       await gone[Symbol.asyncDispose]();
       const answers = await Promise.all(
         Array.from({ length: 20 }, (_, at) => proxy.fetch(`/v1/fibonacci/${at}`)),
@@ -118,7 +131,11 @@ async function askOnce(kind: Kind): Promise<void> {
   await using two = await startFront();
   // More fail here than nginx allows a server in ten seconds.
   const soon = kind.name === "nginx" ? ([["fail_timeout=10s", "fail_timeout=1s"]] as const) : [];
-  await using proxy = await startProxy(kind, [one.port, two.port], [...kind.several, ...soon]);
+  await using proxy = await startProxy(
+    kind,
+    [one.port, two.port],
+    [...kind.several, ...kind.patient, ...soon],
+  );
   // HAProxy ends the connection without an answer, as its head says, and it is the client that asks again.
   const once = ONCE.filter(([method]) => kind.name !== "haproxy" || method === "POST");
   const sent = [
@@ -184,7 +201,9 @@ async function belowPath(kind: Kind): Promise<void> {
 async function handOver(kind: Kind): Promise<void> {
   using folder = temporaryFolder();
   const file = path.join(folder.path, "cursor");
-  const args = ["-f", file, "--reuse-port", "--trust-proxy", "127.0.0.1", "--max-index", "1000000"];
+  // Two of them have the file: neither gives up what waits for the other one.
+  const patient = ["--max-index", "1000000", "--lock-timeout", "240"];
+  const args = ["-f", file, "--reuse-port", "--trust-proxy", "127.0.0.1", ...patient];
   const first = await startServer(args);
   const { port } = new URL(first.url);
   await using proxy = await startProxy(kind, [Number(port), 1]);

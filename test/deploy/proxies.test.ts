@@ -11,7 +11,8 @@ import { scrape, type Scrape, untilScrape } from "../scrape.ts";
 import { behindEach, connect, peakBytes, type Wire } from "./behind.ts";
 import { hasIpv6, type Proxy } from "./proxies.ts";
 
-setDefaultTimeout(300_000);
+// Three gigabytes for each of them.
+setDefaultTimeout(1_200_000);
 
 /** 1.045 GB of text. */
 const LONG = "/v1/sequence?count=100000";
@@ -196,7 +197,7 @@ behindEach(FLAGS, (test, behind, early) => {
     const watching = (async () => {
       for await (const { index } of client.cursor.watch({ signal: leaving.signal })) seen.push(index);
     })().catch(() => {});
-    await until("the position is told", () => seen.length === 1);
+    await until("the position is told", () => seen.length > 0);
     const { index } = await client.cursor.next();
     await until("the move is told", () => seen.at(-1) === index);
     leaving.abort();
@@ -215,14 +216,14 @@ behindEach(FLAGS, (test, behind, early) => {
     const { proxy, server } = behind();
     const leaving = new AbortController();
     const { signal } = leaving;
-    // Two seconds each, one after the other.
-    const asked = [1, 2, 3, 4, 5, 6, 7, 8].map((n) =>
+    // Two seconds each, one after the other: most are there still, however late it is seen that some wait.
+    const asked = Array.from({ length: 24 }, (_, n) =>
       proxy.fetch(`/v1/factorial/${3_000_000 + n}`, { signal }),
     );
     const reading = proxy.fetch(LONGER, { signal });
     const running = 'fibserver_computations{state="running"}';
     const waiting = 'fibserver_computations{state="waiting"}';
-    await untilScrape(server, "all are there", (told) => told.get(running) === 1 && told.get(waiting) === 7);
+    await untilScrape(server, "they wait", (told) => told.get(running) === 1 && told.get(waiting)! > 0);
     await untilScrape(server, "it streams", (told) => told.get("fibserver_streams") === 1);
     leaving.abort();
     await Promise.allSettled([reading, ...asked]);
@@ -235,9 +236,17 @@ behindEach(FLAGS, (test, behind, early) => {
 
   test("a gigabyte arrives as it was sent, and none of it is kept: a reader that stops stops the server", async () => {
     const { proxy, server } = behind();
-    const reader = (await proxy.fetch(LONG)).body!.getReader();
     const direct = await digestOf(await fetch(server.url + LONG));
-    // Read until now was what fits into the buffers on the way.
+    // What is not read is cut after a minute, as the files say: nothing long may come in between.
+    const reader = (await proxy.fetch(LONG)).body!.getReader();
+    // Read until then is what fits into the buffers on the way; the scrapes themselves are sent as well.
+    let sentBytes = Number.NaN;
+    await until("the server waits for the reader", async () => {
+      await Bun.sleep(500);
+      const beforeBytes = sentBytes;
+      sentBytes = (await scrape(server)).get("http_response_bytes_total")!;
+      return sentBytes - beforeBytes < 100_000;
+    });
     const files = fs.readdirSync(`/proc/${proxy.pid}/fd`).map((fd) => linkOf(`/proc/${proxy.pid}/fd/${fd}`));
     expect(files.filter((file) => file.startsWith(proxy.folder) && !file.endsWith("/log"))).toEqual([]);
     await untilScrape(server, "the other one waits", (told) => told.get("fibserver_streams") === 1);
@@ -254,9 +263,9 @@ behindEach(FLAGS, (test, behind, early) => {
   early(async () => {
     if (!behind()) return;
     await behind().proxy.fetch("/v1/cursors/quiet/next", { method: "POST" });
+    startMs = performance.now();
     quiet = await connect(behind().proxy);
     quiet.socket.write("GET /v1/cursors/quiet/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    startMs = performance.now();
   });
   afterAll(() => void quiet?.socket.destroy());
 

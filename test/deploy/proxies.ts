@@ -45,6 +45,8 @@ export interface Kind {
   readonly substitutions: (place: Place) => readonly Substitution[];
   /** What takes the comment off what is for several servers. */
   readonly several: readonly Substitution[];
+  /** What gives several servers that stand still all the time of a test, before they are taken for gone or hopeless. */
+  readonly patient: readonly Substitution[];
   /** What the head says of a server with `--base-path /fib`. */
   readonly below: readonly Substitution[];
   /** What makes a second of each limit for clients. */
@@ -73,6 +75,7 @@ export const KINDS: readonly Kind[] = [
       ["127.0.0.1:8081 ", `127.0.0.1:${serverPorts[1]} `],
     ],
     several: [["# server 127.0.0.1:8081 ", "server 127.0.0.1:8081 "]],
+    patient: [],
     below: [["location / {", "location /fib/ {"]],
     impatient: [
       ["client_header_timeout 10s", "client_header_timeout 1s"],
@@ -110,6 +113,10 @@ export const KINDS: readonly Kind[] = [
     several: ["to 127.0.0.1:8081", "lb_policy ", "lb_try_duration ", "health_uri ", "health_interval "].map(
       (start) => [`# ${start}`, start],
     ),
+    patient: [
+      ["lb_try_duration 2s", "lb_try_duration 4m"],
+      ["health_interval 2s", "health_interval 2s\n\t\thealth_timeout 4m"],
+    ],
     below: [],
     impatient: [
       ["read_header 10s", "read_header 1s"],
@@ -144,6 +151,7 @@ export const KINDS: readonly Kind[] = [
       ["# server one", "server one"],
       ["# server two", "server two"],
     ],
+    patient: [["inter 2s fall 2", "inter 2s fall 1000"]],
     below: [],
     impatient: [
       ["timeout http-request 10s", "timeout http-request 1s"],
