@@ -14,7 +14,8 @@ import { BLOCK_BYTES, encodeFile, initialRecord } from "../../src/cursor/record.
 import { run, startServer, temporaryFolder, until } from "../binary.ts";
 import { startMoves, startSecond } from "../hand-over.ts";
 
-setDefaultTimeout(300_000);
+// The other version is built first.
+setDefaultTimeout(600_000);
 
 const ROOT = path.resolve(import.meta.dir, "../..");
 const OTHER_VERSION = "99.1.0-next";
@@ -26,7 +27,7 @@ test("a newer version takes the port over and hands it back: each move is made o
   using folder = temporaryFolder();
   const newer = { binary: await buildOther() };
   const file = path.join(folder.path, "cursor");
-  const args = ["-f", file, "--reuse-port", "--max-index", "1000000"];
+  const args = ["-f", file, "--reuse-port", "--max-index", "1000000", "--lock-timeout", "240"];
   let server = await startServer(args);
   const fib = new FibClient(server.url, { retriesMax: 20 });
   await using moves = startMoves(Number(new URL(server.url).port));
