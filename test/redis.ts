@@ -129,7 +129,7 @@ export async function patiently<T>(open: () => Promise<T>): Promise<T> {
  * In memory where there is room. A replica whose disk hangs while it syncs may be the one that Sentinel chooses, by a
  * report of up to ten seconds before, though another one has more; and here whole disks are filled and torn beside it.
  */
-function rootFolder(): string {
+export function rootFolder(): string {
   try {
     const { bavail, bsize } = fs.statfsSync("/dev/shm");
     if (bavail * bsize > 2 ** 30) return "/dev/shm";
