@@ -15,6 +15,7 @@ import {
 } from "../binary.ts";
 import { openScripted } from "../client/server.ts";
 import { freePort, startRedis, withRedis } from "../redis.ts";
+import { ask, withoutNotices } from "./asking.ts";
 
 setDefaultTimeout(300_000);
 
@@ -59,14 +60,6 @@ const PLACES: Readonly<Record<string, { test: typeof withRedis; open: () => Prom
     },
   },
 };
-
-/** What a command has said, but that its server keeps it waiting: one on a busy machine does, for a second and longer. */
-function withoutWaits(stderr: string): string {
-  return stderr.replaceAll(
-    /^fibserver: Waiting for \S+: it (does not answer|answers 503); Ctrl-C to stop\n/gm,
-    "",
-  );
-}
 
 const none = (name: string): Result => ({
   stdout: "",
@@ -113,8 +106,7 @@ for (const [where, { test: withPlace, open }] of Object.entries(PLACES)) {
         const { flags } = place;
         await output(["cursor", "set", "3", ...flags]);
         for (const command of [["c"], ["cursor", "show"], ["cursor", "remove"], ["cursor", "watch"]]) {
-          const result = await run([...command, "--cursor", "bob", ...flags]);
-          expect({ ...result, stderr: withoutWaits(result.stderr) }).toEqual(none("bob"));
+          expect(await ask([...command, "--cursor", "bob", ...flags])).toEqual(none("bob"));
         }
         const atStart = await run(["p", "--cursor", "bob", ...flags]);
         expect(atStart).toMatchObject({ stdout: "", exitCode: 1 });
@@ -241,7 +233,7 @@ for (const [where, { test: withPlace, open }] of Object.entries(PLACES)) {
       await watch.shows(["1"]);
       await output(["cursor", "remove", ...flags]);
       expect(await watch.child.exited).toBe(1);
-      expect(withoutWaits(await watch.child.stderr.text())).toBe(
+      expect(withoutNotices(await watch.child.stderr.text())).toBe(
         "fibserver: Cannot watch on: cursor alice was removed\n",
       );
       await watch.shows(["1"]);
@@ -254,7 +246,7 @@ for (const [where, { test: withPlace, open }] of Object.entries(PLACES)) {
       await output(["n", ...flags]);
       const line = `set -o pipefail; "$FIBSERVER" cursor watch ${flags.join(" ")} | head -1`;
       const { stderr, ...rest } = await runInShell(line, folder.path);
-      expect({ ...rest, stderr: withoutWaits(stderr) }).toEqual({ stdout: "1\n", stderr: "", exitCode: 0 });
+      expect({ ...rest, stderr: withoutNotices(stderr) }).toEqual({ stdout: "1\n", stderr: "", exitCode: 0 });
     });
   });
 }
@@ -474,9 +466,9 @@ test("fibserver cursor watch does not wait for a server that was never there, as
   const counts = [];
   for (const command of ["show", "watch"]) {
     await using server = openScripted(() => new Response("", { status: 503 }));
-    const { stdout, stderr, exitCode } = await run(["cursor", command, "--server", server.url]);
+    const { stdout, stderr, exitCode } = await ask(["cursor", command, "--server", server.url]);
     expect({ command, stdout, exitCode }).toEqual({ command, stdout: "", exitCode: 69 });
-    expect(withoutWaits(stderr)).toMatch(/^fibserver: [^\n]*\n$/);
+    expect(stderr).toMatch(/^fibserver: [^\n]*\n$/);
     counts.push(server.requests.length);
   }
   expect(counts[1]).toBe(counts[0]);
