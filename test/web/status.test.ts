@@ -10,7 +10,7 @@ setDefaultTimeout(300_000);
 
 withChromium("the server's figures are drawn while it is there, with a gap where it was not", async () => {
   using folder = temporaryFolder();
-  const args = ["-f", path.join(folder.path, "cursor")];
+  const args = ["-f", path.join(folder.path, "cursor"), "--max-index", "1000000"];
   const first = await startServer(args);
   const { port } = new URL(first.url);
   await withBrowser(async (browser) => {
