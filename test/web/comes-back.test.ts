@@ -4,6 +4,7 @@ import path from "node:path";
 import { grouped } from "../../src/web/numerals.ts";
 import { startProgram, temporaryFolder, until } from "../binary.ts";
 import { withBrowser, withChromium } from "../chromium.ts";
+import { freePort } from "../redis.ts";
 import { openPage, standsAt } from "./page.ts";
 
 setDefaultTimeout(300_000);
@@ -12,8 +13,9 @@ withChromium(
   "the page says that its server is away, loses nothing, and goes on when it is back",
   async () => {
     using folder = temporaryFolder();
-    const start = (port = "0") =>
-      startProgram(["-p", port, "-f", path.join(folder.path, "cursor")], /"url":"(http:[^"]*)\/"/);
+    // One that nobody else gets while the server is away.
+    const args = ["-p", String(await freePort()), "-f", path.join(folder.path, "cursor")];
+    const start = () => startProgram(args, /"url":"(http:[^"]*)\/"/);
     await withBrowser(async (browser) => {
       await using first = await start();
       await using opened = await openPage(browser, `${first.said}/`);
@@ -29,7 +31,7 @@ withChromium(
       // A move that is asked for meanwhile waits.
       await page.getByRole("button", { name: "Next" }).click();
       expect(await page.locator("main section :is(h1, h2)").count()).toBe(5);
-      await using second = await start(new URL(first.said).port);
+      await using second = await start();
       await page.locator(".live").waitFor();
       expect(await typed.inputValue()).toBe("123456");
       await standsAt(page, 1);

@@ -5,6 +5,7 @@ import path from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { output, type Server, startProgram, startServer, temporaryFolder } from "../binary.ts";
 import { launchBrowser, withChromium } from "../chromium.ts";
+import { freePort } from "../redis.ts";
 import { findFlaws, openPage, standsAt } from "./page.ts";
 
 setDefaultTimeout(300_000);
@@ -108,10 +109,10 @@ describe("the page of a server that wants tokens", () => {
     "what is typed and waits when a server begins to want one is kept until it has it",
     async () => {
       const file = path.join(folder.path, "later");
-      const start = (port: string, ...more: string[]) =>
-        startProgram(["-p", port, "-f", file, ...more], /"url":"(http:[^"]*)\/"/);
-      const first = await start("0");
-      const { port } = new URL(first.said);
+      // One that nobody else gets while the server is away.
+      const args = ["-p", String(await freePort()), "-f", file];
+      const start = (...more: string[]) => startProgram([...args, ...more], /"url":"(http:[^"]*)\/"/);
+      const first = await start();
       await using opened = await openPage(browser, `${first.said}/`);
       const { page } = opened;
       await standsAt(page, 0);
@@ -122,7 +123,7 @@ describe("the page of a server that wants tokens", () => {
       for (let count = 0; count < 2; count++) await page.getByRole("button", { name: "Next" }).click();
       await page.locator("#cursor").getByText("2 moves wait").waitFor();
       {
-        await using second = await start(port, "--tokens", path.join(folder.path, "tokens"));
+        await using second = await start("--tokens", path.join(folder.path, "tokens"));
         await page.getByRole("heading", { name: "This server wants a token" }).waitFor();
         expect(await page.locator("main section:visible").count()).toBe(0);
         expect(second.said).toBe(first.said);
@@ -133,7 +134,7 @@ describe("the page of a server that wants tokens", () => {
         await page.getByRole("heading", { name: "This server wants a token" }).waitFor();
       }
       await page.clock.install();
-      await using third = await start(port);
+      await using third = await start();
       expect(third.said).toBe(first.said);
       await page.clock.runFor(10_000);
       await standsAt(page, 2);
